@@ -1,0 +1,185 @@
+"""One GET request to the API, paced, repeated where that may help, and counted."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import requests
+
+from cogny_source.api.auth import KeyAuth
+from cogny_source.api.envelope import Answer, read_answer
+from cogny_source.api.rate_limit import RateLimiter
+from cogny_source.api.retry import describe_clock, retry_after_seconds, retry_delay, server_epoch
+from cogny_source.errors import CognyError, Forbidden, NetworkError, RateLimited, TransientError
+from cogny_source.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+QUIET_WAIT_SECONDS = 2.0
+Params = Mapping[str, str | int]
+
+
+@dataclass
+class Meter:
+    """What the requests for one resource cost.
+
+    Attributes:
+        requests: Requests sent, repeats included.
+        retries: Requests sent again.
+        throttled: Answers with status 429.
+        waited_seconds: Seconds waited for the limit and between attempts.
+        pages: Pages read.
+        rows: Rows read, repeats included.
+        total_count: The most that the API counted for a listing.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    waited_seconds: float = 0.0
+    pages: int = 0
+    rows: int = 0
+    total_count: int | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Clock, sleep and chance, handed in so that tests need no time.
+
+    Attributes:
+        clock: Epoch seconds of this machine.
+        sleep: Waits that many seconds; may raise `Stopped`.
+        jitter: A random number in [0, 1).
+    """
+
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+
+
+class Client:
+    """Sends GET requests to the API. Thread-safe.
+
+    Args:
+        settings: Base URL, key, time-outs and the longest wait that is borne.
+        limiter: The pace, shared by all resources of a run.
+        timing: Clock, sleep and chance.
+    """
+
+    def __init__(self, settings: Settings, limiter: RateLimiter, timing: Timing | None = None) -> None:
+        self.limiter = limiter
+        self._settings = settings
+        self._timing = timing or Timing()
+        self._auth = KeyAuth(settings.api_key, settings.auth_header)
+        self._session = requests.Session()
+        self._session.headers["Accept"] = "application/json"
+
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        """Send a GET request until it is answered or giving up is right.
+
+        Args:
+            path: The path below the base URL, such as `/tickets`.
+            params: The query.
+            meter: Counts what the request costs.
+            scope: The scope that the path needs, for the message of a 403.
+
+        Returns:
+            The answer.
+
+        Raises:
+            TransientError: When the attempts are used up, or the wait asked for is longer than the run bears.
+            FatalError: When the API refuses the request.
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            self._wait_for_slot(path, meter)
+            meter.requests += 1
+            try:
+                return self._send(path, params)
+            except CognyError as error:
+                meter.throttled += isinstance(error, RateLimited)
+                delay = retry_delay(error, attempt, self._timing.jitter())
+                if delay is None or delay > self._settings.max_wait_seconds:
+                    raise _explain(error, scope, delay)
+                if isinstance(error, RateLimited):
+                    self.limiter.pause(delay)
+                logger.warning("%s; attempt %d is repeated in %.1f s", error, attempt, delay)
+                meter.retries += 1
+                self._wait(delay, f"{path}: after attempt {attempt}", meter)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _send(self, path: str, params: Params) -> Answer:
+        request_id = str(uuid.uuid4())
+        timeouts = (self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds)
+        try:
+            response = self._session.get(
+                self._settings.base_url + path,
+                params=params,
+                headers={"X-Request-ID": request_id},
+                auth=self._auth,
+                timeout=timeouts,
+                allow_redirects=False,
+            )
+        except requests.RequestException as exc:
+            raise NetworkError(_describe_failure(exc, timeouts), request_id=request_id, path=path) from exc
+        self.limiter.read_headers(response.headers)
+        try:
+            return read_answer(response, path)
+        except TransientError as error:
+            now = server_epoch(response.headers, self._timing.clock())
+            if isinstance(error, RateLimited) or "Retry-After" in response.headers:
+                error.retry_after_seconds = retry_after_seconds(response.headers, now)
+            raise
+
+    def _wait_for_slot(self, path: str, meter: Meter) -> None:
+        while (wait_seconds := self.limiter.reserve_slot()) > 0:
+            if wait_seconds > self._settings.max_wait_seconds:
+                raise RateLimited(
+                    f"the rate limit is used up for another {wait_seconds:.0f} s, longer than "
+                    f"max_wait_seconds={self._settings.max_wait_seconds:.0f}",
+                    path=path,
+                    retry_after_seconds=wait_seconds,
+                )
+            self._wait(wait_seconds, f"{path}: the rate limit's window is used up", meter)
+
+    def _wait(self, seconds: float, reason: str, meter: Meter) -> None:
+        start = self._timing.clock()
+        if seconds > QUIET_WAIT_SECONDS:
+            logger.warning("waiting %.1f s until %s (%s)", seconds, describe_clock(start + seconds), reason)
+        self._timing.sleep(seconds)
+        meter.waited_seconds += seconds
+        if seconds > QUIET_WAIT_SECONDS:
+            logger.info("going on after %.1f s (%s)", seconds, reason)
+
+
+def _explain(error: CognyError, scope: str | None, delay: float | None) -> CognyError:
+    if isinstance(error, Forbidden) and scope and scope not in error.message:
+        error.message += f"; the key needs the scope {scope}"
+    if delay is not None:
+        error.message += f"; the API asks to wait {delay:.0f} s, longer than max_wait_seconds"
+    return error
+
+
+def _describe_failure(exc: requests.RequestException, timeouts: tuple[float, float]) -> str:
+    if isinstance(exc, requests.ConnectTimeout):
+        return f"no connection within {timeouts[0]:g} s"
+    if isinstance(exc, requests.ReadTimeout):
+        return f"no answer within {timeouts[1]:g} s"
+    if isinstance(exc, requests.exceptions.SSLError):
+        return "the TLS connection failed (certificate or protocol)"
+    if isinstance(exc, requests.exceptions.ProxyError):
+        return "the proxy refused the connection"
+    if isinstance(exc, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+        return "the answer was cut short"
+    if "NameResolution" in type(getattr(exc.args[0] if exc.args else None, "reason", None)).__name__:
+        return "the host name cannot be resolved: no network, or a wrong base URL"
+    return "the connection failed or was reset"

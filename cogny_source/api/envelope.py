@@ -1,0 +1,175 @@
+"""The API's envelope: a response to a typed answer, or to the error it stands for."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import orjson
+from requests import Response
+
+from cogny_source.errors import (
+    AuthError,
+    BadRequest,
+    CognyError,
+    ContractError,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    ServerError,
+)
+from cogny_source.instants import parse_instant
+
+LONG_NUMBER = re.compile(rb"\d{19}")
+REFUSALS: dict[int, type[CognyError]] = {401: AuthError, 403: Forbidden, 404: NotFound}
+# The codes that mean a client error, whatever status they come with.
+STATUS_OF_CODE = {
+    "INVALID_PARAMETER": 400,
+    "WAREHOUSE_NOT_CONNECTED": 400,
+    "INVALID_PROMPT": 400,
+    "INVALID_DATE_RANGE": 400,
+    "INSUFFICIENT_PERMISSIONS": 403,
+    "WAREHOUSE_NOT_FOUND": 404,
+    "REPORT_NOT_FOUND": 404,
+    "RATE_LIMIT_EXCEEDED": 429,
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer.
+
+    Attributes:
+        data: The envelope's `data`.
+        pagination: The envelope's `pagination`; empty where there is none.
+        server_time: The server's clock when it answered (UTC), or None where neither envelope nor header tells.
+        request_id: The id of the request, as the API gave it back, else as it was sent.
+    """
+
+    data: Any
+    pagination: dict[str, Any]
+    server_time: datetime | None
+    request_id: str | None
+
+
+def parse_json(body: bytes) -> Any:
+    """Read JSON without losing a digit of an integer.
+
+    Args:
+        body: The response's body.
+
+    Raises:
+        ValueError: If it is no JSON.
+    """
+    if not LONG_NUMBER.search(body):
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            pass  # half a surrogate pair, a number beyond a double or NaN: the standard library bears them
+    try:
+        return json.loads(body, parse_constant=str, parse_float=_parse_float)
+    except RecursionError as exc:
+        raise ValueError("nested too deeply") from exc
+
+
+def _parse_float(text: str) -> float | str:
+    number = float(text)
+    return number if abs(number) != float("inf") else text
+
+
+def read_answer(response: Response, path: str) -> Answer:
+    """Read a response's envelope.
+
+    Args:
+        response: The response, its body complete.
+        path: The path below the base URL, for messages.
+
+    Raises:
+        RateLimited: On 429.
+        ServerError: On 5xx, and on a 200 that is no envelope or an error of unknown code.
+        AuthError: On 401. `Forbidden`, `NotFound`, `BadRequest` on the other client errors.
+    """
+    sent_id = response.request.headers.get("X-Request-ID")
+    request_id = response.headers.get("X-Request-ID") or (sent_id if isinstance(sent_id, str) else None)
+    try:
+        envelope = parse_json(response.content)
+    except ValueError:
+        envelope = None
+    if isinstance(envelope, dict) and isinstance(envelope.get("meta"), dict):
+        request_id = _text(envelope["meta"].get("request_id")) or request_id
+    if response.status_code in (200, 201) and isinstance(envelope, dict) and envelope.get("success") is not False:
+        if "data" in envelope:
+            return _build_answer(envelope, response, request_id)
+        envelope = None
+    raise _build_error(response, envelope, path, request_id)
+
+
+def _build_answer(envelope: dict[str, Any], response: Response, request_id: str | None) -> Answer:
+    pagination = envelope.get("pagination")
+    meta = envelope.get("meta")
+    stamp = parse_instant(meta.get("timestamp")) if isinstance(meta, dict) else None
+    return Answer(
+        envelope["data"],
+        pagination if isinstance(pagination, dict) else {},
+        stamp or _date_header(response),
+        request_id,
+    )
+
+
+def _date_header(response: Response) -> datetime | None:
+    text = response.headers.get("Date")
+    if not text:
+        return None
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _build_error(response: Response, envelope: object, path: str, request_id: str | None) -> CognyError:
+    error = envelope.get("error") if isinstance(envelope, dict) else None
+    error = error if isinstance(error, dict) else {}
+    code = _text(error.get("code"))
+    status = response.status_code
+    message = _text(error.get("message"))
+    meant = STATUS_OF_CODE.get(code or "", status) if status == 200 else status
+    if meant == 429:
+        return RateLimited(
+            message or "the rate limit is used up", status=status, code=code, request_id=request_id, path=path
+        )
+    if meant == 200 or meant >= 500:
+        message = message or _describe_body(response, envelope)
+        return ServerError(message, status=status, code=code, request_id=request_id, path=path)
+    if 300 <= meant < 400:
+        message = "the API answered with a redirect, which is not followed: check the base URL"
+        return ContractError(message, status=status, code=code, request_id=request_id, path=path)
+    if meant == 403:
+        message = _describe_scope(message, error)
+    elif meant == 401:
+        message = message or "the API key is missing or invalid"
+    refusal = REFUSALS.get(meant, BadRequest)
+    return refusal(message or "the API refused the request", status=status, code=code, request_id=request_id, path=path)
+
+
+def _describe_body(response: Response, envelope: object) -> str:
+    if response.status_code >= 500:
+        return "the API is failing" if envelope is not None else "the API is away (no JSON in the answer)"
+    if not response.content:
+        return "the answer is empty"
+    return "the answer is no envelope of the API" if envelope is None else "the API reports a failure without a message"
+
+
+def _describe_scope(message: str | None, error: dict[str, Any]) -> str:
+    details = error.get("details")
+    scopes = [value for value in details.values() if isinstance(value, str)] if isinstance(details, dict) else []
+    named = [scope for scope in scopes if ":" in scope]
+    text = message or "the API key lacks a scope"
+    return f"{text}; missing scope: {named[0]}" if named and named[0] not in text else text
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

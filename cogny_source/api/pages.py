@@ -1,0 +1,141 @@
+"""A list of the API, page by page, with guards against lists that repeat or never end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from cogny_source.api.client import Meter, Params
+from cogny_source.api.envelope import Answer
+from cogny_source.errors import ContractError, PaginationError
+
+logger = logging.getLogger(__name__)
+
+PAGE_ROWS = 100
+# A list may repeat pages when the same rows change again; this many in a row bring nothing new.
+MAX_STALE_PAGES = 100
+# A list may grow while it is read; beyond twice what the API counts, and this many rows, it has no end.
+GROWTH_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        rows: The rows, as JSON objects.
+        has_more: Whether another page follows.
+        next_cursor: The cursor of that page.
+        total_count: How many rows the API counts for the list; None where it does not say.
+        server_time: The server's clock when it answered (UTC); None where neither envelope nor header tells.
+        request_id: The id of the request that brought it.
+    """
+
+    rows: list[dict[str, Any]]
+    has_more: bool
+    next_cursor: str | None
+    total_count: int | None
+    server_time: datetime | None
+    request_id: str | None
+
+
+class Getter(Protocol):
+    """What reads one answer: `Client`, or a list of answers in a test."""
+
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        """Read one answer."""
+
+
+def read_page(answer: Answer, path: str) -> Page:
+    """Check an answer's shape.
+
+    Raises:
+        ContractError: If its data is no list of objects.
+    """
+    rows = answer.data
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ContractError(
+            "the API answered a list request with something else", request_id=answer.request_id, path=path
+        )
+    cursor = answer.pagination.get("next_cursor")
+    total = answer.pagination.get("total_count")
+    return Page(
+        rows=rows,
+        has_more=answer.pagination.get("has_more") is True,
+        next_cursor=cursor if isinstance(cursor, str) and cursor else None,
+        total_count=total if isinstance(total, int) and not isinstance(total, bool) else None,
+        server_time=answer.server_time,
+        request_id=answer.request_id,
+    )
+
+
+def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Iterator[Page]:
+    """Read a list to its end.
+
+    Args:
+        client: Sends the requests.
+        path: The list's path, such as `/tickets`.
+        params: Filters and sort; limit and cursor are added.
+        meter: Counts pages and rows.
+        scope: The scope that the list needs.
+
+    Yields:
+        The pages, in order; one at least.
+
+    Raises:
+        PaginationError: On a repeated cursor, on `has_more` without a cursor, and on a list that grows without end.
+    """
+    guard = _Guard(path)
+    query: dict[str, str | int] = {**params, "limit": PAGE_ROWS}
+    while True:
+        page = read_page(client.get(path, query, meter, scope=scope), path)
+        meter.pages += 1
+        meter.rows += len(page.rows)
+        if page.total_count is not None:
+            meter.total_count = max(page.total_count, meter.total_count or 0)
+        logger.debug("%s: page of %d rows, request id %s", path, len(page.rows), page.request_id)
+        guard.check(page)
+        yield page
+        if not page.has_more:
+            return
+        assert page.next_cursor is not None
+        query["cursor"] = page.next_cursor
+
+
+class _Guard:
+    """What was seen of one list so far."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._cursors: set[str] = set()
+        self._pages: set[int] = set()
+        self._stale_pages = 0
+        self._rows = 0
+        self._most_counted: int | None = None
+
+    def check(self, page: Page) -> None:
+        """Raise `PaginationError` where following the page's cursor would not end."""
+        self._rows += len(page.rows)
+        if page.total_count is not None:
+            self._most_counted = max(page.total_count, self._most_counted or 0)
+        if not page.has_more:
+            return
+        if page.next_cursor is None:
+            raise self._error("the API says has_more but gives no cursor", page)
+        if page.next_cursor in self._cursors:
+            raise self._error("the API gave the same cursor twice", page)
+        self._cursors.add(page.next_cursor)
+        fingerprint = hash(tuple(repr(row.get("id")) for row in page.rows))
+        stale = not page.rows or fingerprint in self._pages
+        self._pages.add(fingerprint)
+        self._stale_pages = self._stale_pages + 1 if stale else 0
+        if self._stale_pages >= MAX_STALE_PAGES:
+            raise self._error(f"the list has no end: its last {MAX_STALE_PAGES} pages brought nothing new", page)
+        if self._most_counted is not None and self._rows > 2 * self._most_counted + GROWTH_ROWS:
+            raise self._error(f"the list has no end: {self._rows} rows, but the API counts {self._most_counted}", page)
+
+    def _error(self, message: str, page: Page) -> PaginationError:
+        return PaginationError(message, request_id=page.request_id, path=self._path)

@@ -1,0 +1,142 @@
+"""The exceptions of the connector, grouped by what the caller should do.
+
+    CognyError
+    ├── ConfigError         settings are missing or wrong: mend them (exit code 2)
+    ├── TransientError      the API or the way to it failed: try again later (exit code 1)
+    │   ├── RateLimited     the limit is used up, and waiting exceeds the run's budget
+    │   ├── ServerError     a 5xx, an HTML page, a cut-short or empty body
+    │   └── NetworkError    no connection, a reset, a time-out
+    ├── FatalError          the API refused the request: repeating it changes nothing
+    │   ├── AuthError       401, the key is missing or invalid (exit code 2)
+    │   ├── Forbidden       403, the key lacks a scope (exit code 2)
+    │   ├── NotFound        404
+    │   └── BadRequest      400 and every other 4xx
+    ├── ContractError       the API broke a promise of its own
+    │   └── PaginationError a cursor that repeats or is missing, a list without end
+    ├── LoadFailed          the destination refused a load package; it stays pending
+    ├── AlreadyRunning      another run holds the lock of this working directory (exit code 75)
+    └── Stopped             a signal asked the run to stop (exit code 130 or 143)
+"""
+
+from __future__ import annotations
+
+
+class CognyError(Exception):
+    """Anything this connector raises on purpose.
+
+    Args:
+        message: One plain sentence. Never holds a key or a body.
+        status: The HTTP status, where there was a response.
+        code: The error code of the API's envelope, such as ``INVALID_PARAMETER``.
+        request_id: The id under which the API's operators find the request.
+        path: The path below the base URL, without its query.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.path = path
+
+    def __str__(self) -> str:
+        """The message, followed by what the API's operators need to find the request."""
+        facts = {"path": self.path, "status": self.status, "code": self.code, "request id": self.request_id}
+        known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
+        return f"{self.message} ({known})" if known else self.message
+
+
+class ConfigError(CognyError):
+    """A setting is missing or wrong."""
+
+
+class TransientError(CognyError):
+    """A request failed in a way that may pass.
+
+    Args:
+        message: One plain sentence.
+        retry_after_seconds: How long the API asks to wait, where it says so.
+        status: See `CognyError`, as the arguments after it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_seconds: float | None = None,
+        status: int | None = None,
+        code: str | None = None,
+        request_id: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, request_id=request_id, path=path)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class RateLimited(TransientError):
+    """HTTP 429."""
+
+
+class ServerError(TransientError):
+    """A 5xx status, or a body that is no answer: HTML, empty, cut short, `success: false` of unknown code."""
+
+
+class NetworkError(TransientError):
+    """No answer at all: connection refused or reset, name not found, time-out."""
+
+
+class FatalError(CognyError):
+    """The API refused the request and would refuse it again."""
+
+
+class AuthError(FatalError):
+    """HTTP 401: the key is missing, wrong or revoked."""
+
+
+class Forbidden(FatalError):
+    """HTTP 403: the key lacks a scope."""
+
+
+class NotFound(FatalError):
+    """HTTP 404."""
+
+
+class BadRequest(FatalError):
+    """HTTP 400, and every client error that has no class of its own."""
+
+
+class ContractError(CognyError):
+    """The API answered against its own contract; going on could lose rows."""
+
+
+class PaginationError(ContractError):
+    """A repeated cursor, `has_more` without a cursor, or a list that grows without end."""
+
+
+class LoadFailed(CognyError):
+    """The destination refused a load package, which stays in the working directory."""
+
+
+class AlreadyRunning(CognyError):
+    """Another run holds the lock of this working directory."""
+
+
+class Stopped(CognyError):
+    """A signal asked the run to stop; what was complete is loaded.
+
+    Args:
+        signal_number: The signal, such as 15 for SIGTERM.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by signal {signal_number}")
+        self.signal_number = signal_number

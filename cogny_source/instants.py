@@ -1,0 +1,44 @@
+"""Instants: the API's timestamp texts to aware UTC datetimes, and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+DATE_LENGTH = len("2025-02-03")
+
+
+def parse_instant(value: object) -> datetime | None:
+    """Read a timestamp of the API, or return None where it is unreadable.
+
+    Formats seen: ``2025-02-03T10:30:00Z``, with fractional seconds, and with ``+00:00``. A text without an offset
+    is UTC. Digits beyond the microsecond are dropped. A date alone names no instant.
+
+    Args:
+        value: A member of a row, of any JSON type.
+
+    Returns:
+        An aware UTC datetime to the microsecond, or None.
+    """
+    if not isinstance(value, str) or value[4:5] != "-" or value[DATE_LENGTH : DATE_LENGTH + 1] not in ("T", " "):
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+        if instant.tzinfo is UTC:
+            return instant
+        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def format_instant(instant: datetime) -> str:
+    """Write an aware datetime the way the API does: ``2025-02-03T10:30:00.000000Z``."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(len("0001-01-01T00:00:00.000000Z"), "0")
+
+
+def shift(instant: datetime, seconds: float) -> datetime:
+    """Move an instant by seconds, staying within what a datetime can hold."""
+    try:
+        return instant + timedelta(seconds=seconds)
+    except OverflowError:
+        edge = datetime.max if seconds > 0 else datetime.min
+        return edge.replace(tzinfo=UTC)

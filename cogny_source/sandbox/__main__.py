@@ -1,0 +1,75 @@
+"""The command line: `python -m cogny_source.sandbox` serves a sandbox until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event
+
+from cogny_source.sandbox.flags import add_switch_flags, read_switches
+from cogny_source.sandbox.history import History, live_on
+from cogny_source.sandbox.keys import DEFAULT_KEYS
+from cogny_source.sandbox.server import SandboxServer
+from cogny_source.sandbox.world import World
+
+_PARENT_POLL_SECONDS = 0.2
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser("python -m cogny_source.sandbox", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="where to listen on the loopback; any free port by default")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tickets", type=int, default=1000)
+    parser.add_argument("--reports", type=int)
+    parser.add_argument("--warehouses", type=int)
+    parser.add_argument("--world", type=Path, metavar="FILE", help="remember the world here; each start adds a turn")
+    parser.add_argument("--ready-file", type=Path, metavar="FILE", help="write the base URL here once it listens")
+    parser.add_argument("--exit-with-parent", action="store_true", help="stop when the parent process is gone")
+    add_switch_flags(parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code is 0 then, and 2 if an option makes no sense."""
+    stop = Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stop.set())
+    parent = os.getppid()
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    try:
+        switches = read_switches(arguments)
+        world = _open_world(arguments, datetime.now(UTC))
+    except ValueError as exc:
+        parser.error(str(exc))
+    with SandboxServer(world, switches, port=arguments.port, clock=time.time) as sandbox:
+        sys.stdout.write(f"{sandbox.base_url} keys: {' '.join(DEFAULT_KEYS)}\n")
+        sys.stdout.flush()
+        if arguments.ready_file is not None:
+            _write_at_once(arguments.ready_file, sandbox.base_url + "\n")
+        while not stop.wait(_PARENT_POLL_SECONDS):
+            if arguments.exit_with_parent and os.getppid() != parent:
+                break
+    return 0
+
+
+def _open_world(arguments: argparse.Namespace, now: datetime) -> World:
+    fresh = History(arguments.seed, arguments.tickets, arguments.reports, arguments.warehouses, now.isoformat())
+    return fresh.rebuild() if arguments.world is None else live_on(arguments.world, fresh, now)
+
+
+def _write_at_once(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""Answers: the envelopes of the API, its errors, and the pages that other machines send in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+_HTML = """<!DOCTYPE html>
+<html lang="en-US"><head><title>api.cogny.com | {status}: {reason}</title></head>
+<body><h1>{reason} <small>Error code {status}</small></h1><p>The web server is not reachable.</p></body></html>
+"""
+_REASONS = {502: "Bad gateway", 521: "Web server is down"}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One HTTP answer."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    fault: str | None = None
+    """The fault that struck the request, for the record."""
+
+
+class ApiError(Exception):
+    """A request that the API turns down."""
+
+    def __init__(self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
+        """Keep the parts of the error envelope."""
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.details = dict(details or {})
+
+
+def invalid(name: str, message: str) -> ApiError:
+    """A parameter that makes no sense."""
+    return ApiError(400, "INVALID_PARAMETER", message, {"parameter": name})
+
+
+def success(data: bytes, meta: Mapping[str, str], pagination: Mapping[str, Any] | None = None) -> Answer:
+    """A success envelope around data that is serialised already."""
+    tail = b"" if pagination is None else b',"pagination":' + orjson.dumps(pagination)
+    return Answer(200, b'{"success":true,"data":' + data + tail + b',"meta":' + orjson.dumps(meta) + b"}")
+
+
+def failure(error: ApiError, meta: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
+    """An error envelope."""
+    content = {"code": error.code, "message": error.message, "details": error.details}
+    body = orjson.dumps({"success": False, "error": content, "meta": meta})
+    return Answer(error.status, body, headers=headers or {})
+
+
+def html_page(status: int) -> Answer:
+    """What the edge answers when the origin is away."""
+    page = _HTML.format(status=status, reason=_REASONS[status])
+    return Answer(status, page.encode(), "text/html; charset=UTF-8")

@@ -1,0 +1,67 @@
+"""Flags: every switch as an option of the command line."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from dataclasses import MISSING, fields
+from typing import Any
+
+from cogny_source.sandbox.switches import Switches
+
+_OPTIONAL_COUNTS = ("requests_per_minute", "cursor_lifetime_pages")
+
+
+def add_switch_flags(parser: ArgumentParser) -> None:
+    """Give a parser an option for each switch: `--error-500 0.1`, `--away`, `--ignored-filters reports=sort+status`."""
+    group = parser.add_argument_group("switches", "ways to misbehave; see Switches")
+    for item in fields(Switches):
+        flag = "--" + item.name.replace("_", "-")
+        if isinstance(item.default, bool):
+            group.add_argument(flag, action=BooleanOptionalAction, default=None)
+        else:
+            group.add_argument(flag, type=_reader(item.name, item.default), default=None, metavar=_metavar(item.name))
+
+
+def read_switches(arguments: Namespace) -> Switches:
+    """The switches that the parsed options ask for.
+
+    Raises:
+        ValueError: If a value makes no sense.
+    """
+    given = {item.name: getattr(arguments, item.name) for item in fields(Switches)}
+    return Switches(**{name: value for name, value in given.items() if value is not None})
+
+
+def _metavar(name: str) -> str:
+    forms = {
+        "ignored_filters": "RESOURCE=NAME[+NAME],…",
+        "ignored_sorts": "RESOURCE[=oldest_first|newest_first],…",
+        "pagination_omitted": "RESOURCE,…",
+    }
+    return forms.get(name, "VALUE")
+
+
+def _reader(name: str, default: Any) -> Any:
+    if name == "ignored_filters":
+        return _read_filters
+    if name == "ignored_sorts":
+        return _read_orders
+    if name == "pagination_omitted":
+        return _read_names
+    if name in _OPTIONAL_COUNTS:
+        return int
+    return str if default is MISSING else type(default)
+
+
+def _read_names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _read_filters(text: str) -> dict[str, list[str]]:
+    pairs = (item.partition("=") for item in _read_names(text))
+    return {resource: [name for name in names.split("+") if name] for resource, _, names in pairs}
+
+
+def _read_orders(text: str) -> dict[str, str]:
+    pairs = (item.partition("=") for item in _read_names(text))
+    return {resource: order or "oldest_first" for resource, _, order in pairs}

@@ -1,0 +1,243 @@
+"""Switches: every way in which the sandbox can be told to misbehave, checked whenever one is set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+RESOURCE_NAMES = frozenset({"tickets", "reports", "warehouses"})
+EVERY_FILTER = "*"
+
+_UNFILTERED: Mapping[str, frozenset[str]] = MappingProxyType({"warehouses": frozenset({EVERY_FILTER})})
+_UNSORTED: Mapping[str, str] = MappingProxyType({"warehouses": "oldest_first"})
+
+Check = Callable[[Any], Any]
+
+
+@dataclass
+class Switches:
+    """The behaviour of a sandbox. Every assignment is checked and raises ValueError if the value makes no sense.
+
+    Probabilities lie between 0 and 1. Whether a fault strikes depends on `fault_seed` and the number of the request
+    (or the id of the row) alone.
+    """
+
+    fault_seed: int = 0
+
+    # Faults that strike a request.
+    away: bool = False
+    """Every request answers an HTML page with status 521."""
+    reset: float = 0.0
+    """The connection is reset before an answer."""
+    stall: float = 0.0
+    """The answer comes `stall_seconds` late."""
+    stall_seconds: float = 30.0
+    html_502: float = 0.0
+    html_521: float = 0.0
+    error_500: float = 0.0
+    rate_limited: float = 0.0
+    """429 out of the blue, whatever the key."""
+    empty_200: float = 0.0
+    success_false: float = 0.0
+    """200 with `"success": false` and a code that no page documents."""
+    cut_short: float = 0.0
+    """The body ends before its Content-Length."""
+    latency_seconds: float = 0.0
+
+    # Rate limits and headers.
+    requests_per_minute: int | None = None
+    """A limit for every key but test keys, in place of the key's own."""
+    window_seconds: float = 60.0
+    retry_after: str = "seconds"
+    """How a 429 tells when to come back: `seconds`, `date` or `none`."""
+    retry_after_seconds: int = 1
+    """What a 429 out of the blue asks for."""
+    rate_headers: bool = True
+    date_header: bool = True
+    meta_timestamp: bool = True
+    clock_offset_seconds: float = 0.0
+    """How far the clock that the server tells is ahead of the world's."""
+
+    # Listings.
+    ignored_filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Resource to the parameters it ignores; `*` stands for all. Warehouses ignore all unless named here."""
+    ignored_sorts: Mapping[str, str] = field(default_factory=dict)
+    """Resource to the order in which it comes instead: `oldest_first` or `newest_first` (by creation)."""
+    pagination_omitted: frozenset[str] = frozenset({"warehouses"})
+    """Resources that come whole, without `pagination`."""
+    inclusive_bounds: bool = False
+    total_count: bool = True
+    cursor_kind: str = "keyset"
+    """`keyset` or `offset`."""
+    cursor_lifetime_pages: int | None = None
+    """How often the cursors of one listing work before they have expired."""
+    repeat_cursor: bool = False
+    """`next_cursor` never advances: the second page comes for ever."""
+    missing_cursor: bool = False
+    """`has_more` is true without `next_cursor`."""
+    endless: bool = False
+    """Fresh cursors for ever, and the rows of the first page with each."""
+    churn_per_page: int = 0
+    """How many rows change after each page."""
+    churn_creates_per_page: int = 0
+    churn_deletes_per_page: int = 0
+
+    # Faults that strike a row.
+    undeclared_fields: bool = False
+    impact_as_string: float = 0.0
+    bad_timestamps: float = 0.0
+    """`updated_at` is a text that nobody can read."""
+    misfits: float = 0.0
+    """Lists where text is declared, numbers as text, text where a list is declared."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Check and set one switch.
+
+        Raises:
+            ValueError: If there is no such switch, or the value makes no sense.
+        """
+        if name not in _CHECKS:
+            raise ValueError(f"no switch is named {name!r}")
+        try:
+            super().__setattr__(name, _CHECKS[name](value))
+        except (TypeError, ValueError) as exc:
+            raise ValueError(f"switch {name}: {exc}") from exc
+
+    def update(self, changes: Mapping[str, Any]) -> None:
+        """Set several switches, or none if one of them is wrong.
+
+        Raises:
+            ValueError: If a name or a value makes no sense.
+        """
+        trial = Switches(**self.as_dict())
+        for name, value in changes.items():
+            setattr(trial, name, value)
+        for name in changes:
+            setattr(self, name, getattr(trial, name))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every switch as plain JSON values."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    def ignores_filter(self, resource: str, name: str) -> bool:
+        """Whether a resource takes no notice of a filter."""
+        ignored = self.ignored_filters.get(resource, _UNFILTERED.get(resource, frozenset()))
+        return EVERY_FILTER in ignored or name in ignored
+
+    def forced_order(self, resource: str) -> str | None:
+        """The creation order in which a resource comes whatever `sort` says, or None if it heeds `sort`."""
+        return self.ignored_sorts.get(resource, _UNSORTED.get(resource))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value
+
+
+def _number(value: Any, most: float = 1e9, least: float = 0.0) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise ValueError(f"{value!r} is no number between {least:g} and {most:g}")
+    return float(value)
+
+
+def _probability(value: Any) -> float:
+    return _number(value, 1.0)
+
+
+def _offset(value: Any) -> float:
+    return _number(value, 1e9, -1e9)
+
+
+def _window(value: Any) -> float:
+    return _number(value, least=0.001)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is no count")
+    return value
+
+
+def _seed(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{value!r} is no whole number")
+    return value
+
+
+def _count_or_none(value: Any) -> int | None:
+    return None if value is None else _count(value)
+
+
+def _one_of(*choices: str) -> Check:
+    def check(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"{value!r} is none of {', '.join(choices)}")
+        return str(value)
+
+    return check
+
+
+_ORDER = _one_of("oldest_first", "newest_first")
+
+
+def _names(value: Any) -> frozenset[str]:
+    if isinstance(value, str) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{value!r} is no list of names")
+    return frozenset(value)
+
+
+def _resources(value: Any) -> frozenset[str]:
+    names = _names(value)
+    if not names <= RESOURCE_NAMES:
+        raise ValueError(f"no resource is named {', '.join(sorted(names - RESOURCE_NAMES))}")
+    return names
+
+
+def _filters(value: Any) -> dict[str, frozenset[str]]:
+    _resources(value)
+    return {resource: _names(names) for resource, names in dict(value).items()}
+
+
+def _orders(value: Any) -> dict[str, str]:
+    names = _resources(value)
+    if not isinstance(value, Mapping):
+        return dict.fromkeys(sorted(names), "oldest_first")
+    return {resource: _ORDER(order) for resource, order in value.items()}
+
+
+def _check_of(default: Any) -> Check:
+    if isinstance(default, bool):
+        return _flag
+    if isinstance(default, float):
+        return _probability
+    return _count
+
+
+_CHECKS: dict[str, Check] = {
+    item.name: _check_of(item.default) for item in fields(Switches) if item.default is not MISSING
+}
+_CHECKS |= {
+    "fault_seed": _seed,
+    "stall_seconds": _number,
+    "latency_seconds": _number,
+    "requests_per_minute": _count_or_none,
+    "cursor_lifetime_pages": _count_or_none,
+    "window_seconds": _window,
+    "clock_offset_seconds": _offset,
+    "retry_after": _one_of("seconds", "date", "none"),
+    "cursor_kind": _one_of("keyset", "offset"),
+    "pagination_omitted": _resources,
+    "ignored_filters": _filters,
+    "ignored_sorts": _orders,
+}

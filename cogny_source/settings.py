@@ -1,0 +1,145 @@
+"""Settings: what dlt's configuration says under `sources.cogny`, checked and frozen."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit
+
+from dlt.common.configuration import configspec
+from dlt.common.configuration.resolve import resolve_configuration
+from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.typing import TSecretStrValue
+
+from cogny_source.errors import ConfigError
+from cogny_source.instants import parse_instant
+
+BASE_URL = "https://api.cogny.com/v1"
+DEVELOPMENT_PREFIX = "sk_test_"
+STANDARD_REQUESTS_PER_MINUTE = 100.0
+MISSING_KEY = (
+    "No API key. Set it in the environment: export SOURCES__COGNY__API_KEY=sk_live_...\n"
+    'or in .dlt/secrets.toml:  [sources.cogny]  api_key = "sk_live_..."  (see .dlt/secrets.toml.example)\n'
+    "or try the connector without a key: add --sandbox."
+)
+
+
+@configspec
+class CognyConfiguration(BaseConfiguration):
+    """The keys that dlt looks up under `sources.cogny`, such as `SOURCES__COGNY__API_KEY`."""
+
+    api_key: TSecretStrValue | None = None
+    base_url: str = BASE_URL
+    auth_header: str = "bearer"
+    requests_per_minute: float | None = None
+    reserve_requests: int = 10
+    start_date: str | None = None
+    overlap_seconds: float = 60.0
+    connect_timeout_seconds: float = 10.0
+    read_timeout_seconds: float = 60.0
+    max_wait_seconds: float = 3600.0
+    chunk_rows: int = 20_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The connector's settings.
+
+    Attributes:
+        api_key: The key; hidden from `repr`.
+        base_url: The API, without a slash at its end. https, or http on this machine.
+        auth_header: Which header carries the key.
+        requests_per_minute: The pace where no header tells more; None for unlimited.
+        reserve_requests: At most so many requests of a window are left to the account's other users.
+        start_date: Rows created before it are left out; None for all.
+        overlap_seconds: How far behind the watermark an incremental pass begins.
+        connect_timeout_seconds: For the connection.
+        read_timeout_seconds: For each read of an answer.
+        max_wait_seconds: A wait longer than this ends the run instead.
+        chunk_rows: About how many rows are loaded and committed at once.
+    """
+
+    api_key: str = field(repr=False)
+    base_url: str = BASE_URL
+    auth_header: Literal["bearer", "x-api-key"] = "bearer"
+    requests_per_minute: float | None = STANDARD_REQUESTS_PER_MINUTE
+    reserve_requests: int = 10
+    start_date: datetime | None = None
+    overlap_seconds: float = 60.0
+    connect_timeout_seconds: float = 10.0
+    read_timeout_seconds: float = 60.0
+    max_wait_seconds: float = 3600.0
+    chunk_rows: int = 20_000
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work, naming the setting."""
+        _check_key(self.api_key)
+        _check_base_url(self.base_url)
+        if self.auth_header not in ("bearer", "x-api-key"):
+            raise ConfigError(f"auth_header is {self.auth_header!r}; it may be bearer or x-api-key")
+        for name in ("connect_timeout_seconds", "read_timeout_seconds", "max_wait_seconds", "chunk_rows"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be greater than 0")
+        if self.requests_per_minute is not None and not self.requests_per_minute >= 1:
+            raise ConfigError("requests_per_minute must be 1 or more")
+        if self.reserve_requests < 0 or not self.overlap_seconds >= 0:
+            raise ConfigError("reserve_requests and overlap_seconds must not be negative")
+
+
+def resolve_settings(**explicit: Any) -> Settings:
+    """Read the settings from dlt's configuration.
+
+    Args:
+        **explicit: Settings by name that win over the configuration; None counts as not given.
+
+    Raises:
+        ConfigError: If the key is missing or a value is wrong.
+    """
+    found = resolve_configuration(CognyConfiguration(), sections=("sources", "cogny"))
+    values = {name: getattr(found, name) for name in CognyConfiguration.get_resolvable_fields()}
+    values.update({name: value for name, value in explicit.items() if value is not None})
+    if not values["api_key"]:
+        raise ConfigError(MISSING_KEY)
+    values["base_url"] = str(values["base_url"]).rstrip("/")
+    values["start_date"] = parse_date(values["start_date"], "start_date")
+    if values["requests_per_minute"] is None and not values["api_key"].startswith(DEVELOPMENT_PREFIX):
+        values["requests_per_minute"] = STANDARD_REQUESTS_PER_MINUTE
+    return Settings(**cast(dict[str, Any], values))
+
+
+def parse_date(value: str | datetime | None, name: str) -> datetime | None:
+    """Read a date or an instant that a person gave; a date is its first moment in UTC.
+
+    Raises:
+        ConfigError: If it is neither.
+    """
+    if value is None or value == "":
+        return None
+    text = value.isoformat() if hasattr(value, "isoformat") else str(value)
+    instant = parse_instant(text) or parse_instant(f"{text}T00:00:00Z")
+    if instant is None:
+        raise ConfigError(f"{name} is {text!r}; write a date such as 2025-02-03 or 2025-02-03T10:30:00Z")
+    return instant
+
+
+def _check_key(api_key: str) -> None:
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise ConfigError("api_key holds a blank or a character that no HTTP header can carry: copy it again")
+
+
+def _check_base_url(base_url: str) -> None:
+    parts = urlsplit(base_url)
+    if parts.username or parts.password or parts.query or parts.fragment or not parts.hostname:
+        raise ConfigError("base_url must be a plain URL such as https://api.cogny.com/v1")
+    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname)):
+        return
+    raise ConfigError("base_url must begin with https:// (http:// only for this machine): the key would travel unread")
+
+
+def _is_loopback(hostname: str) -> bool:
+    try:
+        return hostname == "localhost" or ipaddress.ip_address(hostname).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,182 @@
+"""The dlt source: chunks of the resources as dlt resources, each chunk's state committed with its rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.configuration.container import Container
+from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
+from dlt.common.storages.load_package import LoadPackageStateInjectableContext
+from dlt.extract import DltResource, DltSource
+
+from cogny_source.api.client import Client, Meter, Timing
+from cogny_source.api.rate_limit import Pace, RateLimiter
+from cogny_source.arrow import arrow_schema
+from cogny_source.errors import ConfigError
+from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, Column, ListSpec, TableSpec
+from cogny_source.settings import Settings, resolve_settings
+from cogny_source.sync.chunk import Chunk
+from cogny_source.sync.endpoints import ENDPOINTS
+from cogny_source.sync.listing import Reading
+from cogny_source.sync.reader import Plan, read_resource
+
+# Takes a resource's state and gives its chunks.
+Supply = Callable[[dict[str, Any]], Iterator[Chunk]]
+
+# The chunks hold one row a key; a list's rows replace all rows of their parent.
+MERGE: TWriteDispositionConfig = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+
+
+@dlt.source(name="cogny", section="cogny")
+def cogny_source(
+    api_key: str | None = None,
+    base_url: str | None = None,
+    auth_header: str | None = None,
+    start_date: str | datetime | None = None,
+) -> Sequence[DltResource]:
+    """Tickets, reports and warehouses of the Cogny API.
+
+    What is not given comes from dlt's configuration, `SOURCES__COGNY__API_KEY` and so on; see `CognyConfiguration`.
+    One `pipeline.run()` commits all rows and the state together at its end; `cogny_source.sync()` is the loop that
+    commits chunk by chunk and can be resumed.
+
+    Args:
+        api_key: The key, `sk_live_…` or `sk_test_…`.
+        base_url: The API's base URL.
+        auth_header: `bearer` or `x-api-key`.
+        start_date: Rows created before it are left out.
+
+    Returns:
+        The resources `tickets`, `reports` and `warehouses`, which yield Arrow tables.
+
+    Raises:
+        ConfigError: If the key is missing or a setting is wrong.
+    """
+    settings = resolve_settings(api_key=api_key, base_url=base_url, auth_header=auth_header, start_date=start_date)
+    client = make_client(settings)
+    plan = Plan(start_date=settings.start_date, overlap_seconds=settings.overlap_seconds)
+
+    def supply(name: str) -> Supply:
+        reading = Reading(client, ENDPOINTS[name], Meter(), lambda: None, settings.chunk_rows)
+        return lambda state: read_resource(reading, state, plan)
+
+    return [_make_resource(ENDPOINTS[name].table, supply(name)) for name in ENDPOINTS]
+
+
+def make_client(settings: Settings, timing: Timing | None = None) -> Client:
+    """A client with the limiter that its settings ask for."""
+    timing = timing or Timing(clock=time.time)
+    pace = Pace(settings.requests_per_minute, reserve_at_most=settings.reserve_requests)
+    return Client(settings, RateLimiter(pace, timing.clock), timing)
+
+
+def make_chunk_source(chunks: Mapping[str, Chunk], runs: pa.Table | None = None) -> DltSource:
+    """One chunk of each resource, as a source under the same name, so that it shares schema and state.
+
+    Args:
+        chunks: Resource name to the chunk to load.
+        runs: Rows for `sync_runs`.
+    """
+
+    @dlt.source(name="cogny", section="cogny")
+    def chunk_source() -> Sequence[DltResource]:
+        resources = [_make_resource(ENDPOINTS[name].table, lambda _, c=chunk: iter([c])) for name, chunk in chunks.items()]
+        if runs is not None:
+            resources.append(_make_runs_resource(runs))
+        return resources
+
+    return chunk_source()
+
+
+def select_resources(names: Sequence[str] | None) -> list[str]:
+    """Check resource names that a person gave.
+
+    Returns:
+        The names in the source's order; all of them where none are given.
+
+    Raises:
+        ConfigError: If a name is unknown.
+    """
+    unknown = sorted(set(names or ()) - set(ENDPOINTS))
+    if unknown:
+        raise ConfigError(f"unknown resource {', '.join(unknown)}; there are {', '.join(ENDPOINTS)}")
+    return [name for name in ENDPOINTS if not names or name in names]
+
+
+def _make_resource(spec: TableSpec, supply: Supply) -> DltResource:
+    hints = {spec.name: _table_hints(spec.name, spec.description, spec.columns, spec.primary_key)}
+    columns: dict[str, Sequence[Column]] = {spec.name: spec.columns}
+    for item in spec.lists:
+        hints[item.name] = _list_hints(item)
+        columns[item.name] = item.columns
+
+    def extract() -> Iterator[Any]:
+        state = dlt.current.resource_state()
+        known = dlt.current.source_schema().tables
+        for name in hints.keys() - known.keys():
+            yield dlt.mark.with_hints(_stamp(_empty_table(columns[name])), hints[name], create_table_variant=True)
+        for chunk in supply(dict(state)):
+            for name, table in chunk.tables.items():
+                yield dlt.mark.with_hints(_stamp(table), hints[name], create_table_variant=True)
+            if chunk.state is not None:
+                state.clear()
+                state.update(chunk.state)
+
+    return dlt.resource(extract, name=spec.name)
+
+
+def _make_runs_resource(runs: pa.Table) -> DltResource:
+    hints = _table_hints(SYNC_RUNS.name, SYNC_RUNS.description, SYNC_RUNS.columns, SYNC_RUNS.primary_key)
+
+    def extract() -> Iterator[Any]:
+        yield dlt.mark.with_hints(_stamp(runs), hints, create_table_variant=True)
+
+    return dlt.resource(extract, name=SYNC_RUNS.name)
+
+
+def _empty_table(columns: Sequence[Column]) -> pa.Table:
+    return arrow_schema(columns).empty_table()
+
+
+def _stamp(table: pa.Table) -> pa.Table:
+    """Add `_dlt_load_id`, which is known only while dlt extracts."""
+    load_id = Container()[LoadPackageStateInjectableContext].load_id
+    return table.append_column(pa.field(LOAD_ID.name, pa.string()), pa.repeat(pa.scalar(load_id), table.num_rows))
+
+
+def _table_hints(name: str, description: str, columns: Sequence[Column], primary_key: Sequence[str]) -> Any:
+    hints = [_column_hint(column, {"primary_key": True} if column.name in primary_key else {}) for column in columns]
+    return _make_hints(name, description, hints)
+
+
+def _list_hints(item: ListSpec) -> Any:
+    extra: dict[str, TColumnSchema] = {item.parent_column: {"merge_key": True}, TOMBSTONE: {"hard_delete": True}}
+    hints = [_column_hint(column, extra.get(column.name, {})) for column in item.columns]
+    return _make_hints(item.name, item.description, hints)
+
+
+def _make_hints(name: str, description: str, columns: list[TColumnSchema]) -> Any:
+    return dlt.mark.make_hints(
+        table_name=name,
+        write_disposition=MERGE,
+        columns=columns,
+        additional_table_hints={"description": description},
+    )
+
+
+def _column_hint(column: Column, extra: TColumnSchema) -> TColumnSchema:
+    hint: TColumnSchema = {
+        "name": column.name,
+        "data_type": column.type,
+        "nullable": column.nullable,
+        "description": column.description,
+        **extra,
+    }
+    if column.type == "timestamp":
+        hint.update(timezone=True, precision=6)
+    return hint

@@ -1,0 +1,118 @@
+"""Chunks: rows that are loaded together, and the state that holds once they are."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cogny_source.arrow import Converted, Row, convert_rows
+from cogny_source.instants import parse_instant
+from cogny_source.schema import TableSpec
+
+# Rows are held as Python objects for so many only; Arrow takes a fraction of their memory.
+BATCH_ROWS = 2_000
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows to load together.
+
+    Attributes:
+        tables: Table name to Arrow table, one row a key; empty where there is nothing to load.
+        rows: Rows of the parent table.
+        undeclared: Dotted name of each field kept in `extra`, and in how many rows.
+        state: The resource's state once the chunk is loaded; None where it stays as it is.
+        last: Whether the resource is done with this chunk.
+    """
+
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    rows: int = 0
+    undeclared: Counter[str] = field(default_factory=Counter)
+    state: dict[str, Any] | None = None
+    last: bool = False
+
+
+class ChunkBuilder:
+    """Collects rows and turns them into Arrow, keeping of each key the newest version.
+
+    Args:
+        spec: The table the rows belong to.
+    """
+
+    def __init__(self, spec: TableSpec) -> None:
+        self._spec = spec
+        self._reset()
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add rows in the order they were read.
+
+        Raises:
+            ContractError: If a row has no key.
+        """
+        self._pending.extend(rows)
+        if len(self._pending) >= BATCH_ROWS:
+            self._convert_pending()
+
+    @property
+    def rows(self) -> int:
+        """Rows collected, repeats included."""
+        return self._converted_rows + len(self._pending)
+
+    def build(self, state: dict[str, Any] | None, *, last: bool = False) -> Chunk:
+        """Make a chunk of what was collected, and begin anew."""
+        self._convert_pending()
+        tables = self._concat() if self._batches else {}
+        undeclared: Counter[str] = Counter()
+        for batch in self._batches:
+            undeclared.update(batch.undeclared)
+        rows = tables[self._spec.name].num_rows if tables else 0
+        self._reset()
+        return Chunk(tables, rows, undeclared, state, last)
+
+    def _reset(self) -> None:
+        self._pending: list[Row] = []
+        self._batches: list[Converted] = []
+        self._converted_rows = 0
+        self._newest: dict[str, tuple[datetime, int]] = {}
+
+    def _convert_pending(self) -> None:
+        if not self._pending:
+            return
+        batch = convert_rows(self._spec, self._pending)
+        keys = batch.tables[self._spec.name].column(0).to_pylist()
+        for position, (key, row) in enumerate(zip(keys, self._pending, strict=True), self._converted_rows):
+            version = (parse_instant(row.get("updated_at")) or BEGINNING, position)
+            if key not in self._newest or version >= self._newest[key]:
+                self._newest[key] = version
+        self._batches.append(batch)
+        self._converted_rows += len(self._pending)
+        self._pending = []
+
+    def _concat(self) -> dict[str, pa.Table]:
+        tables = {
+            name: pa.concat_tables([batch.tables[name] for batch in self._batches]) for name in self._batches[0].tables
+        }
+        if len(self._newest) == self._converted_rows:
+            return tables
+        kept = pa.array(sorted(position for _, position in self._newest.values()), pa.int64())
+        for name, table in tables.items():
+            if name == self._spec.name:
+                tables[name] = table.take(kept)
+            else:
+                tables[name] = table.filter(pc.is_in(self._parent_positions(name), value_set=kept))
+        return tables
+
+    def _parent_positions(self, name: str) -> pa.Array:
+        positions: list[int] = []
+        offset = 0
+        for batch in self._batches:
+            positions.extend(offset + parent for parent in batch.parents[name])
+            offset += batch.tables[self._spec.name].num_rows
+        return pa.array(positions, pa.int64())

@@ -1,0 +1,212 @@
+"""A listing that is trusted only as far as it proves itself: order, completeness, cursors that expire."""
+
+from __future__ import annotations
+
+import logging
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from cogny_source.api.client import Meter
+from cogny_source.api.pages import Getter, Page, iter_pages, read_page
+from cogny_source.errors import BadRequest
+from cogny_source.instants import parse_instant
+from cogny_source.sync.endpoints import Endpoint
+from cogny_source.sync.windows import Order, Window
+
+logger = logging.getLogger(__name__)
+
+MAX_RESTARTS = 3
+# The order is put to the proof only where a listing is long enough to be worth resuming.
+PROOF_PAGES = 10
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What every reading of a resource needs.
+
+    Attributes:
+        client: Sends the requests.
+        endpoint: The list.
+        meter: Counts what it costs.
+        after_page: Called after each page; raises `Stopped` once a signal asked the run to stop.
+        chunk_rows: About how many rows make a chunk.
+    """
+
+    client: Getter
+    endpoint: Endpoint
+    meter: Meter
+    after_page: Callable[[], None]
+    chunk_rows: int
+
+
+class Listing:
+    """One listing of a resource over a window of one timestamp.
+
+    Args:
+        reading: Client, endpoint and counters.
+        field: `created_at` or `updated_at`: what is filtered and sorted by.
+        window: The span that is asked for.
+
+    Attributes:
+        server_time: The server's clock at the first page (UTC); None where it is not told.
+        total_count: The API's count at the first page.
+        ascending: Whether the rows came in ascending order.
+        last: The newest timestamp up to which the listing is read.
+        complete: Whether the API's own count agrees with the rows that came, as far as it counts.
+    """
+
+    def __init__(self, reading: Reading, field: str, window: Window) -> None:
+        self.reading = reading
+        self.field = field
+        self.window = window
+        self.server_time: datetime | None = None
+        self.total_count: int | None = None
+        self.ascending = True
+        self.last: datetime | None = None
+        self.complete = True
+        self._proven: bool | None = None
+        self._pages = 0
+
+    def pages(self) -> Iterator[Page]:
+        """Read the listing to its end, again where it lost its place.
+
+        Yields:
+            The pages; rows may come more than once.
+
+        Raises:
+            PaginationError: If the API's cursors lead nowhere.
+            BadRequest: If the API refuses the listing, or its cursors keep expiring without progress.
+        """
+        start = self.window.start
+        shortages: list[int] = []
+        fruitless = 0
+        while True:
+            attempt = _Attempt(self, Window(start, self.window.end))
+            try:
+                yield from attempt.pages()
+            except BadRequest as error:
+                fruitless = 0 if self.can_resume_after(start) else fruitless + 1
+                if not attempt.pages_read or fruitless > MAX_RESTARTS:
+                    raise
+                logger.warning("%s; the cursor may have expired, the listing is taken up again", error)
+                start = self.last if not fruitless else self.window.start
+                continue
+            if attempt.gap_after is not None:
+                start = self.last = attempt.gap_after
+            elif self._is_short(attempt, shortages):
+                start = self.window.start
+            else:
+                return
+
+    @property
+    def safe_cut(self) -> datetime | None:
+        """The timestamp from which a later listing can go on: all older rows of the window are read.
+
+        None where the order is broken or unproven, or nothing lies behind.
+        """
+        if not self.ascending or not self._proven or self.last is None:
+            return None
+        return self.last if self.window.start is None or self.last > self.window.start else None
+
+    def can_resume_after(self, start: datetime | None) -> bool:
+        """Whether taking the listing up at its last timestamp skips something and loses nothing."""
+        moved = self.last is not None and (start is None or self.last > start)
+        return moved and self.ascending and self._prove_order()
+
+    def observe(self, page: Page, order: Order) -> None:
+        """Take in what a page tells of the listing."""
+        if not self._pages:
+            self.server_time = page.server_time
+            self.total_count = page.total_count
+        self._pages += 1
+        for row in page.rows:
+            order.observe(parse_instant(row.get(self.field)))
+        self.ascending = self.ascending and order.ascending
+        if order.last is not None and (self.last is None or order.last > self.last):
+            self.last = order.last
+        if self._pages >= PROOF_PAGES and page.has_more and self.ascending:
+            self._prove_order()
+
+    def _prove_order(self) -> bool:
+        """Ask for the newest row: a server that ignores the sort answers with an older one.
+
+        Rows that came in ascending order may do so by chance: in a listing that is always by creation, and whose
+        first rows never changed, `updated_at` ascends too, until it does not.
+        """
+        if self._proven is None and self.last is not None:
+            params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
+            endpoint = self.reading.endpoint
+            answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
+            rows = read_page(answer, endpoint.path).rows
+            newest = parse_instant(rows[0].get(self.field)) if rows else None
+            self._proven = newest is not None and newest >= self.last
+            if not self._proven:
+                logger.warning("%s: sort=%s is not honoured; the listing cannot be resumed", endpoint.path, self.field)
+        return bool(self._proven)
+
+    def _is_short(self, attempt: _Attempt, shortages: list[int]) -> bool:
+        """Whether rows slipped between two pages, so that the listing must be read again."""
+        shortage, path = attempt.shortage, self.reading.endpoint.path
+        self.complete = shortage == 0 or shortage in shortages
+        if not shortage:
+            return False
+        if self.complete:  # the same number again: not chance but the API's way to count
+            logger.warning("%s: the API counts %d rows more than it lists", path, shortage)
+            return False
+        shortages.append(shortage)
+        if len(shortages) > MAX_RESTARTS:
+            logger.warning("%s: %d rows slipped between two pages again; the next sync reads them", path, shortage)
+            return False
+        logger.warning("%s: %d rows slipped between two pages, the listing is read again", path, shortage)
+        return True
+
+
+class _Attempt:
+    """One run of cursors over a window.
+
+    Attributes:
+        pages_read: Pages that came.
+        gap_after: Where rows may be missing, because others vanished before them and cursors that count places moved.
+    """
+
+    def __init__(self, listing: Listing, window: Window) -> None:
+        self._listing = listing
+        self._window = window
+        self._keys = array("q")
+        self._counted: int | None = None
+        self._vanished = 0
+        self.pages_read = 0
+        self.gap_after: datetime | None = None
+
+    def pages(self) -> Iterator[Page]:
+        """Read on until the list ends, or rows vanish from it."""
+        listing, reading = self._listing, self._listing.reading
+        params = {**self._window.params(listing.field), "sort": listing.field}
+        endpoint = reading.endpoint
+        order = Order()
+        for page in iter_pages(reading.client, endpoint.path, params, reading.meter, scope=endpoint.scope):
+            before = order.last
+            self.pages_read += 1
+            self._keys.extend(hash(repr(row.get("id"))) for row in page.rows)
+            vanished = max(0, (self._counted or 0) - page.total_count) if page.total_count is not None else 0
+            self._counted = page.total_count
+            listing.observe(page, order)
+            yield page
+            reading.after_page()
+            if not vanished:
+                continue
+            start = self._window.start
+            if before is not None and (start is None or before > start) and listing.can_resume_after(start):
+                logger.info("%s: %d rows vanished, the listing is taken up before them", endpoint.path, vanished)
+                self.gap_after = before
+                return
+            self._vanished += vanished
+
+    @property
+    def shortage(self) -> int:
+        """How many rows fewer came than the API counted, over more than one page."""
+        if self.pages_read < 2 or self._counted is None:
+            return 0
+        return max(0, self._counted + self._vanished - len(set(self._keys)))

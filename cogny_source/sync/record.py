@@ -1,0 +1,90 @@
+"""What a run did with each resource: the summary's figures and the rows of `sync_runs`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+
+from cogny_source.api.client import Meter
+from cogny_source.arrow import arrow_schema, dump_json
+from cogny_source.instants import parse_instant
+from cogny_source.schema import SYNC_RUNS
+
+
+@dataclass
+class ResourceRun:
+    """One resource in one run.
+
+    Attributes:
+        resource: Its name.
+        mode: What was done; see the column of `sync_runs`.
+        started_at: When the run began (UTC).
+        meter: What its requests cost.
+        rows_loaded: Rows that were loaded, one a key and chunk.
+        undeclared: Dotted name of each field kept in `extra`, and in how many rows.
+        updated_after_before: The watermark before, as the state holds it.
+        updated_after: The watermark now.
+        status: `done`, `failed` or `stopped`; `running` until then.
+        error: The sentence it ended with.
+        finished_at: When it was done (UTC).
+    """
+
+    resource: str
+    mode: str
+    started_at: datetime
+    meter: Meter = field(default_factory=Meter)
+    rows_loaded: int = 0
+    undeclared: Counter[str] = field(default_factory=Counter)
+    updated_after_before: str | None = None
+    updated_after: str | None = None
+    status: str = "running"
+    error: str | None = None
+    finished_at: datetime | None = None
+
+    def finish(self, status: str, now: datetime, error: str | None = None) -> None:
+        """Note how the resource ended."""
+        self.status, self.finished_at, self.error = status, now, error
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What a sync did.
+
+    Attributes:
+        run_id: The run's id in `sync_runs`.
+        resources: One entry a resource.
+    """
+
+    run_id: str
+    resources: tuple[ResourceRun, ...]
+
+
+def build_runs_table(run_id: str, runs: Sequence[ResourceRun]) -> pa.Table:
+    """The rows of `sync_runs` for a run."""
+    return pa.Table.from_pylist([_build_row(run_id, run) for run in runs], schema=arrow_schema(SYNC_RUNS.columns))
+
+
+def _build_row(run_id: str, run: ResourceRun) -> dict[str, object]:
+    return {
+        "run_id": run_id,
+        "resource": run.resource,
+        "mode": run.mode,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "requests": run.meter.requests,
+        "retries": run.meter.retries,
+        "throttled": run.meter.throttled,
+        "waited_seconds": run.meter.waited_seconds,
+        "pages": run.meter.pages,
+        "rows": run.meter.rows,
+        "total_count": run.meter.total_count,
+        "updated_after_before": parse_instant(run.updated_after_before),
+        "updated_after_after": parse_instant(run.updated_after),
+        "undeclared_fields": dump_json(dict(run.undeclared)) if run.undeclared else None,
+        "status": run.status,
+        "error": run.error,
+    }

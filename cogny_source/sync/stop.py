@@ -1,0 +1,51 @@
+"""Stopping on a signal: after the page in hand, and in the middle of a wait."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from cogny_source.errors import Stopped
+
+
+class StopFlag:
+    """Remembers that a signal asked the run to stop."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._signal_number = 0
+
+    def set(self, signal_number: int) -> None:
+        """Ask the run to stop."""
+        self._signal_number = signal_number
+        self._event.set()
+
+    def check(self) -> None:
+        """Raise `Stopped` where the run was asked to stop."""
+        if self._event.is_set():
+            raise Stopped(self._signal_number)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or raise `Stopped` as soon as the run is asked to stop."""
+        if self._event.wait(seconds):
+            raise Stopped(self._signal_number)
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Within the block, SIGINT and SIGTERM set the flag; a second one ends the process as it would have."""
+        previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def handle(number: int, _: FrameType | None) -> None:
+            self.set(number)
+            signal.signal(number, previous[signal.Signals(number)])
+
+        for number in previous:
+            signal.signal(number, handle)
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)

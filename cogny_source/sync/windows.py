@@ -1,0 +1,62 @@
+"""Windows of time and the order of a listing: pure rules, without I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cogny_source.instants import format_instant, shift
+
+# Whether the API's bounds are inclusive is not published, nor how fine they are: ask a second wider and clip.
+MARGIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open span `[start, end)` of one timestamp; None is open.
+
+    Attributes:
+        start: Its first instant.
+        end: The first instant after it.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def params(self, field: str) -> dict[str, str]:
+        """The filters that bring at least the window's rows, for `created_at` or `updated_at`."""
+        stem = field.removesuffix("_at")
+        params: dict[str, str] = {}
+        if self.start is not None:
+            params[f"{stem}_after"] = format_instant(shift(self.start, -MARGIN_SECONDS))
+        if self.end is not None:
+            params[f"{stem}_before"] = format_instant(shift(self.end, MARGIN_SECONDS))
+        return params
+
+    def __contains__(self, instant: datetime | None) -> bool:
+        """Whether an instant lies in the window; a row without a readable timestamp always does."""
+        if instant is None:
+            return True
+        return (self.start is None or self.start <= instant) and (self.end is None or instant < self.end)
+
+
+@dataclass
+class Order:
+    """Whether the rows of a listing came in ascending order of one timestamp, so far.
+
+    Attributes:
+        ascending: False once a row was older than one before it.
+        last: The newest timestamp met; None before the first that is readable.
+    """
+
+    ascending: bool = True
+    last: datetime | None = None
+
+    def observe(self, instant: datetime | None) -> None:
+        """Take the next row's timestamp in; one that is unreadable says nothing."""
+        if instant is None:
+            return
+        if self.last is not None and instant < self.last:
+            self.ascending = False
+            return
+        self.last = instant
