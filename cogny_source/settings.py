@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from dlt.common.configuration import configspec
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.typing import TSecretStrValue
@@ -73,6 +74,13 @@ class Settings:
     max_wait_seconds: float = 3600.0
     chunk_rows: int = 20_000
 
+    @property
+    def origin(self) -> str:
+        """Whose rows these settings bring: rows of two origins in one dataset would hide each other's changes."""
+        if _is_loopback(str(urlsplit(self.base_url).hostname)):
+            return "a server on this machine"
+        return f"{self.base_url}{' (development key)' if self.api_key.startswith(DEVELOPMENT_PREFIX) else ''}"
+
     def __post_init__(self) -> None:
         """Refuse what cannot work, naming the setting."""
         _check_key(self.api_key)
@@ -97,7 +105,10 @@ def resolve_settings(**explicit: Any) -> Settings:
     Raises:
         ConfigError: If the key is missing or a value is wrong.
     """
-    found = resolve_configuration(CognyConfiguration(), sections=("sources", "cogny"))
+    try:
+        found = resolve_configuration(CognyConfiguration(), sections=("sources", "cogny"))
+    except ConfigurationException as exc:
+        raise ConfigError(f"a setting under sources.cogny cannot be read: {_name_field(exc)}") from None
     values = {name: getattr(found, name) for name in CognyConfiguration.get_resolvable_fields()}
     values.update({name: value for name, value in explicit.items() if value is not None})
     if not values["api_key"]:
@@ -122,6 +133,11 @@ def parse_date(value: str | datetime | None, name: str) -> datetime | None:
     if instant is None:
         raise ConfigError(f"{name} is {text!r}; write a date such as 2025-02-03 or 2025-02-03T10:30:00Z")
     return instant
+
+
+def _name_field(exc: ConfigurationException) -> str:
+    """The setting that an error is about; its value may be a key and is not told."""
+    return str(getattr(exc, "field_name", type(exc).__name__))
 
 
 def _check_key(api_key: str) -> None:

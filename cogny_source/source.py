@@ -23,7 +23,7 @@ from cogny_source.settings import Settings, resolve_settings
 from cogny_source.sync.chunk import Chunk
 from cogny_source.sync.endpoints import ENDPOINTS
 from cogny_source.sync.listing import Reading
-from cogny_source.sync.reader import Plan, read_resource
+from cogny_source.sync.reader import Plan, claim_state, read_resource
 
 # Takes a resource's state and gives its chunks.
 Supply = Callable[[dict[str, Any]], Iterator[Chunk]]
@@ -63,7 +63,7 @@ def cogny_source(
 
     def supply(name: str) -> Supply:
         reading = Reading(client, ENDPOINTS[name], Meter(), lambda: None, settings.chunk_rows)
-        return lambda state: read_resource(reading, state, plan)
+        return lambda state: read_resource(reading, claim_state(state, settings.origin), plan)
 
     return [_make_resource(ENDPOINTS[name].table, supply(name)) for name in ENDPOINTS]
 

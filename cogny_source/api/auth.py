@@ -8,7 +8,6 @@ from requests import PreparedRequest
 from requests.auth import AuthBase
 
 AuthHeader = Literal["bearer", "x-api-key"]
-DEVELOPMENT_PREFIX = "sk_test_"
 
 
 class KeyAuth(AuthBase):

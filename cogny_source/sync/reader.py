@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from cogny_source.errors import ConfigError
 from cogny_source.instants import format_instant, parse_instant
 from cogny_source.sync.backfill import read_backfill, read_window
 from cogny_source.sync.chunk import Chunk
@@ -54,7 +55,7 @@ def read_resource(reading: Reading, state: dict[str, Any], plan: Plan) -> Iterat
         Chunks; the last is marked as such.
     """
     if reading.endpoint.whole:
-        yield from read_whole(reading, {} if plan.full_refresh else state)
+        yield from read_whole(reading, {"origin": state.get("origin")} if plan.full_refresh else state)
         return
     if plan.window is not None:
         yield from read_window(reading, plan.window)
@@ -67,6 +68,20 @@ def read_resource(reading: Reading, state: dict[str, Any], plan: Plan) -> Iterat
     yield from read_incremental(reading, state, plan.overlap_seconds)
 
 
+def claim_state(state: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The state, marked with where its rows come from.
+
+    Raises:
+        ConfigError: If the destination holds rows of another origin.
+    """
+    holder = state.get("origin")
+    if holder not in (None, origin):
+        raise ConfigError(
+            f"this dataset holds rows of {holder}, and the settings name {origin}; use another dataset or database"
+        )
+    return {**state, "origin": origin}
+
+
 def prepare_state(state: dict[str, Any], plan: Plan) -> dict[str, Any]:
     """The state with what the first load still has to read.
 
@@ -74,7 +89,7 @@ def prepare_state(state: dict[str, Any], plan: Plan) -> dict[str, Any]:
     """
     wanted = format_instant(plan.start_date) if plan.start_date else None
     if plan.full_refresh or not ("backfill" in state or "updated_after" in state):
-        return {"start_date": wanted, "backfill": {"windows": [[wanted, None]], "updated_after": None}}
+        return {"origin": state.get("origin"), "start_date": wanted, "backfill": {"windows": [[wanted, None]], "updated_after": None}}
     loaded_from = parse_instant(state.get("start_date"))
     if loaded_from is None or (plan.start_date is not None and plan.start_date >= loaded_from):
         return state

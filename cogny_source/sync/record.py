@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 from cogny_source.api.client import Meter
 from cogny_source.arrow import arrow_schema, dump_json
 from cogny_source.instants import parse_instant
-from cogny_source.schema import SYNC_RUNS
+from cogny_source.schema import SYNC_RUNS, TOMBSTONE
 
 
 @dataclass
@@ -24,7 +24,7 @@ class ResourceRun:
         mode: What was done; see the column of `sync_runs`.
         started_at: When the run began (UTC).
         meter: What its requests cost.
-        rows_loaded: Rows that were loaded, one a key and chunk.
+        rows_loaded: Table name to rows that were loaded, one a key and chunk.
         undeclared: Dotted name of each field kept in `extra`, and in how many rows.
         updated_after_before: The watermark before, as the state holds it.
         updated_after: The watermark now.
@@ -37,13 +37,19 @@ class ResourceRun:
     mode: str
     started_at: datetime
     meter: Meter = field(default_factory=Meter)
-    rows_loaded: int = 0
+    rows_loaded: Counter[str] = field(default_factory=Counter)
     undeclared: Counter[str] = field(default_factory=Counter)
     updated_after_before: str | None = None
     updated_after: str | None = None
     status: str = "running"
     error: str | None = None
     finished_at: datetime | None = None
+
+    def count_loaded(self, tables: Mapping[str, pa.Table]) -> None:
+        """Count a chunk's rows; a child table's tombstones are none."""
+        for name, table in tables.items():
+            tombstones = len(table) - table[TOMBSTONE].null_count if TOMBSTONE in table.column_names else 0
+            self.rows_loaded[name] += len(table) - tombstones
 
     def finish(self, status: str, now: datetime, error: str | None = None) -> None:
         """Note how the resource ended."""

@@ -23,7 +23,7 @@ from cogny_source.source import make_chunk_source, make_client, select_resources
 from cogny_source.sync.chunk import Chunk
 from cogny_source.sync.endpoints import ENDPOINTS
 from cogny_source.sync.listing import Reading
-from cogny_source.sync.reader import Plan, read_resource
+from cogny_source.sync.reader import Plan, claim_state, read_resource
 from cogny_source.sync.record import ResourceRun, SyncResult, build_runs_table
 from cogny_source.sync.stop import StopFlag
 from cogny_source.sync.windows import Window
@@ -161,7 +161,7 @@ class _Run:
         return SyncResult(self.run_id, tuple(self.runs.values()))
 
     def _open(self, name: str) -> None:
-        state = self.state.get(name, {})
+        state = claim_state(self.state.get(name, {}), self.settings.origin)
         run = ResourceRun(name, "", self.started_at)
         reading = Reading(
             self.client, ENDPOINTS[name], run.meter, lambda: self._after_page(run), self.settings.chunk_rows
@@ -187,7 +187,7 @@ class _Run:
             chunks[name] = chunk
             run = self.runs[name]
             run.undeclared.update(chunk.undeclared)
-            run.rows_loaded += chunk.rows
+            run.count_loaded(chunk.tables)
             if chunk.state is not None:
                 run.updated_after = chunk.state.get("updated_after")
             if chunk.last:

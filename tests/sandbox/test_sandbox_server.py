@@ -158,7 +158,10 @@ def test_switches_over_http(sandbox: SandboxServer) -> None:
     status, told = control(sandbox, "PUT", "switches", {"error_500": 0.5, "pagination_omitted": ["reports"]})
     assert (status, told["error_500"], told["pagination_omitted"]) == (200, 0.5, ["reports"])
     assert control(sandbox, "PUT", "switches", {"away": True, "reset": 7})[0] == 400
-    assert control(sandbox, "GET", "switches") == (200, Switches(error_500=0.5, pagination_omitted=frozenset({"reports"})).as_dict())
+    assert control(sandbox, "GET", "switches") == (
+        200,
+        Switches(error_500=0.5, pagination_omitted=frozenset({"reports"})).as_dict(),
+    )
 
 
 @pytest.mark.parametrize(

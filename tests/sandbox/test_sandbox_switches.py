@@ -101,7 +101,12 @@ def test_flags_set_switches() -> None:
     told = parse(
         *("--away", "--no-rate-headers", "--error-500", "0.5", "--retry-after", "none", "--churn-per-page", "4"),
         *("--cursor-lifetime-pages", "2", "--clock-offset-seconds", "-5", "--pagination-omitted", ""),
-        *("--ignored-filters", "reports=updated_after+status,tickets=*", "--ignored-sorts", "reports,tickets=newest_first"),
+        *(
+            "--ignored-filters",
+            "reports=updated_after+status,tickets=*",
+            "--ignored-sorts",
+            "reports,tickets=newest_first",
+        ),
     )
     assert told == Switches(
         away=True,

@@ -97,7 +97,9 @@ def test_rows_exercise_loaders() -> None:
     """Texts, empty lists, nulls and big whole numbers of every kind turn up among 300 tickets."""
     rows = World(tickets=300, now=NOW).rows("tickets")
     text = json.dumps(rows, ensure_ascii=False)
-    assert all(sign in text for sign in ("ü", "ñ", "検" if "検" in text else "配", "ا", "💶", "\\n", "\\\\", '\\"', "\u2028"))
+    assert all(
+        sign in text for sign in ("ü", "ñ", "検" if "検" in text else "配", "ا", "💶", "\\n", "\\\\", '\\"', "\u2028")
+    )
     for field in ("assignee", "notes", "effort"):
         assert {row[field] is None for row in rows} == {True, False}
     assert {row["action_items"] == [] for row in rows} == {True, False}

@@ -1,0 +1,43 @@
+# `make demo` and `make test` need Python 3.11 to 3.13 and nothing else.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$name && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# Where this is set, each import of dlt would compile a thousand modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test test-all check sandbox docs clean
+
+demo: $(READY)
+	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
+
+test: check
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=95
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test-all:
+	@for version in 3.11 3.12 3.13; do \
+		if python$$version -c 'import venv, ensurepip' 2>/dev/null; then \
+			echo "== Python $$version"; $(MAKE) test VENV=.venv-$$version PYTHON=python$$version || exit 1; \
+		else echo "== Python $$version is not on this machine"; fi; done
+
+sandbox: $(READY)
+	$(BIN)/python -m cogny_source.sandbox --port 8080 --tickets 5000
+
+docs: $(READY)
+	$(BIN)/python -m cogny_source.tables > docs/tables.md
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv .venv-*

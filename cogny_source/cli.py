@@ -1,0 +1,201 @@
+"""The command line: options shared by all pipelines, exit codes, and failures in one plain sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cogny_source.embedded import EmbeddedSandbox, run_sandbox
+from cogny_source.errors import AlreadyRunning, AuthError, CognyError, ConfigError, Forbidden, Stopped
+
+if TYPE_CHECKING:
+    import dlt
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_LOCKED = 75
+PIPELINE_NAME = "cogny"
+EPILOG = """\b
+Exit codes: 0 done; 1 the sync failed; 2 usage, settings or key; 75 another run holds the lock;
+130 or 143 stopped by a signal, with what was complete loaded."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said.
+
+    Attributes:
+        dataset: The dataset, which is a schema in DuckDB.
+        resources: The resources to sync; all where empty.
+        start_date: Rows created before it are left out.
+        end_date: With it, a window by creation time is loaded and no watermark moves.
+        full_refresh: Read everything again.
+        chunk_rows: Rows loaded and committed at once.
+        sandbox: Use the embedded sandbox.
+        log_format: `text` or `json`.
+        quiet: Warnings and errors only.
+        verbose: A failure ends with its traceback.
+    """
+
+    dataset: str
+    resources: str
+    start_date: str | None
+    end_date: str | None
+    full_refresh: bool
+    chunk_rows: int | None
+    sandbox: bool
+    log_format: str
+    quiet: bool
+    verbose: bool
+
+
+def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every pipeline takes."""
+    options = [
+        click.option("--dataset", default="cogny_data", show_default=True, help="Dataset (schema) of the tables."),
+        click.option("--resources", default="", help="Comma-separated: tickets,reports,warehouses. Default: all."),
+        click.option("--start-date", help="Leave out rows created before it, such as 2025-02-03."),
+        click.option("--end-date", help="Load only rows created before it; the watermark does not move."),
+        click.option("--full-refresh", is_flag=True, help="Read everything again; old rows stay until then."),
+        click.option("--chunk-rows", type=click.IntRange(min=1), help="Rows loaded and committed at once."),
+        click.option("--sandbox", is_flag=True, help="Use an API with made-up data on this machine; needs no key."),
+        click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
+        click.option("--quiet", is_flag=True, help="Print warnings and errors only."),
+        click.option("--verbose", is_flag=True, help="End a failure with its traceback."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Bring growth tickets, reports and warehouses of the Cogny API into a database."""
+
+
+@main.group("sync")
+def sync_group() -> None:
+    """Sync the API into a destination."""
+
+
+@sync_group.command("duckdb", epilog=EPILOG)
+@click.option(
+    "--database", type=click.Path(dir_okay=False, path_type=Path), default="cogny.duckdb", show_default=True
+)
+@shared_options
+def sync_to_duckdb(database: Path, **options: Any) -> None:
+    """Sync the Cogny API into a DuckDB file.
+
+    \b
+    Examples:
+      python pipelines/cogny_to_duckdb.py --sandbox
+      python pipelines/cogny_to_duckdb.py --database growth.duckdb --resources tickets,reports
+      python pipelines/cogny_to_duckdb.py --start-date 2025-01-01 --end-date 2025-02-01
+    """
+    chosen = Options(**options)
+    sys.exit(_report_failure(lambda: _sync_to_duckdb(database, chosen), verbose=chosen.verbose))
+
+
+def _sync_to_duckdb(database: Path, options: Options) -> None:
+    if not database.parent.is_dir():
+        raise ConfigError(f"the folder {database.parent} does not exist")
+    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    import dlt
+
+    # One working directory a file: what one database has pending must never be loaded into another.
+    digest = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:12]
+    pipeline = dlt.pipeline(
+        PIPELINE_NAME,
+        pipelines_dir=str(_pipelines_dir() / f"{PIPELINE_NAME}-{digest}"),
+        destination=dlt.destinations.duckdb(str(database)),
+        dataset_name=options.dataset,
+    )
+    world = database.with_name(f"{database.name}.sandbox.json")
+    _run(pipeline, options, world, f"python -c \"import duckdb; duckdb.connect('{database}').sql('FROM {options.dataset}.tickets').show()\"")
+
+
+def _pipelines_dir() -> Path:
+    from dlt.common.pipeline import get_dlt_pipelines_dir
+
+    return Path(get_dlt_pipelines_dir())
+
+
+def _run(pipeline: dlt.Pipeline, options: Options, world: Path, open_command: str) -> None:
+    """Sync into a pipeline and show what happened."""
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    from cogny_source.display import print_open_tickets, print_summary, show_progress
+    from cogny_source.logs import configure_logging
+    from cogny_source.settings import resolve_settings
+    from cogny_source.sync.runner import sync
+    from cogny_source.sync.stop import StopFlag
+
+    console = Console(stderr=True)
+    live = console.is_terminal and options.log_format == "text"
+    handler = RichHandler(console=console, show_path=False, show_time=False) if live else None
+    configure_logging(options.log_format, quiet=options.quiet, handler=handler)
+    stop = StopFlag()
+    # The flag below lets a load finish; dlt's own handlers would interrupt it.
+    pipeline.runtime_config.intercept_signals = False
+    with stop.on_signals(), run_sandbox(world) if options.sandbox else nullcontext() as sandbox:
+        settings = resolve_settings(chunk_rows=options.chunk_rows, **_sandbox_settings(sandbox))
+        with show_progress(console, quiet=options.quiet) as progress:
+            result = sync(
+                pipeline,
+                settings,
+                resources=_split(options.resources),
+                start_date=options.start_date,
+                end_date=options.end_date,
+                full_refresh=options.full_refresh,
+                progress=progress,
+                stop=stop,
+            )
+    if options.quiet:
+        return
+    out = Console()
+    print_summary(out, result, pipeline)
+    if options.sandbox:
+        print_open_tickets(out, pipeline)
+    click.echo(f"To open the database: {open_command}")
+
+
+def _sandbox_settings(sandbox: EmbeddedSandbox | None) -> dict[str, str]:
+    return {} if sandbox is None else {"base_url": sandbox.base_url, "api_key": sandbox.api_key}
+
+
+def _split(names: str) -> Sequence[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def _report_failure(command: Callable[[], None], *, verbose: bool) -> int:
+    """Run a command; turn its failure into a sentence on standard error and an exit code."""
+    try:
+        command()
+    except CognyError as error:
+        if verbose:
+            import traceback
+
+            traceback.print_exc()
+        click.echo(f"Error: {error}" if not isinstance(error, Stopped) else f"Stopped: {error}", err=True)
+        return exit_code(error)
+    return 0
+
+
+def exit_code(error: CognyError) -> int:
+    """The exit code that an error stands for."""
+    if isinstance(error, Stopped):
+        return 128 + error.signal_number
+    if isinstance(error, AlreadyRunning):
+        return EXIT_LOCKED
+    if isinstance(error, ConfigError | AuthError | Forbidden):
+        return EXIT_USAGE
+    return EXIT_FAILED

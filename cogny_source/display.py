@@ -1,0 +1,109 @@
+"""What a person sees of a sync: progress while it runs, a summary when it is done."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dlt
+from rich.console import Console
+from rich.progress import Progress as Bars
+from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from cogny_source.schema import RESOURCE_TABLES
+from cogny_source.sync.record import ResourceRun, SyncResult
+
+logger = logging.getLogger(__name__)
+
+LINE_EVERY_SECONDS = 10.0
+OPEN_TICKETS = """
+    SELECT priority, count(*) AS tickets, round(avg(estimated_impact__increase_percentage), 1) AS increase
+    FROM tickets WHERE status = 'open' AND deleted_at IS NULL GROUP BY priority
+    ORDER BY CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END
+"""
+
+
+def describe_run(run: ResourceRun, requests_left: int | None) -> str:
+    """One line on how far a resource is."""
+    meter = run.meter
+    total = f" of {meter.total_count:,}" if meter.total_count else ""
+    left = "" if requests_left is None else f", {requests_left} requests left in the window"
+    waited = f", waited {meter.waited_seconds:.0f} s"
+    return f"{run.resource}: {meter.rows:,} rows{total}, {meter.pages} pages{left}{waited}"
+
+
+@contextmanager
+def show_progress(console: Console, *, quiet: bool) -> Iterator[Callable[[ResourceRun, int | None], None]]:
+    """A callback for `sync` that shows a live line a resource on a terminal, and a log line now and then elsewhere."""
+    if quiet or not console.is_terminal:
+        yield _LogLines(time.monotonic)
+        return
+    columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bars(*columns, console=console) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def update(run: ResourceRun, requests_left: int | None) -> None:
+            if run.resource not in tasks:
+                tasks[run.resource] = bars.add_task("", total=None)
+            bars.update(tasks[run.resource], description=describe_run(run, requests_left))
+
+        yield update
+        for task in tasks.values():
+            bars.update(task, total=1, completed=1)
+
+
+class _LogLines:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last = clock()
+
+    def __call__(self, run: ResourceRun, requests_left: int | None) -> None:
+        if self._clock() - self._last >= LINE_EVERY_SECONDS:
+            self._last = self._clock()
+            logger.info("%s", describe_run(run, requests_left))
+
+
+def print_summary(console: Console, result: SyncResult, pipeline: dlt.Pipeline) -> None:
+    """A row a table: what was loaded, what is there now, what it cost, what no column declares."""
+    table = Table(title=f"Run {result.run_id}", title_justify="left")
+    table.add_column("table")
+    for heading in ("rows loaded", "rows now", "requests", "retries", "waited s"):
+        table.add_column(heading, justify="right")
+    table.add_column("newest updated_at")
+    table.add_column("undeclared fields")
+    for run in result.resources:
+        spec = RESOURCE_TABLES[run.resource]
+        meter = run.meter
+        table.add_row(
+            spec.name,
+            f"{run.rows_loaded[spec.name]:,}",
+            f"{_ask(pipeline, f'SELECT count(*) FROM {spec.name}')[0][0]:,}",
+            str(meter.requests),
+            str(meter.retries),
+            f"{meter.waited_seconds:.1f}",
+            str(_ask(pipeline, f"SELECT max(updated_at) FROM {spec.name}")[0][0] or "-"),
+            ", ".join(f"{name} ({rows})" for name, rows in sorted(run.undeclared.items())) or "-",
+        )
+        for item in spec.lists:
+            now = _ask(pipeline, f"SELECT count(*) FROM {item.name}")[0][0]
+            table.add_row(item.name, f"{run.rows_loaded[item.name]:,}", f"{now:,}", "", "", "", "", "")
+    console.print(table)
+
+
+def print_open_tickets(console: Console, pipeline: dlt.Pipeline) -> None:
+    """The question an analyst asks first: open tickets by priority, with the impact they promise."""
+    table = Table(title="Open tickets", title_justify="left")
+    table.add_column("priority")
+    table.add_column("tickets", justify="right")
+    table.add_column("projected increase, mean %", justify="right")
+    for priority, tickets, increase in _ask(pipeline, OPEN_TICKETS):
+        table.add_row(str(priority or "-"), f"{tickets:,}", "-" if increase is None else str(increase))
+    console.print(table)
+
+
+def _ask(pipeline: dlt.Pipeline, query: str) -> list[tuple[object, ...]]:
+    with pipeline.sql_client() as client, client.execute_query(query) as cursor:
+        return list(cursor.fetchall())

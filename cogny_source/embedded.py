@@ -1,0 +1,54 @@
+"""The sandbox as a child process, for trying the connector without a key."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from cogny_source.errors import ConfigError
+
+SANDBOX_KEY = "sk_test_sandbox"
+SANDBOX_TICKETS = 5_000
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class EmbeddedSandbox:
+    """Where the sandbox listens, and a key that it takes."""
+
+    base_url: str
+    api_key: str
+
+
+@contextmanager
+def run_sandbox(world: Path) -> Iterator[EmbeddedSandbox]:
+    """Start the sandbox, and end it with the block.
+
+    Args:
+        world: Where it remembers its world, which moves on from run to run.
+
+    Raises:
+        ConfigError: If the sandbox's own requirements are not installed, or it does not start.
+    """
+    if find_spec("uvicorn") is None:
+        raise ConfigError("the sandbox needs its extra: pip install 'cogny-source[sandbox]'")
+    command = [sys.executable, "-m", "cogny_source.sandbox", "--tickets", str(SANDBOX_TICKETS)]
+    command += ["--world", str(world), "--exit-with-parent"]
+    # A session of its own: Ctrl-C in the terminal is for the sync, which still needs its server.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("http"):
+            raise ConfigError(f"the sandbox did not start (exit code {process.wait()})")
+        yield EmbeddedSandbox(line.split()[0], SANDBOX_KEY)
+    finally:
+        process.terminate()
+        process.wait(STOP_SECONDS)
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,0 +1,49 @@
+"""Log lines on standard error: as text for people, as one JSON object a line for machines."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+
+DLT_COLUMN_HINTS = "when merging arrow schema"
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: time, level, logger and message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record as JSON."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler | None = None) -> None:
+    """Send the connector's and dlt's log lines to standard error.
+
+    Args:
+        log_format: `text` or `json`.
+        quiet: Warnings and errors only.
+        handler: Writes the lines in place of standard error's handler, such as a live display's.
+    """
+    handler = handler or logging.StreamHandler(sys.stderr)
+    if log_format == "json":
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    connector, dlt_logger = logging.getLogger("cogny_source"), logging.getLogger("dlt")
+    for logger in (connector, dlt_logger):
+        logger.handlers = [handler]
+        logger.propagate = False
+    connector.setLevel(logging.WARNING if quiet else logging.INFO)
+    dlt_logger.setLevel(logging.WARNING)
+    # JSON columns travel as Arrow texts; dlt remarks on that at each load, to no one's use.
+    dlt_logger.addFilter(lambda record: DLT_COLUMN_HINTS not in record.getMessage())
