@@ -87,12 +87,10 @@ def sync_group() -> None:
 
 
 @sync_group.command("duckdb", epilog=EPILOG)
-@click.option(
-    "--database", type=click.Path(dir_okay=False, path_type=Path), default="cogny.duckdb", show_default=True
-)
+@click.option("--database", type=click.Path(dir_okay=False, path_type=Path), default="cogny.duckdb", show_default=True)
 @shared_options
 def sync_to_duckdb(database: Path, **options: Any) -> None:
-    """Sync the Cogny API into a DuckDB file.
+    r"""Sync the Cogny API into a DuckDB file.
 
     \b
     Examples:
@@ -119,7 +117,8 @@ def _sync_to_duckdb(database: Path, options: Options) -> None:
         dataset_name=options.dataset,
     )
     world = database.with_name(f"{database.name}.sandbox.json")
-    _run(pipeline, options, world, f"python -c \"import duckdb; duckdb.connect('{database}').sql('FROM {options.dataset}.tickets').show()\"")
+    query = f"FROM {options.dataset}.tickets"
+    _run(pipeline, options, world, f"python -c \"import duckdb; duckdb.connect('{database}').sql('{query}').show()\"")
 
 
 def _pipelines_dir() -> Path:

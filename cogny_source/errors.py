@@ -1,21 +1,21 @@
 """The exceptions of the connector, grouped by what the caller should do.
 
-    CognyError
-    ├── ConfigError         settings are missing or wrong: mend them (exit code 2)
-    ├── TransientError      the API or the way to it failed: try again later (exit code 1)
-    │   ├── RateLimited     the limit is used up, and waiting exceeds the run's budget
-    │   ├── ServerError     a 5xx, an HTML page, a cut-short or empty body
-    │   └── NetworkError    no connection, a reset, a time-out
-    ├── FatalError          the API refused the request: repeating it changes nothing
-    │   ├── AuthError       401, the key is missing or invalid (exit code 2)
-    │   ├── Forbidden       403, the key lacks a scope (exit code 2)
-    │   ├── NotFound        404
-    │   └── BadRequest      400 and every other 4xx
-    ├── ContractError       the API broke a promise of its own
-    │   └── PaginationError a cursor that repeats or is missing, a list without end
-    ├── LoadFailed          the destination refused a load package; it stays pending
-    ├── AlreadyRunning      another run holds the lock of this working directory (exit code 75)
-    └── Stopped             a signal asked the run to stop (exit code 130 or 143)
+CognyError
+├── ConfigError         settings are missing or wrong: mend them (exit code 2)
+├── TransientError      the API or the way to it failed: try again later (exit code 1)
+│   ├── RateLimited     the limit is used up, and waiting exceeds the run's budget
+│   ├── ServerError     a 5xx, an HTML page, a cut-short or empty body
+│   └── NetworkError    no connection, a reset, a time-out
+├── FatalError          the API refused the request: repeating it changes nothing
+│   ├── AuthError       401, the key is missing or invalid (exit code 2)
+│   ├── Forbidden       403, the key lacks a scope (exit code 2)
+│   ├── NotFound        404
+│   └── BadRequest      400 and every other 4xx
+├── ContractError       the API broke a promise of its own
+│   └── PaginationError a cursor that repeats or is missing, a list without end
+├── LoadFailed          the destination refused a load package; it stays pending
+├── AlreadyRunning      another run holds the lock of this working directory (exit code 75)
+└── Stopped             a signal asked the run to stop (exit code 130 or 143)
 """
 
 from __future__ import annotations

@@ -119,9 +119,7 @@ TICKETS = TableSpec(
         _field("updated_at", "timestamp", "When it last changed."),
         *OURS,
     ),
-    lists=(
-        ListSpec("tickets__action_items", "One step of a ticket's action items.", "ticket_id", ("action_items",)),
-    ),
+    lists=(ListSpec("tickets__action_items", "One step of a ticket's action items.", "ticket_id", ("action_items",)),),
 )
 
 REPORTS = TableSpec(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from dlt.common.configuration import configspec
@@ -117,7 +117,7 @@ def resolve_settings(**explicit: Any) -> Settings:
     values["start_date"] = parse_date(values["start_date"], "start_date")
     if values["requests_per_minute"] is None and not values["api_key"].startswith(DEVELOPMENT_PREFIX):
         values["requests_per_minute"] = STANDARD_REQUESTS_PER_MINUTE
-    return Settings(**cast(dict[str, Any], values))
+    return Settings(**values)
 
 
 def parse_date(value: str | datetime | None, name: str) -> datetime | None:

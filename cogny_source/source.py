@@ -85,7 +85,7 @@ def make_chunk_source(chunks: Mapping[str, Chunk], runs: pa.Table | None = None)
 
     @dlt.source(name="cogny", section="cogny")
     def chunk_source() -> Sequence[DltResource]:
-        resources = [_make_resource(ENDPOINTS[name].table, lambda _, c=chunk: iter([c])) for name, chunk in chunks.items()]
+        resources = [_make_resource(ENDPOINTS[name].table, _supply_one(chunk)) for name, chunk in chunks.items()]
         if runs is not None:
             resources.append(_make_runs_resource(runs))
         return resources
@@ -106,6 +106,10 @@ def select_resources(names: Sequence[str] | None) -> list[str]:
     if unknown:
         raise ConfigError(f"unknown resource {', '.join(unknown)}; there are {', '.join(ENDPOINTS)}")
     return [name for name in ENDPOINTS if not names or name in names]
+
+
+def _supply_one(chunk: Chunk) -> Supply:
+    return lambda _: iter([chunk])
 
 
 def _make_resource(spec: TableSpec, supply: Supply) -> DltResource:
@@ -178,5 +182,5 @@ def _column_hint(column: Column, extra: TColumnSchema) -> TColumnSchema:
         **extra,
     }
     if column.type == "timestamp":
-        hint.update(timezone=True, precision=6)
+        hint["timezone"], hint["precision"] = True, 6
     return hint

@@ -106,7 +106,8 @@ class Client:
                 meter.throttled += isinstance(error, RateLimited)
                 delay = retry_delay(error, attempt, self._timing.jitter())
                 if delay is None or delay > self._settings.max_wait_seconds:
-                    raise _explain(error, scope, delay)
+                    _explain(error, scope, delay)
+                    raise
                 if isinstance(error, RateLimited):
                     self.limiter.pause(delay)
                 logger.warning("%s; attempt %d is repeated in %.1f s", error, attempt, delay)
@@ -161,12 +162,12 @@ class Client:
             logger.info("going on after %.1f s (%s)", seconds, reason)
 
 
-def _explain(error: CognyError, scope: str | None, delay: float | None) -> CognyError:
+def _explain(error: CognyError, scope: str | None, delay: float | None) -> None:
+    """Add to the message what only the sender knows."""
     if isinstance(error, Forbidden) and scope and scope not in error.message:
         error.message += f"; the key needs the scope {scope}"
     if delay is not None:
         error.message += f"; the API asks to wait {delay:.0f} s, longer than max_wait_seconds"
-    return error
 
 
 def _describe_failure(exc: requests.RequestException, timeouts: tuple[float, float]) -> str:

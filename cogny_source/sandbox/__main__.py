@@ -50,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as exc:
         parser.error(str(exc))
     with SandboxServer(world, switches, port=arguments.port, clock=time.time) as sandbox:
-        sys.stdout.write(f"{sandbox.base_url} keys: {' '.join(DEFAULT_KEYS)}\n")
-        sys.stdout.flush()
         if arguments.ready_file is not None:
             _write_at_once(arguments.ready_file, sandbox.base_url + "\n")
+        sys.stdout.write(f"{sandbox.base_url} keys: {' '.join(DEFAULT_KEYS)}\n")
+        sys.stdout.flush()
         while not stop.wait(_PARENT_POLL_SECONDS):
             if arguments.exit_with_parent and os.getppid() != parent:
                 break

@@ -21,7 +21,7 @@ from cogny_source.sandbox.limits import Allowance, Limiter
 from cogny_source.sandbox.listing import parse_query, select_page
 from cogny_source.sandbox.rows import Row, report_content
 from cogny_source.sandbox.switches import Switches
-from cogny_source.sandbox.table import Record
+from cogny_source.sandbox.table import Record, dump
 from cogny_source.sandbox.world import World
 
 ROOT = "/v1"
@@ -218,7 +218,7 @@ class Api:
 
     def _shown(self, record: Record) -> bytes:
         if dresses_rows(self.switches):
-            return orjson.dumps(dress(self.switches, record.row()))
+            return dump(dress(self.switches, record.row()))
         return record.body
 
     def _turned_away(self, request: Request, wait_seconds: int, headers: Mapping[str, str]) -> Answer:

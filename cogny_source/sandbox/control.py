@@ -11,6 +11,7 @@ import orjson
 from cogny_source.sandbox.answers import Answer
 from cogny_source.sandbox.api import Api, Request
 from cogny_source.sandbox.instants import parse_instant, to_datetime
+from cogny_source.sandbox.table import dump
 from cogny_source.sandbox.world import RESOURCES
 
 CONTROL_ROOT = "/_sandbox"
@@ -42,7 +43,8 @@ class Control:
         kind, _, resource = route.partition("/")
         if kind == "rows" and resource in RESOURCES:
             served = request.params.get("as") == "served"
-            return _json(200, self._api.served_rows(resource) if served else self._api.world.rows(resource))
+            rows = self._api.served_rows(resource) if served else self._api.world.rows(resource)
+            return Answer(200, b"[" + b",".join(map(dump, rows)) + b"]")
         if route == "requests":
             return _json(200, [asdict(record) for record in self._api.recorded()])
         if route == "switches":

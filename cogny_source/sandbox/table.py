@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -62,20 +63,17 @@ class Record:
     __slots__ = ("body", "created_at", "facets", "id", "updated_at")
 
     def __init__(self, row: Row) -> None:
-        """Read the row.
-
-        Raises:
-            ValueError: If a timestamp cannot be read.
-        """
+        """Read the row; a timestamp that cannot be read stands before all others."""
         self.id: str = row["id"]
         self.created_at = _instant_of(row, "created_at")
         self.updated_at = _instant_of(row, "updated_at")
         self.facets: dict[str, Any] = {name: row[name] for name in EQUAL_FIELDS if name in row}
-        self.body: bytes = orjson.dumps(row)
+        # A copy: orjson's own bytes hold on to a buffer of eight times the size, 700 MB with 100,000 rows.
+        self.body = bytes(memoryview(dump(row)))
 
     def row(self) -> Row:
         """A fresh copy of the row."""
-        copy: Row = orjson.loads(self.body)
+        copy: Row = json.loads(self.body)
         return copy
 
     def key(self, field: str) -> Key:
@@ -151,6 +149,17 @@ class Table:
         return always + [(field, selection, keys) for (field, selection), keys in self._views.items()]
 
 
+def dump(row: Row) -> bytes:
+    """The row as JSON; whole numbers of any size are kept."""
+    try:
+        return orjson.dumps(row)
+    except TypeError:  # an integer beyond 64 bits
+        return json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 def _instant_of(row: Row, field: str) -> int:
-    text = row.get(field)
-    return 0 if text is None else parse_instant(text)
+    """When it was, in microseconds; a row whose timestamp is missing or unreadable stands first."""
+    try:
+        return parse_instant(row[field])
+    except (KeyError, TypeError, ValueError):
+        return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +10,6 @@ from datetime import UTC, datetime
 from random import Random
 from threading import RLock
 from typing import Any
-
-import orjson
 
 from cogny_source.sandbox import data
 from cogny_source.sandbox.birth import born_reports, born_tickets, born_warehouses
@@ -99,7 +98,7 @@ class World:
         with self.lock:
             table = self._tables[resource]
             joined = b",".join([table.records[identity].body for identity in table.ids()])
-        rows: list[Row] = orjson.loads(b"[" + joined + b"]")
+        rows: list[Row] = json.loads(b"[" + joined + b"]")
         return rows
 
     def count(self, resource: str) -> int:
@@ -107,11 +106,7 @@ class World:
         return len(self._tables[resource])
 
     def put(self, resource: str, row: Row) -> None:
-        """Add a row, or replace the one with its id; the row is kept as it is given.
-
-        Raises:
-            ValueError: If one of its timestamps cannot be read.
-        """
+        """Add a row, or replace the one with its id; it is kept as given, even with a timestamp nobody can read."""
         with self.lock:
             self._tables[resource].put(row)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from cogny_source.errors import CognyError
@@ -51,14 +52,16 @@ def read_backfill(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
         listing = Listing(reading, CREATED, windows[0])
         left = windows[1:]
 
-        def state_at(cut: datetime | None, listing: Listing = listing, left: list[Window] = left) -> dict[str, Any]:
-            mark = watermark or listing.server_time
-            windows_left = left if cut is None else [Window(cut, listing.window.end), *left]
-            return _state_with(state, windows_left, mark)
-
-        yield from _read_chunks(listing, state_at)
+        yield from _read_chunks(listing, partial(_state_at, state, listing, left, watermark))
         watermark = watermark or listing.server_time
         windows = left
+
+
+def _state_at(
+    state: dict[str, Any], listing: Listing, left: list[Window], watermark: datetime | None, cut: datetime | None
+) -> dict[str, Any]:
+    windows = left if cut is None else [Window(cut, listing.window.end), *left]
+    return _state_with(state, windows, watermark or listing.server_time)
 
 
 def _state_with(state: dict[str, Any], windows: list[Window], watermark: datetime | None) -> dict[str, Any]:

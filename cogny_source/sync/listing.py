@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from cogny_source.api.client import Meter
+from cogny_source.api.client import Meter, Params
 from cogny_source.api.pages import Getter, Page, iter_pages, read_page
 from cogny_source.errors import BadRequest
 from cogny_source.instants import parse_instant
@@ -136,7 +136,7 @@ class Listing:
         first rows never changed, `updated_at` ascends too, until it does not.
         """
         if self._proven is None and self.last is not None:
-            params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
+            params: Params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
             endpoint = self.reading.endpoint
             answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
             rows = read_page(answer, endpoint.path).rows
@@ -174,9 +174,7 @@ class _Attempt:
     def __init__(self, listing: Listing, window: Window) -> None:
         self._listing = listing
         self._window = window
-        self._keys = array("q")
-        self._counted: int | None = None
-        self._vanished = 0
+        self._census = _Census(listing.field)
         self.pages_read = 0
         self.gap_after: datetime | None = None
 
@@ -189,24 +187,57 @@ class _Attempt:
         for page in iter_pages(reading.client, endpoint.path, params, reading.meter, scope=endpoint.scope):
             before = order.last
             self.pages_read += 1
-            self._keys.extend(hash(repr(row.get("id"))) for row in page.rows)
-            vanished = max(0, (self._counted or 0) - page.total_count) if page.total_count is not None else 0
-            self._counted = page.total_count
+            vanished = self._census.observe(page)
             listing.observe(page, order)
             yield page
             reading.after_page()
-            if not vanished:
-                continue
             start = self._window.start
-            if before is not None and (start is None or before > start) and listing.can_resume_after(start):
+            if vanished and before is not None and (start is None or before > start):
+                if not listing.can_resume_after(start):
+                    continue
                 logger.info("%s: %d rows vanished, the listing is taken up before them", endpoint.path, vanished)
                 self.gap_after = before
                 return
-            self._vanished += vanished
 
     @property
     def shortage(self) -> int:
         """How many rows fewer came than the API counted, over more than one page."""
-        if self.pages_read < 2 or self._counted is None:
-            return 0
-        return max(0, self._counted + self._vanished - len(set(self._keys)))
+        return self._census.shortage if self.pages_read > 1 else 0
+
+
+class _Census:
+    """Counts the rows of a listing against the API's own counts.
+
+    A cursor that counts places skips a row for each that vanishes, or moves behind the reader, before its place.
+    """
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._keys = array("q")
+        self._newcomers = array("q")
+        self._first: int | None = None
+        self._last: int | None = None
+        self._began: datetime | None = None
+
+    def observe(self, page: Page) -> int:
+        """Count a page; returns by how many rows the API counts fewer than at the page before."""
+        previous, self._last = self._last, page.total_count
+        if not self._keys and self._first is None:
+            self._first, self._began = page.total_count, page.server_time
+        for row in page.rows:
+            key = hash(repr(row.get("id")))
+            self._keys.append(key)
+            instant = parse_instant(row.get(self._field))
+            if instant and self._began and page.server_time and self._began < instant <= page.server_time:
+                self._newcomers.append(key)
+        return max(0, previous - page.total_count) if previous is not None and page.total_count is not None else 0
+
+    @property
+    def shortage(self) -> int:
+        """Rows that the API counted and did not list.
+
+        By creation, the rows counted at the first page must all come. By update time, those counted at the last.
+        """
+        keys = set(self._keys)
+        by_creation = (self._first or 0) - len(keys - set(self._newcomers)) if self._field == "created_at" else 0
+        return max(0, by_creation, (self._last or 0) - len(keys))

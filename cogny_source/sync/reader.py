@@ -89,11 +89,14 @@ def prepare_state(state: dict[str, Any], plan: Plan) -> dict[str, Any]:
     """
     wanted = format_instant(plan.start_date) if plan.start_date else None
     if plan.full_refresh or not ("backfill" in state or "updated_after" in state):
-        return {"origin": state.get("origin"), "start_date": wanted, "backfill": {"windows": [[wanted, None]], "updated_after": None}}
+        return {
+            "origin": state.get("origin"),
+            "start_date": wanted,
+            "backfill": {"windows": [[wanted, None]], "updated_after": None},
+        }
     loaded_from = parse_instant(state.get("start_date"))
     if loaded_from is None or (plan.start_date is not None and plan.start_date >= loaded_from):
         return state
     backfill = state.get("backfill", {"windows": [], "updated_after": state.get("updated_after")})
     windows = [[wanted, format_instant(loaded_from)], *backfill["windows"]]
     return {**state, "start_date": wanted, "backfill": {**backfill, "windows": windows}}
-

@@ -86,7 +86,7 @@ def sync(
 
 @contextmanager
 def _hold_lock(pipeline: dlt.Pipeline) -> Iterator[None]:
-    """dlt itself does not lock: two runs in one working directory would break each other's packages."""
+    """Dlt itself does not lock: two runs in one working directory would break each other's packages."""
     path = Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=0)

@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -71,13 +72,28 @@ def test_a_turn_into_the_past_leaves_the_file_alone(tmp_path: Path) -> None:
     assert History.load(path) == FRESH
 
 
+@contextmanager
+def running(argv: list[str]) -> Iterator[subprocess.Popen[str]]:
+    """A process with pipes, killed at the end if it has not ended by itself."""
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def first_line(process: subprocess.Popen[str]) -> list[str]:
+    """The words that a process tells first."""
+    assert process.stdout is not None
+    return process.stdout.readline().split()
+
+
 def test_process_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     """It tells its address once it listens, serves the world of its flags, and exits 0 at SIGTERM."""
     ready, world = tmp_path / "ready", tmp_path / "world.json"
     flags = ["--tickets", "30", "--seed", "5", "--error-500", "1", "--ready-file", str(ready), "--world", str(world)]
-    with subprocess.Popen([*COMMAND, *flags], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        base_url, word, *keys = process.stdout.readline().split()
+    with running([*COMMAND, *flags]) as process:
+        base_url, word, *keys = first_line(process)
         assert ready.read_text() == base_url + "\n"
         assert (word, keys[0]) == ("keys:", "sk_test_sandbox")
         answer = requests.get(base_url + "/tickets", headers={"X-API-Key": keys[0]}, timeout=5)
@@ -92,20 +108,18 @@ def test_process_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
 def test_process_ends_with_its_parent() -> None:
     """Told to exit with its parent it does not outlive it."""
     script = "import subprocess, sys; subprocess.Popen(sys.argv[1:]); sys.stdin.read()"
-    argv = [sys.executable, "-c", script, *COMMAND, "--tickets", "1", "--exit-with-parent"]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        base_url = parent.stdout.readline().split()[0]
+    with running([sys.executable, "-c", script, *COMMAND, "--tickets", "1", "--exit-with-parent"]) as parent:
+        base_url = first_line(parent)[0]
         parent.kill()
+        assert parent.stdout is not None
         assert parent.stdout.read() == ""  # The pipe ends once the child is gone too.
     with pytest.raises(requests.ConnectionError):
         requests.get(base_url + "/tickets", timeout=5)
 
 
+@pytest.mark.usefixtures("keep_signals")
 @pytest.mark.parametrize("flags", [["--reset", "7"], ["--ignored-sorts", "users"], ["--churn-per-page", "-1"]])
-def test_nonsense_on_the_command_line(
-    flags: list[str], capsys: pytest.CaptureFixture[str], keep_signals: Callable[[], None]
-) -> None:
+def test_nonsense_on_the_command_line(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A flag that makes no sense ends with exit code 2 and names the switch."""
     with pytest.raises(SystemExit) as exit_info:
         main(flags)
@@ -113,19 +127,20 @@ def test_nonsense_on_the_command_line(
     assert flags[0].removeprefix("--").replace("-", "_") in capsys.readouterr().err
 
 
-def test_main_serves_in_this_process(capsys: pytest.CaptureFixture[str], keep_signals: Callable[[], None]) -> None:
+@pytest.mark.usefixtures("keep_signals")
+def test_main_serves_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
     """SIGINT ends it with 0, even if it comes before it listens."""
-    signal.setitimer(signal.ITIMER_REAL, 0.3)
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
     assert main(["--tickets", "1"]) == 0
     assert capsys.readouterr().out.startswith("http://127.0.0.1:")
 
 
 @pytest.fixture
-def keep_signals() -> object:
+def keep_signals() -> Iterator[None]:
     """Put back the signal handlers that `main` sets."""
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
     handlers = {number: signal.getsignal(number) for number in numbers}
-    yield None
+    yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

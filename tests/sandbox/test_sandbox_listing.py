@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from cogny_source.sandbox.data import CATEGORIES, PRIORITIES, REPORT_STATUSES, T
 from cogny_source.sandbox.instants import parse_instant
 from cogny_source.sandbox.listing import Cursor
 
+MOST_PAGES = 80
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 KEY = {"x-api-key": "sk_test_sandbox"}
 STATUS_RANKS = {name: rank for rank, name in enumerate(dict.fromkeys(TICKET_STATUSES + REPORT_STATUSES))}
@@ -38,10 +40,10 @@ def ask(api: Api, resource: str, **params: object) -> dict[str, Any]:
     return body
 
 
-def read_pages(api: Api, resource: str, most: int = 50, **params: object) -> list[list[Row]]:
+def read_pages(api: Api, resource: str, **params: object) -> list[list[Row]]:
     """The pages of a list to its end."""
     pages: list[list[Row]] = []
-    while len(pages) < most:
+    while len(pages) < MOST_PAGES:
         body = ask(api, resource, **params)
         pages.append(body["data"])
         if not body["pagination"]["has_more"]:
@@ -64,7 +66,7 @@ def sort_key(field: str) -> Callable[[Row], tuple[int, str]]:
     """How the truth is put in order."""
     ranks = {"priority": {name: rank for rank, name in enumerate(PRIORITIES)}, "status": STATUS_RANKS}
     if field in ranks:
-        return lambda row: (ranks[field].get(row.get(field), -1), row["id"])
+        return lambda row: (ranks[field].get(row.get(field, ""), -1), row["id"])
     return lambda row: (parse_instant(row[field]), row["id"])
 
 
@@ -78,7 +80,9 @@ def expected(rows: list[Row], params: dict[str, Any], inclusive: bool) -> list[s
         for name, value in params.items():
             if name in BOUNDS:
                 bound, instant = parse_instant(value), parse_instant(row[name.split("_")[0] + "_at"])
-                if not (inclusive and instant == bound or (instant > bound) == ("after" in name) and instant != bound):
+                if not (
+                    (inclusive and instant == bound) or ((instant > bound) == ("after" in name) and instant != bound)
+                ):
                     return False
             elif name not in ("sort", "limit") and row.get(name) != value:
                 return False
@@ -91,7 +95,7 @@ def expected(rows: list[Row], params: dict[str, Any], inclusive: bool) -> list[s
 
 stamps = st.sampled_from([row[field] for row in SHARED.world.rows("tickets") for field in ("created_at", "updated_at")])
 sorts = st.sampled_from([sign + field for sign in ("", "-") for field in ("created_at", "updated_at", "status")])
-common = {name: stamps for name in BOUNDS} | {"sort": sorts, "limit": st.integers(5, 100)}
+common = dict.fromkeys(BOUNDS, stamps) | {"sort": sorts, "limit": st.integers(5, 100)}
 places = st.sampled_from(ids(SHARED.world.rows("warehouses")))
 tickets = st.fixed_dictionaries(
     {},
@@ -248,7 +252,7 @@ def test_many_windows_are_kept_apart(api: Api) -> None:
     days = [NOW - timedelta(days=365) + timedelta(days=3.65) * step for step in range(101)]
     api.switches.inclusive_bounds = True
     seen: list[str] = []
-    for start, end in zip(days, days[1:], strict=False):
+    for start, end in pairwise(days):
         last = end - timedelta(microseconds=1)
         seen += ids(read_all(api, "tickets", created_after=start.isoformat(), created_before=last.isoformat()))
     assert seen == ids(api.world.rows("tickets"))

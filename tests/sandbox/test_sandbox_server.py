@@ -98,6 +98,15 @@ def test_truth_over_http(sandbox: SandboxServer) -> None:
     assert control(sandbox, "GET", "rows/tickets?as=served") == (200, sandbox.served_rows("tickets"))
 
 
+def test_whole_numbers_of_any_size_travel(sandbox: SandboxServer, walk: Walk) -> None:
+    """Numbers beyond 64 bits are served exactly, plain or dressed, to readers and other processes."""
+    sandbox.world.put("tickets", sandbox.world.rows("tickets")[0] | {"supporting_data": {"big": 2**80}})
+    assert walk("tickets") == sandbox.world.rows("tickets") == control(sandbox, "GET", "rows/tickets")[1]
+    sandbox.switches.undeclared_fields = True
+    assert walk("tickets") == sandbox.served_rows("tickets") == control(sandbox, "GET", "rows/tickets?as=served")[1]
+    assert walk("tickets")[0]["supporting_data"] == {"big": 2**80}
+
+
 def test_requests_over_http(sandbox: SandboxServer, get: Get) -> None:
     """Other processes read what was asked."""
     get("/tickets", limit=3)

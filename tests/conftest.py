@@ -1,0 +1,69 @@
+"""Fixtures: a sandbox with a small world, and the pipeline's script run against it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from cogny_source.sandbox import SandboxServer, World
+
+ROOT = Path(__file__).parent.parent
+KEY = "sk_test_sandbox"
+BORN = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
+
+Script = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    """A sandbox with 450 tickets, 40 reports and 5 warehouses, its clock standing still between turns."""
+    with SandboxServer(World(seed=7, tickets=450, reports=40, warehouses=5)) as server:
+        yield server
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """What a scheduled run has: a home of its own, no settings but telemetry off."""
+    kept = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_START") if name in os.environ}
+    home = tmp_path / "home"
+    home.mkdir()
+    return {**kept, "HOME": str(home), "RUNTIME__DLTHUB_TELEMETRY": "false", "COLUMNS": "300"}
+
+
+@pytest.fixture
+def script(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) -> Script:
+    """Run `pipelines/cogny_to_duckdb.py` against the sandbox, in an empty folder."""
+
+    def run(*arguments: str, expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+        settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url, **variables}
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "pipelines" / "cogny_to_duckdb.py"), *arguments],
+            cwd=tmp_path,
+            env={**environment, **settings},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Callable[[str], list[tuple[object, ...]]]:
+    """Ask the database that the script wrote."""
+
+    def ask(query: str) -> list[tuple[object, ...]]:
+        with duckdb.connect(str(tmp_path / "cogny.duckdb"), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'; SET schema = 'cogny_data'")
+            return connection.execute(query).fetchall()
+
+    return ask

@@ -1,0 +1,331 @@
+"""A resource read to its end, or killed on the way, over an API that keeps none of its optional promises."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cogny_source.api.client import Client, Meter, Timing
+from cogny_source.api.rate_limit import Pace, RateLimiter
+from cogny_source.errors import BadRequest, CognyError, PaginationError, Stopped
+from cogny_source.sandbox import SandboxServer, Switches, World
+from cogny_source.settings import Settings
+from cogny_source.sync.chunk import Chunk
+from cogny_source.sync.endpoints import ENDPOINTS
+from cogny_source.sync.listing import Reading
+from cogny_source.sync.reader import Plan, read_resource
+
+Version = tuple[str, datetime | None]
+
+
+@dataclass
+class Destination:
+    """What was committed: rows by key, lists by parent, and the state; as a merge leaves them."""
+
+    state: dict[str, Any] = field(default_factory=dict)
+    rows: dict[str, datetime | None] = field(default_factory=dict)
+    lists: dict[str, list[str]] = field(default_factory=dict)
+    chunks: int = 0
+
+    def commit(self, chunk: Chunk) -> None:
+        """Merge a chunk and its state."""
+        self.chunks += 1
+        for name, table in chunk.tables.items():
+            if "position" not in table.column_names:
+                self.rows.update(zip(table["id"].to_pylist(), table["updated_at"].to_pylist(), strict=True))
+                continue
+            parents = table.column(0).to_pylist()
+            self.lists.update({parent: [] for parent in parents})
+            for parent, position, value in zip(parents, table["position"].to_pylist(), table["value"].to_pylist(), strict=True):
+                if position is not None:
+                    self.lists[parent].append(value)
+        if chunk.state is not None:
+            self.state = chunk.state
+
+
+class Api:
+    """A sandbox, and one resource of it read by the connector."""
+
+    def __init__(self, server: SandboxServer, resource: str = "tickets", *, clock_offset_seconds: float = 0) -> None:
+        self.server = server
+        self.resource = resource
+        self.meter = Meter()
+        settings = Settings("sk_test_sandbox", server.base_url, requests_per_minute=None, read_timeout_seconds=5)
+        timing = Timing(lambda: time.time() + clock_offset_seconds, sleep=lambda _: None, jitter=lambda: 0.0)
+        self.client = Client(settings, RateLimiter(Pace(None), timing.clock), timing)
+
+    def read(
+        self,
+        destination: Destination,
+        plan: Plan | None = None,
+        *,
+        chunk_rows: int = 150,
+        after_page: Callable[[], None] = lambda: None,
+    ) -> Iterator[None]:
+        """Read and commit; yields after each commit, so that a caller can stop there."""
+        self.meter = Meter()
+        reading = Reading(self.client, ENDPOINTS[self.resource], self.meter, after_page, chunk_rows)
+        for chunk in read_resource(reading, destination.state, plan or Plan()):
+            destination.commit(chunk)
+            yield
+
+    def sync(self, destination: Destination, plan: Plan | None = None, *, chunk_rows: int = 150) -> Meter:
+        """Read to the end."""
+        for _ in self.read(destination, plan, chunk_rows=chunk_rows):
+            pass
+        return self.meter
+
+    def truth(self) -> dict[str, datetime]:
+        """Each listed row's newest version."""
+        rows = self.server.world.rows(self.resource)
+        return {row["id"]: datetime.fromisoformat(row["updated_at"]).astimezone(UTC) for row in rows}
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    """2,000 tickets, of which many share a timestamp."""
+    with SandboxServer(World(seed=3, tickets=2000, reports=250, ties=0.5)) as server:
+        yield Api(server)
+        server.switches.away = False
+
+
+def quiet(api: Api) -> None:
+    """The writer stops."""
+    switches = api.server.switches
+    switches.churn_per_page = switches.churn_creates_per_page = switches.churn_deletes_per_page = 0
+
+
+def listed(api: Api, destination: Destination) -> dict[str, datetime | None]:
+    """The destination's rows that the API still lists; vanished rows are a census's business."""
+    truth = api.truth()
+    return {key: version for key, version in destination.rows.items() if key in truth}
+
+
+HABITS = {
+    "as documented": {},
+    "inclusive bounds": {"inclusive_bounds": True},
+    "ignored filters": {"ignored_filters": {"tickets": {"updated_after", "created_after"}}},
+    "ignored sort": {"ignored_sorts": {"tickets": "oldest_first"}},
+    "ignored sort, newest first": {"ignored_sorts": {"tickets": "newest_first"}},
+    "offset cursors": {"cursor_kind": "offset"},
+    "expiring cursors": {"cursor_lifetime_pages": 4},
+    "no server clock in envelopes": {"meta_timestamp": False},
+    "no server clock at all": {"meta_timestamp": False, "date_header": False},
+    "no total_count": {"total_count": False},
+    "server an hour behind": {"clock_offset_seconds": -3600},
+}
+
+
+@pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.replace(" ", "-"))
+def test_moving_rows_are_exact_after_a_quiet_sync(api: Api, habit: str) -> None:
+    """Rows that change, appear and vanish during the listings are all there once the writer has stopped."""
+    apply(api, HABITS[habit])
+    destination = Destination()
+    apply(api, {"churn_per_page": 3, "churn_creates_per_page": 1, "churn_deletes_per_page": 1})
+    try:
+        api.sync(destination)
+        api.sync(destination)
+    except BadRequest:
+        assert habit == "expiring cursors"
+    quiet(api)
+    if habit == "expiring cursors":
+        apply(api, {"cursor_lifetime_pages": None})
+    api.sync(destination)
+    assert listed(api, destination) == api.truth()
+
+
+def apply(api: Api, switches: dict[str, Any]) -> None:
+    """Throw switches of the sandbox."""
+    for name, value in switches.items():
+        setattr(api.server.switches, name, value)
+
+
+@pytest.mark.parametrize("habit", [name for name in HABITS if name != "expiring cursors"], ids=lambda h: h.replace(" ", "-"))
+def test_killed_backfills_lose_nothing(api: Api, habit: str) -> None:
+    """Killed after random commits while rows change, then run quietly: every row in its newest version."""
+    apply(api, {**HABITS[habit], "churn_per_page": 2})
+    chance, destination = random.Random(5), Destination()
+    for _ in range(6):
+        for _ in api.read(destination):
+            if chance.random() < 0.4:
+                break
+    quiet(api)
+    api.sync(destination)
+    assert destination.rows == api.truth()
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_clock_of_this_machine_does_not_matter(api: Api, hours: int) -> None:
+    """The watermark is the server's clock: an hour's error of this machine's loses nothing."""
+    skewed, destination = Api(api.server, clock_offset_seconds=3600 * hours), Destination()
+    apply(api, {"churn_per_page": 3})
+    skewed.sync(destination)
+    skewed.sync(destination)
+    quiet(api)
+    skewed.sync(destination)
+    assert destination.rows == api.truth()
+
+
+def test_backfill_goes_on_where_it_was_killed(api: Api) -> None:
+    """What was committed is not fetched again, but for one page and the proof of the order."""
+    undisturbed = api.sync(Destination(), chunk_rows=500).requests
+    destination = Destination()
+    reader = api.read(destination, chunk_rows=500)
+    for _ in range(3):
+        next(reader)
+    reader.close()
+    spent = api.meter.requests
+    assert spent + api.sync(destination, chunk_rows=500).requests <= undisturbed + 3
+    assert destination.rows == api.truth()
+
+
+def test_one_timestamp_shared_by_more_rows_than_a_chunk_holds(api: Api) -> None:
+    """A chunk never ends inside a timestamp, and reading does not stall there."""
+    rows = api.server.world.rows("tickets")
+    for row in rows[300:1100]:
+        api.server.world.put("tickets", {**row, "created_at": rows[300]["created_at"]})
+    destination = Destination()
+    for _ in range(3):
+        for _ in api.read(destination, chunk_rows=100):
+            if destination.chunks % 5 == 0:
+                break
+    api.sync(destination, chunk_rows=100)
+    assert destination.rows == api.truth()
+
+
+def test_request_count_is_pages_and_two(api: Api) -> None:
+    """A full load costs a request a page, one to prove the order and one for what changed meanwhile."""
+    assert api.sync(Destination(), chunk_rows=20_000).requests == 20 + 2
+
+
+def test_rows_before_the_first_sync_do_not_come_again(api: Api) -> None:
+    """After the first load an incremental pass brings the changed rows only."""
+    destination = Destination()
+    api.sync(destination)
+    rows = api.server.world.rows("tickets")
+    changed = [row["id"] for row in rows[:130]]
+    api.server.world.advance(datetime.now(UTC), created=0, changed=0)
+    for key in changed:
+        api.server.world.patch("tickets", key, notes="changed")
+    meter = api.sync(destination, Plan(overlap_seconds=0))
+    assert (meter.requests, meter.rows) == (2, 130)
+    assert destination.rows == api.truth()
+
+
+def test_lists_follow_their_parents(api: Api) -> None:
+    """An emptied list is empty, a shortened one short."""
+    destination = Destination()
+    api.sync(destination)
+    rows = [row for row in api.server.world.rows("tickets") if len(row["action_items"]) > 1]
+    api.server.world.patch("tickets", rows[0]["id"], action_items=[])
+    api.server.world.patch("tickets", rows[1]["id"], action_items=["only"])
+    api.sync(destination)
+    assert destination.lists == {row["id"]: row["action_items"] for row in api.server.world.rows("tickets")}
+
+
+def test_whole_list_without_pagination_is_complete(api: Api) -> None:
+    """A list without `pagination` is read in one request and believed."""
+    apply(api, {"pagination_omitted": {"tickets"}})
+    destination = Destination()
+    assert api.sync(destination).requests == 2
+    assert destination.rows == api.truth()
+
+
+def test_unchanged_warehouses_are_not_loaded_again(api: Api) -> None:
+    """A warehouse is loaded when its content changed, and only then."""
+    warehouses = Api(api.server, "warehouses")
+    destination = Destination()
+    warehouses.sync(destination)
+    loaded = set(destination.rows)
+    destination.rows.clear()
+    warehouses.sync(destination)
+    assert destination.rows == {}
+    key = api.server.world.rows("warehouses")[0]["id"]
+    api.server.world.patch("warehouses", key, status="disconnected")
+    warehouses.sync(destination)
+    assert set(destination.rows) == {key}
+    assert loaded == {row["id"] for row in api.server.world.rows("warehouses")}
+
+
+@pytest.mark.parametrize("switch", ["repeat_cursor", "missing_cursor", "endless"])
+def test_cursors_that_lead_nowhere_are_an_error(api: Api, switch: str) -> None:
+    """A list that cannot end is never taken for complete: no watermark moves."""
+    apply(api, {switch: True})
+    destination = Destination()
+    with pytest.raises(PaginationError):
+        api.sync(destination)
+    assert "updated_after" not in destination.state
+    apply(api, {switch: False})
+    api.sync(destination)
+    assert destination.rows == api.truth()
+
+
+def test_stop_commits_what_is_complete(api: Api) -> None:
+    """Stopped after a page, the reading hands out what it has, and goes on there the next time."""
+    destination, pages = Destination(), []
+
+    def stop_at_page_14() -> None:
+        pages.append(None)
+        if len(pages) == 14:
+            raise Stopped(15)
+
+    with pytest.raises(Stopped):
+        list(api.read(destination, chunk_rows=20_000, after_page=stop_at_page_14))
+    assert len(destination.rows) == 1400
+    assert api.sync(destination).requests <= 6 + 4
+    assert destination.rows == api.truth()
+
+
+def test_revoked_key_commits_what_is_complete(api: Api) -> None:
+    """A key that is refused in the middle ends the reading after what it brought."""
+    destination, pages = Destination(), []
+
+    def go_away_after_page_12() -> None:
+        pages.append(None)
+        if len(pages) == 12:
+            api.server.switches.away = True
+
+    with pytest.raises(CognyError):
+        list(api.read(destination, chunk_rows=20_000, after_page=go_away_after_page_12))
+    assert len(destination.rows) == 1200
+    api.server.switches.away = False
+    api.sync(destination)
+    assert destination.rows == api.truth()
+
+
+def test_rows_stamped_in_the_future_are_loaded(api: Api) -> None:
+    """A row whose timestamps lie beyond the server's clock is listed, hence loaded."""
+    row = api.server.world.rows("tickets")[0]
+    future = (datetime.now(UTC) + timedelta(days=400)).isoformat()
+    api.server.world.put("tickets", {**row, "id": "tkt_future", "created_at": future, "updated_at": future})
+    destination = Destination()
+    api.sync(destination)
+    assert destination.rows == api.truth()
+
+
+def test_ignored_filter_is_told_with_its_cost(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """Where `updated_after` is ignored the listing is still right, and a warning says what it costs."""
+    reports = Api(api.server, "reports")
+    apply(reports, {"ignored_filters": {"reports": {"updated_after"}}, "ignored_sorts": {"reports": "oldest_first"}})
+    destination = Destination()
+    reports.sync(destination)
+    caplog.clear()
+    finished = next(row["id"] for row in api.server.world.rows("reports") if row["status"] == "completed")
+    api.server.world.patch("reports", finished, metadata={"reviewed": True})
+    reports.sync(destination)
+    assert destination.rows == reports.truth()
+    assert [r.getMessage() for r in caplog.records if "ignores" in r.getMessage()] == [
+        "/reports ignores updated_after: each sync lists all 250 rows, 3 requests"
+    ]
+
+
+def test_switches_exist() -> None:
+    """Every habit names switches of the sandbox."""
+    known = set(vars(Switches()))
+    assert {name for habit in HABITS.values() for name in habit} <= known

@@ -1,0 +1,194 @@
+"""The script as a user runs it, against the sandbox, compared cell by cell with the sandbox's truth."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from conftest import KEY, Script
+from truth import Ask, assert_exact
+
+from cogny_source.sandbox import SandboxServer
+
+
+def test_first_sync_brings_every_cell(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+    """After the first sync every table equals the API."""
+    script()
+    assert_exact(database, sandbox.world)
+    assert database("SELECT resource, mode, status FROM sync_runs ORDER BY ALL") == [
+        ("reports", "backfill", "done"),
+        ("tickets", "backfill", "done"),
+        ("warehouses", "full", "done"),
+    ]
+
+
+def test_second_sync_without_changes_asks_once_a_resource(
+    sandbox: SandboxServer, script: Script, database: Ask
+) -> None:
+    """Where nothing changed, one request a resource is all, and no row is written again."""
+    script(SOURCES__COGNY__OVERLAP_SECONDS="0")
+    before = database("SELECT id, _dlt_load_id FROM warehouses ORDER BY id")
+    asked = len(sandbox.requests)
+    script(SOURCES__COGNY__OVERLAP_SECONDS="0")
+    assert sorted(request.path for request in sandbox.requests[asked:]) == ["/v1/reports", "/v1/tickets", "/v1/warehouses"]
+    assert database("SELECT id, _dlt_load_id FROM warehouses ORDER BY id") == before
+    assert_exact(database, sandbox.world)
+
+
+def test_changes_and_new_rows_arrive(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+    """Updates, inserts, emptied and shortened lists and finished reports are there after the next sync."""
+    script()
+    world = sandbox.world
+    listed = sorted((row for row in world.rows("tickets") if len(row["action_items"]) > 1), key=lambda row: row["id"])
+    world.patch("tickets", listed[0]["id"], action_items=[])
+    world.patch("tickets", listed[1]["id"], action_items=listed[1]["action_items"][:1], status="completed")
+    world.patch("tickets", listed[2]["id"], action_items=["one", "two", "three"], estimated_impact=None)
+    world.advance(datetime.now(UTC), created=130, changed=150)
+    script()
+    assert_exact(database, world)
+    script()
+    assert_exact(database, world)
+
+
+def test_values_that_do_not_fit_are_kept_in_extra(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+    """An undeclared field, a string for an object, an unreadable timestamp and a list for a text survive verbatim."""
+    world = sandbox.world
+    row = world.rows("tickets")[0]
+    odd = {
+        "id": "tkt_odd", "estimated_impact": "about 12 %", "updated_at": "yesterday", "title": ["a", "b"],
+        "sla": {"hours": 4, "big": 12345678901234567890123}, "action_items": ["x", 5], "effort": 3,
+    }  # fmt: skip
+    world.put("tickets", {**row, **odd})
+    done = script()
+    [(extra, *cells)] = database(
+        "SELECT extra, title, effort, updated_at, estimated_impact__metric FROM tickets WHERE id = 'tkt_odd'"
+    )
+    assert cells == [None, None, None, None]
+    assert json.loads(str(extra)) == {name: value for name, value in odd.items() if name != "id"}
+    assert database("SELECT position, value FROM tickets__action_items WHERE ticket_id = 'tkt_odd' ORDER BY 1") == [
+        (0, "x"),
+        (1, None),
+    ]
+    assert database("SELECT count(*) FROM tickets WHERE extra IS NOT NULL") == [(1,)]
+    assert {"sla (1)", "title (1)", "estimated_impact (1)"} <= set(re.findall(r"[\w.]+ \(\d+\)", done.stdout))
+
+
+def test_missing_key_names_the_places_to_put_it(script: Script, tmp_path: Path) -> None:
+    """Without a key the script exits with 2 and three lines: environment, secrets file, sandbox."""
+    done = script(expect=2, SOURCES__COGNY__API_KEY="")
+    lines = done.stderr.splitlines()
+    assert len(lines) == 3
+    assert "SOURCES__COGNY__API_KEY" in lines[0]
+    assert ".dlt/secrets.toml" in lines[1]
+    assert "--sandbox" in lines[2]
+    assert not (tmp_path / "cogny.duckdb").exists()
+
+
+def test_wrong_key_exits_with_2_and_keeps_it_secret(script: Script, tmp_path: Path) -> None:
+    """A refused key is named as such, with the request id, and appears in no output and no file."""
+    secret = "sk_live_thisIsNotAKey"
+    done = script("--verbose", expect=2, SOURCES__COGNY__API_KEY=secret)
+    assert "status 401" in done.stderr
+    assert "request id" in done.stderr
+    assert secret not in done.stdout + done.stderr
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+
+def test_key_is_written_nowhere(script: Script, tmp_path: Path) -> None:
+    """After a sync with JSON logs no file of the working directory or the database holds the key."""
+    done = script("--log-format", "json")
+    assert KEY not in done.stdout + done.stderr
+    assert [json.loads(line)["level"] for line in done.stderr.splitlines()]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
+
+
+def test_missing_scope_is_named(sandbox: SandboxServer, script: Script) -> None:
+    """A key without a scope exits with 2 and the scope's name."""
+    done = script(expect=2, SOURCES__COGNY__API_KEY="sk_live_reports_only_sandbox")
+    assert "tickets:read" in done.stderr
+
+
+def test_failing_api_fails_the_run_and_is_recorded(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+    """Where the API asks for a longer wait than the run bears, it exits with 1, and `sync_runs` tells why."""
+    script("--resources", "warehouses")
+    sandbox.switches.rate_limited = 1.0
+    done = script(expect=1, SOURCES__COGNY__MAX_WAIT_SECONDS="0.01")
+    assert "status 429" in done.stderr
+    assert "Traceback" not in done.stderr
+    failed = database("SELECT resource, error FROM sync_runs WHERE status = 'failed' ORDER BY 1")
+    assert [name for name, _ in failed] == ["reports", "tickets", "warehouses"]
+    sandbox.switches.rate_limited = 0.0
+    script()
+    assert_exact(database, sandbox.world)
+
+
+def test_window_moves_no_watermark(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+    """A window by creation time loads its rows only, and the next sync still brings everything."""
+    stamps = sorted(datetime.fromisoformat(row["created_at"]).astimezone(UTC) for row in sandbox.world.rows("tickets"))
+    start, end = stamps[100], stamps[200]
+    script("--resources", "tickets", "--start-date", start.isoformat(), "--end-date", end.isoformat())
+    assert database("SELECT created_at FROM tickets ORDER BY 1") == [(at,) for at in stamps if start <= at < end]
+    script()
+    assert_exact(database, sandbox.world)
+
+
+def test_start_date_can_be_moved_back(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+    """Rows before the start date are left out, also when they change, until an earlier start date asks for them."""
+    rows = sandbox.world.rows("tickets")
+    stamps = sorted(datetime.fromisoformat(row["created_at"]).astimezone(UTC) for row in rows)
+    start = stamps[225] + timedelta(microseconds=1)
+    old = next(row for row in rows if datetime.fromisoformat(row["created_at"]) < start)
+    script(SOURCES__COGNY__START_DATE=start.isoformat())
+    sandbox.world.patch("tickets", old["id"], status="completed")
+    script(SOURCES__COGNY__START_DATE=start.isoformat())
+    assert database("SELECT created_at FROM tickets ORDER BY 1") == [(at,) for at in stamps if at >= start]
+    script()
+    assert_exact(database, sandbox.world)
+
+
+def test_full_refresh_reads_everything_again(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+    """A full refresh loads every row anew, and leaves the tables exact."""
+    script()
+    before = {load for (load,) in database("SELECT _dlt_load_id FROM tickets UNION SELECT _dlt_load_id FROM warehouses")}
+    script("--full-refresh")
+    after = {load for (load,) in database("SELECT _dlt_load_id FROM tickets UNION SELECT _dlt_load_id FROM warehouses")}
+    assert not before & after
+    assert_exact(database, sandbox.world)
+
+
+def test_deleted_database_is_loaded_anew(
+    sandbox: SandboxServer, script: Script, database: Ask, tmp_path: Path
+) -> None:
+    """A watermark in the working directory does not outlive the database it speaks of."""
+    script()
+    (tmp_path / "cogny.duckdb").unlink()
+    script()
+    assert_exact(database, sandbox.world)
+
+
+def test_deleted_working_directory_is_restored(
+    sandbox: SandboxServer, script: Script, database: Ask, environment: dict[str, str]
+) -> None:
+    """The state comes back from the destination: the next sync is incremental."""
+    script()
+    for path in sorted(Path(environment["HOME"]).rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    script()
+    assert database("SELECT count(*) FROM sync_runs WHERE mode = 'incremental'") == [(2,)]
+    assert_exact(database, sandbox.world)
+
+
+def test_sandbox_option_brings_changes_on_its_second_run(script: Script, database: Ask) -> None:
+    """`--sandbox` needs no key, and its world has moved on by the second run."""
+    first = script("--sandbox", SOURCES__COGNY__API_KEY="", SOURCES__COGNY__BASE_URL="")
+    [(before,)] = database("SELECT count(*) FROM tickets")
+    second = script("--sandbox", SOURCES__COGNY__API_KEY="", SOURCES__COGNY__BASE_URL="")
+    [(after,)] = database("SELECT count(*) FROM tickets")
+    assert before == 5000
+    assert after > before
+    assert database("SELECT sum(retries), sum(throttled) FROM sync_runs") == [(0, 0)]
+    for done in (first, second):
+        assert "Open tickets" in done.stdout
+        assert done.stdout.splitlines()[-1].startswith("To open the database: ")
