@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cogny_source.errors import CognyError
     from cogny_source.settings import Settings
     from cogny_source.source import cogny_source
-    from cogny_source.sync.runner import sync
+    from cogny_source.engine.runner import sync
 
 __all__ = ["CognyError", "Settings", "cogny_source", "sync"]
 
@@ -21,7 +21,7 @@ _MODULES = {
     "CognyError": "cogny_source.errors",
     "Settings": "cogny_source.settings",
     "cogny_source": "cogny_source.source",
-    "sync": "cogny_source.sync.runner",
+    "sync": "cogny_source.engine.runner",
 }
 
 

@@ -135,8 +135,8 @@ def _run(pipeline: dlt.Pipeline, options: Options, world: Path, open_command: st
     from cogny_source.display import print_open_tickets, print_summary, show_progress
     from cogny_source.logs import configure_logging
     from cogny_source.settings import resolve_settings
-    from cogny_source.sync.runner import sync
-    from cogny_source.sync.stop import StopFlag
+    from cogny_source.engine.runner import sync
+    from cogny_source.engine.stop import StopFlag
 
     console = Console(stderr=True)
     live = console.is_terminal and options.log_format == "text"

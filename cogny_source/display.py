@@ -14,7 +14,7 @@ from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cogny_source.schema import RESOURCE_TABLES
-from cogny_source.sync.record import ResourceRun, SyncResult
+from cogny_source.engine.record import ResourceRun, SyncResult
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from cogny_source.errors import CognyError
 from cogny_source.instants import format_instant, parse_instant
-from cogny_source.sync.chunk import Chunk, ChunkBuilder
-from cogny_source.sync.listing import Listing, Reading
-from cogny_source.sync.windows import Window
+from cogny_source.engine.chunk import Chunk, ChunkBuilder
+from cogny_source.engine.listing import Listing, Reading
+from cogny_source.engine.windows import Window
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.errors import BadRequest, CognyError, PaginationError, Stopped
 from cogny_source.sandbox import SandboxServer, Switches, World
 from cogny_source.settings import Settings
-from cogny_source.sync.chunk import Chunk
-from cogny_source.sync.endpoints import ENDPOINTS
-from cogny_source.sync.listing import Reading
-from cogny_source.sync.reader import Plan, read_resource
+from cogny_source.engine.chunk import Chunk
+from cogny_source.engine.endpoints import ENDPOINTS
+from cogny_source.engine.listing import Reading
+from cogny_source.engine.reader import Plan, read_resource
 
 Version = tuple[str, datetime | None]
 
@@ -36,7 +36,7 @@ class Destination:
     def commit(self, chunk: Chunk) -> None:
         """Merge a chunk and its state."""
         self.chunks += 1
-        for name, table in chunk.tables.items():
+        for table in chunk.tables.values():
             if "position" not in table.column_names:
                 self.rows.update(zip(table["id"].to_pylist(), table["updated_at"].to_pylist(), strict=True))
                 continue

@@ -1,0 +1,167 @@
+"""The loop around the source, and the source alone, on a real pipeline."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pytest
+from truth import assert_exact
+
+from cogny_source import cogny_source, sync
+from cogny_source.errors import AlreadyRunning, ConfigError, LoadFailed, Stopped
+from cogny_source.sandbox import SandboxServer
+from cogny_source.settings import Settings
+from cogny_source.engine.record import ResourceRun
+from cogny_source.engine.stop import StopFlag
+
+NAME = "cogny"
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dlt.Pipeline]:
+    """A pipeline into a DuckDB file of its own."""
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "ERROR")
+    yield make_pipeline(tmp_path)
+    dlt.pipeline(NAME, pipelines_dir=str(tmp_path / "pipelines")).deactivate()
+
+
+def make_pipeline(folder: Path) -> dlt.Pipeline:
+    """The same pipeline anew, as another process would make it."""
+    return dlt.pipeline(
+        NAME,
+        pipelines_dir=str(folder / "pipelines"),
+        destination=dlt.destinations.duckdb(str(folder / "cogny.duckdb")),
+        dataset_name="cogny_data",
+    )
+
+
+def settings_for(server: SandboxServer, **values: Any) -> Settings:
+    """Settings for the sandbox."""
+    return Settings("sk_test_sandbox", server.base_url, requests_per_minute=None, **values)
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Callable[[str], list[tuple[Any, ...]]]:
+    """Ask the database."""
+
+    def query(sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(tmp_path / "cogny.duckdb")) as connection:
+            connection.execute("SET TimeZone = 'UTC'; SET schema = 'cogny_data'")
+            return connection.execute(sql).fetchall()
+
+    return query
+
+
+def test_source_alone_works_under_a_plain_run(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`pipeline.run(cogny_source())` brings everything, then only what changed."""
+    monkeypatch.setenv("SOURCES__COGNY__API_KEY", "sk_test_sandbox")
+    monkeypatch.setenv("SOURCES__COGNY__BASE_URL", sandbox.base_url)
+    pipeline.run(cogny_source(), loader_file_format="parquet")
+    assert_exact(ask, sandbox.world)
+    row = sandbox.world.rows("tickets")[5]
+    sandbox.world.patch("tickets", row["id"], action_items=[], status="dismissed")
+    asked = len(sandbox.requests)
+    pipeline.run(cogny_source(), loader_file_format="parquet")
+    assert_exact(ask, sandbox.world)
+    assert len(sandbox.requests) == asked + 3
+
+
+def test_one_resource_can_be_selected(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any) -> None:
+    """`with_resources` brings a resource with its child table, and asks for nothing else."""
+    source = cogny_source(api_key="sk_test_sandbox", base_url=sandbox.base_url).with_resources("tickets")
+    pipeline.run(source, loader_file_format="parquet")
+    assert {request.path for request in sandbox.requests} == {"/v1/tickets"}
+    assert ask("SELECT count(*) FROM tickets") == [(450,)]
+    items = sum(len(row["action_items"]) for row in sandbox.world.rows("tickets"))
+    assert ask("SELECT count(*) FROM tickets__action_items") == [(items,)]
+
+
+def test_chunks_are_committed_one_by_one(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, tmp_path: Path
+) -> None:
+    """Stopped between two chunks, the loop has loaded the first, and goes on from there."""
+    stop = StopFlag()
+
+    def stop_after_12_pages(run: ResourceRun, _: int | None) -> None:
+        if run.resource == "tickets" and run.meter.pages == 12:
+            stop.set(15)
+
+    row = sandbox.world.rows("tickets")[0]
+    for number in range(1100):
+        sandbox.world.put("tickets", {**row, "id": f"tkt_{number:06}"})
+    settings = settings_for(sandbox, chunk_rows=500)
+    with pytest.raises(Stopped):
+        sync(pipeline, settings, progress=stop_after_12_pages, stop=stop)
+    [(loaded,)] = ask("SELECT count(*) FROM tickets")
+    assert loaded == 1200
+    assert ask("SELECT status FROM sync_runs WHERE resource = 'tickets'") == [("stopped",)]
+    result = sync(make_pipeline(tmp_path), settings)
+    assert [run.status for run in result.resources] == ["done", "done", "done"]
+    assert_exact(ask, sandbox.world)
+
+
+def test_second_run_is_turned_away(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """While one run works, another in the same working directory ends at once and asks nothing."""
+    entered, go_on = threading.Event(), threading.Event()
+
+    def wait(_: ResourceRun, __: int | None) -> None:
+        entered.set()
+        go_on.wait(30)
+
+    first = threading.Thread(target=sync, args=(pipeline, settings_for(sandbox)), kwargs={"progress": wait})
+    first.start()
+    try:
+        assert entered.wait(30)
+        asked = len(sandbox.requests)
+        with pytest.raises(AlreadyRunning):
+            sync(make_pipeline(tmp_path), settings_for(sandbox))
+        assert len(sandbox.requests) == asked
+    finally:
+        go_on.set()
+        first.join()
+
+
+def test_refused_load_is_named_and_retried(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, tmp_path: Path
+) -> None:
+    """A database that another process holds fails the run with the cause, and the next run loses nothing."""
+    sync(pipeline, settings_for(sandbox))
+    ask("ALTER TABLE tickets RENAME TO tickets_away")
+    sandbox.world.patch("tickets", sandbox.world.rows("tickets")[0]["id"], notes="changed")
+    with pytest.raises(LoadFailed, match="tickets"):
+        sync(make_pipeline(tmp_path), settings_for(sandbox))
+    ask("ALTER TABLE tickets_away RENAME TO tickets")
+    sync(make_pipeline(tmp_path), settings_for(sandbox))
+    assert_exact(ask, sandbox.world)
+
+
+def test_rows_of_two_origins_do_not_mix(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """A dataset with the sandbox's rows is refused to the real API, whose older rows its watermark would hide."""
+    sync(pipeline, settings_for(sandbox))
+    with pytest.raises(ConfigError, match="another dataset"):
+        sync(make_pipeline(tmp_path), Settings("sk_live_x", "https://api.cogny.com/v1"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"resources": ["tickets", "bananas"]}, "unknown resource bananas"),
+        ({"start_date": "2025-02-03", "end_date": "2025-02-03"}, "later than start_date"),
+        ({"end_date": "soon"}, "end_date is 'soon'"),
+    ],
+)
+def test_wrong_arguments_are_named(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, arguments: dict[str, Any], message: str
+) -> None:
+    """What cannot be meant is refused before the first request."""
+    with pytest.raises(ConfigError, match=message):
+        sync(pipeline, settings_for(sandbox), **arguments)
+    assert len(sandbox.requests) == 0

@@ -1,0 +1,82 @@
+"""The script stopped by a signal, or killed, at any moment: nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import KEY, ROOT, Script
+from truth import Ask, assert_exact
+
+from cogny_source.sandbox import SandboxServer
+
+PATIENCE_SECONDS = 60
+
+
+def start(sandbox: SandboxServer, folder: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+    """Start a first sync of the script, in chunks of 100 rows, without waiting for it."""
+    variables = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "pipelines" / "cogny_to_duckdb.py"), "--chunk-rows", "100"],
+        cwd=folder,
+        env={**environment, **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_requests(sandbox: SandboxServer, count: int) -> None:
+    """Wait until the sandbox has answered so many requests."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while len(sandbox.requests) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signal_stops_after_the_page(
+    number: signal.Signals,
+    code: int,
+    sandbox: SandboxServer,
+    script: Script,
+    database: Ask,
+    tmp_path: Path,
+    environment: dict[str, str],
+) -> None:
+    """A signal ends the run with its exit code and one sentence; what was complete is loaded, the rest follows."""
+    sandbox.switches.latency_seconds = 0.3
+    process = start(sandbox, tmp_path, environment)
+    wait_for_requests(sandbox, 2)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    assert f"stopped by signal {number.value}" in errors
+    [(loaded,)] = database("SELECT count(*) FROM tickets")
+    assert 100 <= int(str(loaded)) < 450
+    sandbox.switches.latency_seconds = 0.0
+    script()
+    assert_exact(database, sandbox.world)
+
+
+def test_killed_runs_lose_nothing(
+    sandbox: SandboxServer, script: Script, database: Ask, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """Killed at four different moments while rows change, then run quietly: exact."""
+    sandbox.switches.churn_per_page = 2
+    for requests in (1, 3, 6, 9):
+        asked = len(sandbox.requests)
+        process = start(sandbox, tmp_path, environment)
+        wait_for_requests(sandbox, asked + requests)
+        time.sleep(0.02 * requests)
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate(timeout=PATIENCE_SECONDS)
+    sandbox.switches.churn_per_page = 0
+    script()
+    assert_exact(database, sandbox.world)
