@@ -10,10 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cogny_source.engine.runner import sync
     from cogny_source.errors import CognyError
     from cogny_source.settings import Settings
     from cogny_source.source import cogny_source
-    from cogny_source.engine.runner import sync
 
 __all__ = ["CognyError", "Settings", "cogny_source", "sync"]
 

@@ -106,6 +106,8 @@ def _sync_to_duckdb(database: Path, options: Options) -> None:
     if not database.parent.is_dir():
         raise ConfigError(f"the folder {database.parent} does not exist")
     os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
+    # Arrow's own allocator keeps what it was given: 413 MB against 364 at the peak of 100,000 tickets.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     import dlt
 
     # One working directory a file: what one database has pending must never be loaded into another.
@@ -133,10 +135,10 @@ def _run(pipeline: dlt.Pipeline, options: Options, world: Path, open_command: st
     from rich.logging import RichHandler
 
     from cogny_source.display import print_open_tickets, print_summary, show_progress
-    from cogny_source.logs import configure_logging
-    from cogny_source.settings import resolve_settings
     from cogny_source.engine.runner import sync
     from cogny_source.engine.stop import StopFlag
+    from cogny_source.logs import configure_logging
+    from cogny_source.settings import resolve_settings
 
     console = Console(stderr=True)
     live = console.is_terminal and options.log_format == "text"

@@ -13,8 +13,8 @@ from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cogny_source.schema import RESOURCE_TABLES
 from cogny_source.engine.record import ResourceRun, SyncResult
+from cogny_source.schema import RESOURCE_TABLES
 
 logger = logging.getLogger(__name__)
 

@@ -41,7 +41,7 @@ class CognyConfiguration(BaseConfiguration):
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
-    chunk_rows: int = 20_000
+    chunk_rows: int = 15_000
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Settings:
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
-    chunk_rows: int = 20_000
+    chunk_rows: int = 15_000
 
     @property
     def origin(self) -> str:

@@ -17,13 +17,13 @@ from dlt.extract import DltResource, DltSource
 from cogny_source.api.client import Client, Meter, Timing
 from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.arrow import arrow_schema
-from cogny_source.errors import ConfigError
-from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, Column, ListSpec, TableSpec
-from cogny_source.settings import Settings, resolve_settings
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.listing import Reading
 from cogny_source.engine.reader import Plan, claim_state, read_resource
+from cogny_source.errors import ConfigError
+from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, Column, ListSpec, TableSpec
+from cogny_source.settings import Settings, resolve_settings
 
 # Takes a resource's state and gives its chunks.
 Supply = Callable[[dict[str, Any]], Iterator[Chunk]]

@@ -8,8 +8,8 @@ from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, Column, ListSpec, Ta
 
 HEAD = """# Tables
 
-Generated from `cogny_source/schema.py` by `make docs`. The tables are the same on every destination; every instant is UTC
-with time zone, to the microsecond. dlt keeps its own tables beside them: `_dlt_loads`, `_dlt_version`,
+Generated from `cogny_source/schema.py` by `make docs`. The tables are the same on every destination. Every instant
+is UTC with time zone, to the microsecond. dlt keeps its own tables beside them: `_dlt_loads`, `_dlt_version`,
 `_dlt_pipeline_state`.
 """
 

@@ -32,7 +32,11 @@ def test_second_sync_without_changes_asks_once_a_resource(
     before = database("SELECT id, _dlt_load_id FROM warehouses ORDER BY id")
     asked = len(sandbox.requests)
     script(SOURCES__COGNY__OVERLAP_SECONDS="0")
-    assert sorted(request.path for request in sandbox.requests[asked:]) == ["/v1/reports", "/v1/tickets", "/v1/warehouses"]
+    assert sorted(request.path for request in sandbox.requests[asked:]) == [
+        "/v1/reports",
+        "/v1/tickets",
+        "/v1/warehouses",
+    ]
     assert database("SELECT id, _dlt_load_id FROM warehouses ORDER BY id") == before
     assert_exact(database, sandbox.world)
 
@@ -151,16 +155,16 @@ def test_start_date_can_be_moved_back(sandbox: SandboxServer, script: Script, da
 def test_full_refresh_reads_everything_again(sandbox: SandboxServer, script: Script, database: Ask) -> None:
     """A full refresh loads every row anew, and leaves the tables exact."""
     script()
-    before = {load for (load,) in database("SELECT _dlt_load_id FROM tickets UNION SELECT _dlt_load_id FROM warehouses")}
+    before = {
+        load for (load,) in database("SELECT _dlt_load_id FROM tickets UNION SELECT _dlt_load_id FROM warehouses")
+    }
     script("--full-refresh")
     after = {load for (load,) in database("SELECT _dlt_load_id FROM tickets UNION SELECT _dlt_load_id FROM warehouses")}
     assert not before & after
     assert_exact(database, sandbox.world)
 
 
-def test_deleted_database_is_loaded_anew(
-    sandbox: SandboxServer, script: Script, database: Ask, tmp_path: Path
-) -> None:
+def test_deleted_database_is_loaded_anew(sandbox: SandboxServer, script: Script, database: Ask, tmp_path: Path) -> None:
     """A watermark in the working directory does not outlive the database it speaks of."""
     script()
     (tmp_path / "cogny.duckdb").unlink()

@@ -51,7 +51,8 @@ def test_formats_seen_are_read(text: str, instant: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "yesterday", "2025-02-03", "20250203T103000Z", "0001-01-01T00:00:00+14:00", 1738578600, None, True, []]
+    "value",
+    ["", "yesterday", "2025-02-03", "20250203T103000Z", "0001-01-01T00:00:00+14:00", 1738578600, None, True, []],
 )
 def test_everything_else_is_unreadable(value: object) -> None:
     """What names no instant is told apart, never guessed."""

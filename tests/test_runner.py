@@ -13,11 +13,11 @@ import pytest
 from truth import assert_exact
 
 from cogny_source import cogny_source, sync
+from cogny_source.engine.record import ResourceRun
+from cogny_source.engine.stop import StopFlag
 from cogny_source.errors import AlreadyRunning, ConfigError, LoadFailed, Stopped
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
-from cogny_source.engine.record import ResourceRun
-from cogny_source.engine.stop import StopFlag
 
 NAME = "cogny"
 

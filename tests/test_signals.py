@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -31,10 +30,10 @@ def start(sandbox: SandboxServer, folder: Path, environment: dict[str, str]) -> 
     )
 
 
-def wait_for_requests(sandbox: SandboxServer, count: int) -> None:
-    """Wait until the sandbox has answered so many requests."""
+def wait_for_requests(sandbox: SandboxServer, count: int, process: subprocess.Popen[str]) -> None:
+    """Wait until the sandbox has answered so many requests, or the process is done."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(sandbox.requests) < count:
+    while len(sandbox.requests) < count and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -52,7 +51,7 @@ def test_signal_stops_after_the_page(
     """A signal ends the run with its exit code and one sentence; what was complete is loaded, the rest follows."""
     sandbox.switches.latency_seconds = 0.3
     process = start(sandbox, tmp_path, environment)
-    wait_for_requests(sandbox, 2)
+    wait_for_requests(sandbox, 2, process)
     process.send_signal(number)
     _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == code, errors
@@ -73,9 +72,9 @@ def test_killed_runs_lose_nothing(
     for requests in (1, 3, 6, 9):
         asked = len(sandbox.requests)
         process = start(sandbox, tmp_path, environment)
-        wait_for_requests(sandbox, asked + requests)
+        wait_for_requests(sandbox, asked + requests, process)
         time.sleep(0.02 * requests)
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.communicate(timeout=PATIENCE_SECONDS)
     sandbox.switches.churn_per_page = 0
     script()

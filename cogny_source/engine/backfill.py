@@ -8,11 +8,11 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from cogny_source.errors import CognyError
-from cogny_source.instants import format_instant, parse_instant
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
 from cogny_source.engine.listing import Listing, Reading
 from cogny_source.engine.windows import Window
+from cogny_source.errors import CognyError
+from cogny_source.instants import format_instant, parse_instant
 
 logger = logging.getLogger(__name__)
 

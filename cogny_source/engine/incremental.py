@@ -12,12 +12,12 @@ import orjson
 
 from cogny_source.api.pages import GROWTH_ROWS, Page, iter_pages
 from cogny_source.arrow import Row, dump_json
-from cogny_source.errors import CognyError
-from cogny_source.instants import format_instant, parse_instant, shift
 from cogny_source.engine.backfill import CREATED
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
 from cogny_source.engine.listing import Listing, Reading
 from cogny_source.engine.windows import MARGIN_SECONDS, Window
+from cogny_source.errors import CognyError
+from cogny_source.instants import format_instant, parse_instant, shift
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ from datetime import datetime
 
 from cogny_source.api.client import Meter, Params
 from cogny_source.api.pages import Getter, Page, iter_pages, read_page
-from cogny_source.errors import BadRequest
-from cogny_source.instants import parse_instant
 from cogny_source.engine.endpoints import Endpoint
 from cogny_source.engine.windows import Order, Window
+from cogny_source.errors import BadRequest
+from cogny_source.instants import parse_instant
 
 logger = logging.getLogger(__name__)
 

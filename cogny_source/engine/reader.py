@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from cogny_source.errors import ConfigError
-from cogny_source.instants import format_instant, parse_instant
 from cogny_source.engine.backfill import read_backfill, read_window
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.incremental import read_incremental, read_whole
 from cogny_source.engine.listing import Reading
 from cogny_source.engine.windows import Window
+from cogny_source.errors import ConfigError
+from cogny_source.instants import format_instant, parse_instant
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,6 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
 
 from cogny_source.api.client import Client, Timing
-from cogny_source.errors import AlreadyRunning, CognyError, ConfigError, LoadFailed, Stopped
-from cogny_source.settings import Settings, parse_date, resolve_settings
-from cogny_source.source import make_chunk_source, make_client, select_resources
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.listing import Reading
@@ -27,6 +24,9 @@ from cogny_source.engine.reader import Plan, claim_state, read_resource
 from cogny_source.engine.record import ResourceRun, SyncResult, build_runs_table
 from cogny_source.engine.stop import StopFlag
 from cogny_source.engine.windows import Window
+from cogny_source.errors import AlreadyRunning, CognyError, ConfigError, LoadFailed, Stopped
+from cogny_source.settings import Settings, parse_date, resolve_settings
+from cogny_source.source import make_chunk_source, make_client, select_resources
 
 logger = logging.getLogger(__name__)
 

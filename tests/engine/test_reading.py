@@ -13,13 +13,13 @@ import pytest
 
 from cogny_source.api.client import Client, Meter, Timing
 from cogny_source.api.rate_limit import Pace, RateLimiter
-from cogny_source.errors import BadRequest, CognyError, PaginationError, Stopped
-from cogny_source.sandbox import SandboxServer, Switches, World
-from cogny_source.settings import Settings
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.listing import Reading
 from cogny_source.engine.reader import Plan, read_resource
+from cogny_source.errors import BadRequest, CognyError, PaginationError, Stopped
+from cogny_source.sandbox import SandboxServer, Switches, World
+from cogny_source.settings import Settings
 
 Version = tuple[str, datetime | None]
 
@@ -42,7 +42,9 @@ class Destination:
                 continue
             parents = table.column(0).to_pylist()
             self.lists.update({parent: [] for parent in parents})
-            for parent, position, value in zip(parents, table["position"].to_pylist(), table["value"].to_pylist(), strict=True):
+            for parent, position, value in zip(
+                parents, table["position"].to_pylist(), table["value"].to_pylist(), strict=True
+            ):
                 if position is not None:
                     self.lists[parent].append(value)
         if chunk.state is not None:
@@ -146,7 +148,9 @@ def apply(api: Api, switches: dict[str, Any]) -> None:
         setattr(api.server.switches, name, value)
 
 
-@pytest.mark.parametrize("habit", [name for name in HABITS if name != "expiring cursors"], ids=lambda h: h.replace(" ", "-"))
+@pytest.mark.parametrize(
+    "habit", [name for name in HABITS if name != "expiring cursors"], ids=lambda h: h.replace(" ", "-")
+)
 def test_killed_backfills_lose_nothing(api: Api, habit: str) -> None:
     """Killed after random commits while rows change, then run quietly: every row in its newest version."""
     apply(api, {**HABITS[habit], "churn_per_page": 2})

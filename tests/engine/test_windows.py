@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cogny_source.instants import parse_instant
 from cogny_source.engine.windows import MARGIN_SECONDS, Order, Window
+from cogny_source.instants import parse_instant
 
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 
@@ -17,7 +18,7 @@ INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st
 def test_neighbouring_windows_hold_each_instant_once(cuts: list[datetime], instant: datetime) -> None:
     """Half-open windows that share their bounds cover the time between without a gap or an overlap."""
     bounds = [None, *cuts, None]
-    windows = [Window(start, end) for start, end in zip(bounds, bounds[1:], strict=False)]
+    windows = [Window(start, end) for start, end in pairwise(bounds)]
     assert sum(instant in window for window in windows) == 1
 
 

@@ -1,0 +1,161 @@
+"""Fixtures: a clock set by hand, a sandbox and clients that live by it, and a server that answers what it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+import pytest
+
+from cogny_source.api.client import Client, Meter, Timing
+from cogny_source.api.rate_limit import Pace, RateLimiter
+from cogny_source.sandbox import SandboxServer, World
+from cogny_source.settings import Settings
+
+NOW = datetime(2025, 6, 2, 0, 0, 15, tzinfo=UTC)
+TEST_KEY = "sk_test_sandbox"
+
+
+class Clock:
+    """A clock that stands still until somebody sleeps.
+
+    Attributes:
+        seconds: What it shows, in epoch seconds.
+        slept: Every sleep, in seconds.
+        on_sleep: Called at each sleep, to mend what was broken.
+    """
+
+    def __init__(self) -> None:
+        """Begin a quarter past a full minute."""
+        self.seconds = NOW.timestamp()
+        self.slept: list[float] = []
+        self.on_sleep: Callable[[], None] = lambda: None
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass at once."""
+        with self._lock:
+            self.slept.append(seconds)
+            self.seconds += seconds
+        self.on_sleep()
+
+
+@dataclass(frozen=True)
+class Canned:
+    """An answer as it goes over the wire.
+
+    Attributes:
+        status: The HTTP status.
+        body: What is sent of the body.
+        headers: Sent as they are; `Content-Length` fits the body unless it is among them.
+        hangs: Whether the connection stays open and silent after the body.
+    """
+
+    status: int = 200
+    body: bytes = b'{"success":true,"data":[],"meta":{}}'
+    headers: Mapping[str, str] = field(default_factory=dict)
+    hangs: bool = False
+
+
+class Edge:
+    """A server on the loopback that sends canned answers, the last of them for ever, and keeps what it was sent."""
+
+    def __init__(self) -> None:
+        """Bind a free port."""
+        self.answers: list[Canned] = [Canned()]
+        self.received: list[tuple[str, dict[str, str]]] = []
+        self._released = threading.Event()
+        edge = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                edge._answer(self)
+
+            def log_message(self, *_: Any) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+
+    def __enter__(self) -> Self:
+        """Start to listen."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop, and let go of every connection that hangs."""
+        self._released.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def base_url(self) -> str:
+        """The address, with a version such as the API has."""
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        self.received.append((request.path, dict(request.headers.items())))
+        canned = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        request.send_response_only(canned.status)
+        for name, value in {"Content-Length": str(len(canned.body)), **canned.headers}.items():
+            request.send_header(name, value)
+        request.end_headers()
+        request.wfile.write(canned.body)
+        request.wfile.flush()
+        if canned.hangs:
+            self._released.wait()
+            request.close_connection = True
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The one clock of server, limiter and client."""
+    return Clock()
+
+
+@pytest.fixture
+def sandbox(clock: Clock) -> Iterator[SandboxServer]:
+    """A sandbox of 250 tickets and 40 reports that lives by the clock."""
+    with SandboxServer(World(seed=7, tickets=250, reports=40, now=NOW), clock=clock) as server:
+        yield server
+
+
+@pytest.fixture
+def edge() -> Iterator[Edge]:
+    """A server that answers what a test tells it."""
+    with Edge() as server:
+        yield server
+
+
+@pytest.fixture
+def meter() -> Meter:
+    """Counts what a test's requests cost."""
+    return Meter()
+
+
+@pytest.fixture
+def make_client(clock: Clock) -> Iterator[Callable[..., Client]]:
+    """Make clients that live by the clock: `make_client(base_url, api_key=…, any setting=…)`; jitter is a half."""
+    clients: list[Client] = []
+
+    def make(base_url: str, api_key: str = TEST_KEY, **settings: Any) -> Client:
+        chosen = Settings(api_key=api_key, base_url=base_url, **{"requests_per_minute": None, **settings})
+        pace = Pace(chosen.requests_per_minute, reserve_at_most=chosen.reserve_requests)
+        timing = Timing(clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
+        clients.append(Client(chosen, RateLimiter(pace, clock), timing))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
