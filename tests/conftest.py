@@ -31,7 +31,7 @@ def sandbox() -> Iterator[SandboxServer]:
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     """What a scheduled run has: a home of its own, no settings but telemetry off."""
-    kept = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_START") if name in os.environ}
+    kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")}
     home = tmp_path / "home"
     home.mkdir()
     return {**kept, "HOME": str(home), "RUNTIME__DLTHUB_TELEMETRY": "false", "COLUMNS": "300"}

@@ -1,0 +1,193 @@
+"""What a person sees: usage errors, progress on a terminal, log lines elsewhere, exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from conftest import KEY, ROOT, Script
+from rich.console import Console
+
+from cogny_source.cli import exit_code, main, sync_to_duckdb
+from cogny_source.display import describe_run, show_progress
+from cogny_source.embedded import run_sandbox
+from cogny_source.engine.record import ResourceRun
+from cogny_source.errors import (
+    AlreadyRunning,
+    AuthError,
+    CognyError,
+    ConfigError,
+    ContractError,
+    Forbidden,
+    LoadFailed,
+    ServerError,
+    Stopped,
+)
+from cogny_source.instants import parse_instant
+from cogny_source.sandbox import SandboxServer
+
+STARTED = parse_instant("2026-01-15T12:00:00Z")
+
+
+def a_run() -> ResourceRun:
+    """A resource in the middle of its reading."""
+    assert STARTED is not None
+    run = ResourceRun("tickets", "backfill", STARTED)
+    run.meter.rows, run.meter.pages, run.meter.total_count, run.meter.waited_seconds = 1200, 12, 45000, 3.4
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigError("x"), 2),
+        (AuthError("x"), 2),
+        (Forbidden("x"), 2),
+        (AlreadyRunning("x"), 75),
+        (ServerError("x"), 1),
+        (ContractError("x"), 1),
+        (LoadFailed("x"), 1),
+        (Stopped(2), 130),
+        (Stopped(15), 143),
+    ],
+)
+def test_exit_codes_tell_what_to_do(error: CognyError, code: int) -> None:
+    """Each kind of failure has its exit code."""
+    assert exit_code(error) == code
+
+
+def test_progress_line_tells_rows_pages_limit_and_waits() -> None:
+    """One line says how far a resource is, what is left of the limit, and how long was waited."""
+    run = a_run()
+    assert describe_run(run, 88) == (
+        "tickets: 1,200 rows of 45,000, 12 pages, 88 requests left in the window, waited 3 s"
+    )
+    run.meter.total_count = None
+    assert describe_run(run, None) == "tickets: 1,200 rows, 12 pages, waited 3 s"
+
+
+def test_terminal_shows_a_line_a_resource() -> None:
+    """On a terminal the line is live."""
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=160)
+    with show_progress(console, quiet=False) as progress:
+        progress(a_run(), 88)
+        progress(a_run(), 87)
+    assert "tickets: 1,200 rows of 45,000, 12 pages, 87 requests left" in screen.getvalue()
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_log_shows_no_line_within_ten_seconds(quiet: bool, caplog: pytest.LogCaptureFixture) -> None:
+    """Elsewhere a log line comes every ten seconds, not at each page."""
+    with caplog.at_level(logging.INFO), show_progress(Console(file=io.StringIO()), quiet=quiet) as progress:
+        progress(a_run(), None)
+    assert caplog.messages == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resources", "bananas"], "unknown resource bananas; there are tickets, reports, warehouses"),
+        (["--database", "nowhere/cogny.duckdb"], "the folder nowhere does not exist"),
+        (["--start-date", "soon"], "start_date is 'soon'"),
+        (["--chunk-rows", "0"], "--chunk-rows"),
+        (["--bananas"], "No such option"),
+    ],
+)
+def test_usage_errors_exit_with_2(script: Script, sandbox: SandboxServer, arguments: list[str], message: str) -> None:
+    """What cannot be meant is refused with one sentence, before the first request."""
+    done = script(*arguments, expect=2)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(sandbox.requests) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("BASE_URL", "http://api.cogny.com/v1", "base_url must begin with https://"),
+        ("AUTH_HEADER", "basic", "auth_header is 'basic'"),
+        ("REQUESTS_PER_MINUTE", "many", "requests_per_minute"),
+    ],
+)
+def test_wrong_settings_exit_with_2(script: Script, name: str, value: str, message: str) -> None:
+    """A setting that cannot work is named."""
+    done = script(expect=2, **{f"SOURCES__COGNY__{name}": value})
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_help_shows_examples_and_exit_codes() -> None:
+    """`--help` of the scripts and of the command has examples and tells the exit codes."""
+    shown = CliRunner().invoke(sync_to_duckdb, ["--help"]).output
+    assert "python pipelines/cogny_to_duckdb.py --sandbox" in shown
+    assert "75 another run holds the lock" in shown
+    assert "duckdb" in CliRunner().invoke(main, ["sync", "--help"]).output
+
+
+def test_quiet_prints_nothing(script: Script) -> None:
+    """A quiet sync that goes well says nothing at all."""
+    done = script("--quiet")
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_json_log_is_one_object_a_line(script: Script) -> None:
+    """With JSON logs each line of standard error is an object with time, level, logger and message."""
+    lines = [json.loads(line) for line in script("--log-format", "json").stderr.splitlines()]
+    assert {tuple(line) for line in lines} == {("time", "level", "logger", "message")}
+    assert {line["level"] for line in lines} == {"INFO"}
+
+
+def test_unreachable_api_fails_with_one_sentence(script: Script) -> None:
+    """Without network the run ends with the cause; the wait was bounded by the settings."""
+    done = script(expect=1, SOURCES__COGNY__BASE_URL="http://127.0.0.1:9/v1", SOURCES__COGNY__MAX_WAIT_SECONDS="0.0001")
+    assert done.stderr.splitlines()[-1].startswith("Error: the connection failed or was reset")
+
+
+def test_terminal_session_shows_bars_and_summary(
+    sandbox: SandboxServer, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Run in a terminal, the script draws its progress and the summary."""
+    variables = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url, "TERM": "xterm"}
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "pipelines" / "cogny_to_duckdb.py")],
+        cwd=tmp_path,
+        env={**environment, **variables},
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    shown = b""
+    while chunk := read_terminal(master):
+        shown += chunk
+    assert process.wait() == 0
+    os.close(master)
+    text = shown.decode()
+    assert "tickets: 450 rows of 450" in text
+    assert "To open the database: python -c" in text
+
+
+def read_terminal(master: int) -> bytes:
+    """What the terminal shows next; empty at its end."""
+    try:
+        return os.read(master, 65536)
+    except OSError:
+        return b""
+
+
+def test_sandbox_that_cannot_start_is_named(tmp_path: Path) -> None:
+    """Where the sandbox's world cannot be read, the sentence says that it did not start."""
+    world = tmp_path / "world.json"
+    world.write_text("no world")
+    with pytest.raises(ConfigError, match="the sandbox did not start"), run_sandbox(world):
+        pass
