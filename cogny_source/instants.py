@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 DATE_LENGTH = len("2025-02-03")
 
@@ -27,6 +28,15 @@ def parse_instant(value: object) -> datetime | None:
             return instant
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
+        return None
+
+
+def parse_http_date(text: str | None) -> datetime | None:
+    """Read an HTTP header's date, which is UTC in each of its forms; None where it is missing or unreadable."""
+    try:
+        date = parsedate_to_datetime(text or "")
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

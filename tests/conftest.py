@@ -6,19 +6,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
+from support import KEY, ROOT, Script
 
 from cogny_source.sandbox import SandboxServer, World
-
-ROOT = Path(__file__).parent.parent
-KEY = "sk_test_sandbox"
-BORN = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
-
-Script = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import KEY, ROOT, Script
 from rich.console import Console
+from support import KEY, ROOT, Script
 
 from cogny_source.cli import exit_code, main, sync_to_duckdb
 from cogny_source.display import describe_run, show_progress

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from conftest import KEY, Script
+from support import KEY, Script
 from truth import Ask, assert_exact
 
 from cogny_source.sandbox import SandboxServer

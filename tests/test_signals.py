@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import KEY, ROOT, Script
+from support import KEY, ROOT, Script
 from truth import Ask, assert_exact
 
 from cogny_source.sandbox import SandboxServer

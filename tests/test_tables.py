@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import ROOT, Script
+from support import ROOT, Script
 from truth import Ask
 
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -22,9 +21,10 @@ from cogny_source.errors import (
     RateLimited,
     ServerError,
 )
-from cogny_source.instants import parse_instant
+from cogny_source.instants import parse_http_date, parse_instant
 
 LONG_NUMBER = re.compile(rb"\d{19}")
+SCOPE = re.compile(r"[a-z_]+:(read|write)")
 REFUSALS: dict[int, type[CognyError]] = {401: AuthError, 403: Forbidden, 404: NotFound}
 # The codes that mean a client error, whatever status they come with.
 STATUS_OF_CODE = {
@@ -115,19 +115,9 @@ def _build_answer(envelope: dict[str, Any], response: Response, request_id: str 
     return Answer(
         envelope["data"],
         pagination if isinstance(pagination, dict) else {},
-        stamp or _date_header(response),
+        stamp or parse_http_date(response.headers.get("Date")),
         request_id,
     )
-
-
-def _date_header(response: Response) -> datetime | None:
-    text = response.headers.get("Date")
-    if not text:
-        return None
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 def _build_error(response: Response, envelope: object, path: str, request_id: str | None) -> CognyError:
@@ -141,7 +131,7 @@ def _build_error(response: Response, envelope: object, path: str, request_id: st
         return RateLimited(
             message or "the rate limit is used up", status=status, code=code, request_id=request_id, path=path
         )
-    if meant == 200 or meant >= 500:
+    if 200 <= meant < 300 or meant >= 500:
         message = message or _describe_body(response, envelope)
         return ServerError(message, status=status, code=code, request_id=request_id, path=path)
     if 300 <= meant < 400:
@@ -166,7 +156,7 @@ def _describe_body(response: Response, envelope: object) -> str:
 def _describe_scope(message: str | None, error: dict[str, Any]) -> str:
     details = error.get("details")
     scopes = [value for value in details.values() if isinstance(value, str)] if isinstance(details, dict) else []
-    named = [scope for scope in scopes if ":" in scope]
+    named = [scope for scope in scopes if SCOPE.fullmatch(scope)]
     text = message or "the API key lacks a scope"
     return f"{text}; missing scope: {named[0]}" if named and named[0] not in text else text
 

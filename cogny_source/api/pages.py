@@ -53,18 +53,23 @@ def read_page(answer: Answer, path: str) -> Page:
     """Check an answer's shape.
 
     Raises:
-        ContractError: If its data is no list of objects.
+        ContractError: If its data is no list of objects, or it does not say whether more follows.
     """
     rows = answer.data
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ContractError(
             "the API answered a list request with something else", request_id=answer.request_id, path=path
         )
+    has_more = answer.pagination.get("has_more", False)
     cursor = answer.pagination.get("next_cursor")
+    if not isinstance(has_more, bool) or (cursor and "has_more" not in answer.pagination):
+        raise ContractError(
+            "the API does not say whether the list goes on (has_more)", request_id=answer.request_id, path=path
+        )
     total = answer.pagination.get("total_count")
     return Page(
         rows=rows,
-        has_more=answer.pagination.get("has_more") is True,
+        has_more=has_more,
         next_cursor=cursor if isinstance(cursor, str) and cursor else None,
         total_count=total if isinstance(total, int) and not isinstance(total, bool) else None,
         server_time=answer.server_time,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from cogny_source.api.retry import parse_number, server_epoch
 
 WINDOW_SECONDS = 60.0
+# Answers tell whole seconds, of the server's clock and of the reset: within one window they differ by so much.
+SAME_WINDOW_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class RateLimiter:
         self._limit = 0.0
         self._remaining: float | None = None
         self._reset_at = 0.0
+        self._announced = False
         self._paused_until = 0.0
 
     def reserve_slot(self) -> float:
@@ -79,8 +82,11 @@ class RateLimiter:
             announced = parse_number(headers.get("X-RateLimit-Limit", ""))
             self._limit = announced or max(self._limit, remaining + 1)
             # Answers of parallel requests come out of order: within one window, the smallest count is the newest.
-            same_window = self._remaining is not None and abs(reset_at - self._reset_at) < 2.0
-            self._remaining = min(remaining, self._remaining) if same_window and self._remaining else remaining
+            known = (
+                self._remaining if self._announced and abs(reset_at - self._reset_at) < SAME_WINDOW_SECONDS else None
+            )
+            self._remaining = remaining if known is None else min(remaining, known)
+            self._announced = True
             self._reset_at = reset_at
 
     def pause(self, seconds: float) -> None:
@@ -102,8 +108,10 @@ class RateLimiter:
     def _announced_wait(self, now: float) -> float:
         assert self._remaining is not None
         if now >= self._reset_at:
+            # A guess at the window that begins; the first answer in it tells.
             self._remaining = max(self._limit, 1.0)
             self._reset_at = now + WINDOW_SECONDS
+            self._announced = False
         if self._remaining > self._pace.reserve(self._limit):
             return 0.0
         return self._reset_at - now

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from cogny_source.errors import CognyError, RateLimited, TransientError
+from cogny_source.instants import parse_http_date
 
 MAX_ATTEMPTS = 8
 BASE_SECONDS = 1.0
@@ -45,7 +45,8 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
     text = headers.get("Retry-After", "").strip()
     seconds = parse_number(text)
     if seconds is None and text:
-        seconds = _seconds_until(text, now)
+        date = parse_http_date(text)
+        seconds = date.timestamp() - now if date else None
     if seconds is None:
         reset = parse_number(headers.get("X-RateLimit-Reset", ""))
         seconds = reset - now if reset is not None else None
@@ -61,23 +62,14 @@ def parse_number(text: str) -> float | None:
     return number if 0 <= number < float("inf") else None
 
 
-def _seconds_until(http_date: str, now: float) -> float | None:
-    try:
-        return parsedate_to_datetime(http_date).timestamp() - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-
-
 def server_epoch(headers: Mapping[str, str], now: float) -> float:
     """The server's clock from its `Date` header, else `now`; epoch seconds.
 
     `X-RateLimit-Reset` and dates in `Retry-After` are times of the server's clock: measured against this machine's,
     an hour between the two would be an hour of waiting.
     """
-    try:
-        return parsedate_to_datetime(headers["Date"]).astimezone(UTC).timestamp()
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return now
+    date = parse_http_date(headers.get("Date"))
+    return date.timestamp() if date else now
 
 
 def describe_clock(epoch: float) -> str:

@@ -253,7 +253,7 @@ def test_threads_share_one_pace(sandbox: SandboxServer, make_client: Callable[..
 def test_a_window_that_others_use_is_waited_out(
     sandbox: SandboxServer, clock: Clock, make_client: Callable[..., Client], meter: Meter
 ) -> None:
-    """A client that joins when five requests are left sends as many as headers allow and waits for the reset."""
+    """A client that joins when fifteen requests are left waits once, for the reset, and is never turned away."""
     other = make_client(sandbox.base_url, STANDARD)
     for _ in range(85):
         other.get("/warehouses", {}, Meter())
