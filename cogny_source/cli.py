@@ -23,6 +23,8 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_LOCKED = 75
 PIPELINE_NAME = "cogny"
+# Into a file or a mail the summary is written as wide as it needs.
+SUMMARY_WIDTH = 140
 EPILOG = """\b
 Exit codes: 0 done; 1 the sync failed; 2 usage, settings or key; 75 another run holds the lock;
 130 or 143 stopped by a signal, with what was complete loaded."""
@@ -120,7 +122,18 @@ def _sync_to_duckdb(database: Path, options: Options) -> None:
     )
     world = database.with_name(f"{database.name}.sandbox.json")
     query = f"FROM {options.dataset}.tickets"
-    _run(pipeline, options, world, f"python -c \"import duckdb; duckdb.connect('{database}').sql('{query}').show()\"")
+    _run(
+        pipeline,
+        options,
+        world,
+        f"{_show_python()} -c \"import duckdb; duckdb.connect('{database}').sql('{query}').show()\"",
+    )
+
+
+def _show_python() -> str:
+    """The Python that has the connector, as a person would type it here."""
+    relative = os.path.relpath(sys.executable)
+    return sys.executable if relative.startswith("..") else relative
 
 
 def _pipelines_dir() -> Path:
@@ -163,6 +176,8 @@ def _run(pipeline: dlt.Pipeline, options: Options, world: Path, open_command: st
     if options.quiet:
         return
     out = Console()
+    if not out.is_terminal:
+        out = Console(width=max(out.width, SUMMARY_WIDTH))
     print_summary(out, result, pipeline)
     if options.sandbox:
         print_open_tickets(out, pipeline)

@@ -6,8 +6,10 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import dlt
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -68,11 +70,11 @@ class _LogLines:
 
 def print_summary(console: Console, result: SyncResult, pipeline: dlt.Pipeline) -> None:
     """A row a table: what was loaded, what is there now, what it cost, what no column declares."""
-    table = Table(title=f"Run {result.run_id}", title_justify="left")
-    table.add_column("table")
+    table = Table(title=f"Run {result.run_id}", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("table", no_wrap=True)
     for heading in ("rows loaded", "rows now", "requests", "retries", "waited s"):
         table.add_column(heading, justify="right")
-    table.add_column("newest updated_at")
+    table.add_column("newest updated_at", no_wrap=True)
     table.add_column("undeclared fields")
     for run in result.resources:
         spec = RESOURCE_TABLES[run.resource]
@@ -84,7 +86,7 @@ def print_summary(console: Console, result: SyncResult, pipeline: dlt.Pipeline) 
             str(meter.requests),
             str(meter.retries),
             f"{meter.waited_seconds:.1f}",
-            str(_ask(pipeline, f"SELECT max(updated_at) FROM {spec.name}")[0][0] or "-"),
+            _show_instant(_ask(pipeline, f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
             ", ".join(f"{name} ({rows})" for name, rows in sorted(run.undeclared.items())) or "-",
         )
         for item in spec.lists:
@@ -93,9 +95,13 @@ def print_summary(console: Console, result: SyncResult, pipeline: dlt.Pipeline) 
     console.print(table)
 
 
+def _show_instant(value: object) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if isinstance(value, datetime) else "-"
+
+
 def print_open_tickets(console: Console, pipeline: dlt.Pipeline) -> None:
     """The question an analyst asks first: open tickets by priority, with the impact they promise."""
-    table = Table(title="Open tickets", title_justify="left")
+    table = Table(title="Open tickets", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("priority")
     table.add_column("tickets", justify="right")
     table.add_column("projected increase, mean %", justify="right")

@@ -34,11 +34,10 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
         quiet: Warnings and errors only.
         handler: Writes the lines in place of standard error's handler, such as a live display's.
     """
+    # A live display's handler shows the level itself.
+    text = "%(asctime)s %(levelname)s %(message)s" if handler is None else "%(asctime)s %(message)s"
     handler = handler or logging.StreamHandler(sys.stderr)
-    if log_format == "json":
-        handler.setFormatter(JsonFormatter())
-    else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(text, "%H:%M:%S"))
     connector, dlt_logger = logging.getLogger("cogny_source"), logging.getLogger("dlt")
     for logger in (connector, dlt_logger):
         logger.handlers = [handler]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -59,10 +60,10 @@ class Canned:
         hangs: Whether the connection stays open and silent after the body.
     """
 
-    status: int = 200
-    body: bytes = b'{"success":true,"data":[],"meta":{}}'
-    headers: Mapping[str, str] = field(default_factory=dict)
-    hangs: bool = False
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    hangs: bool
 
 
 class Edge:
@@ -70,7 +71,7 @@ class Edge:
 
     def __init__(self) -> None:
         """Bind a free port."""
-        self.answers: list[Canned] = [Canned()]
+        self._answers: list[Canned] = []
         self.received: list[tuple[str, dict[str, str]]] = []
         self._released = threading.Event()
         edge = self
@@ -104,9 +105,21 @@ class Edge:
         """The address, with a version such as the API has."""
         return f"http://127.0.0.1:{self._server.server_port}/v1"
 
+    def will_answer(
+        self,
+        body: bytes | Mapping[str, Any],
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        *,
+        hangs: bool = False,
+    ) -> None:
+        """Send this next, after what was told before; the last answer is repeated."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self._answers.append(Canned(status, content, headers or {}, hangs))
+
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         self.received.append((request.path, dict(request.headers.items())))
-        canned = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        canned = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         request.send_response_only(canned.status)
         for name, value in {"Content-Length": str(len(canned.body)), **canned.headers}.items():
             request.send_header(name, value)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +14,9 @@ from cogny_source.api.envelope import Answer
 from cogny_source.api.pages import GROWTH_ROWS, MAX_STALE_PAGES, Page, iter_pages, read_page
 from cogny_source.errors import BadRequest, ContractError, PaginationError
 from cogny_source.sandbox import SandboxServer
+
+if TYPE_CHECKING:
+    from conftest import Edge
 
 NOON = datetime(2025, 6, 2, 12, tzinfo=UTC)
 
@@ -257,9 +259,7 @@ def test_the_sandboxes_broken_lists_are_given_up(
 def test_a_list_that_outgrows_its_count_over_the_wire_is_given_up(edge: Edge, make_client: Made, meter: Meter) -> None:
     """New rows that never end, under a count that stands still, cost 102 requests and no more."""
     for page in growing(50, 150):
-        body = {"success": True, "data": page.data, "pagination": page.pagination, "meta": {}}
-        edge.answers.append(Canned(body=json.dumps(body).encode()))
-    del edge.answers[0]
+        edge.will_answer({"success": True, "data": page.data, "pagination": page.pagination, "meta": {}})
     with pytest.raises(PaginationError):
         walk(make_client(edge.base_url), "/tickets", meter)
     assert (len(edge.received), meter.rows, meter.retries) == (102, 10_200, 0)

@@ -1,0 +1,593 @@
+"""The client: one request over a real socket, through every fault, with waits that take no time."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+
+from cogny_source.api.auth import KeyAuth
+from cogny_source.api.client import Client, Meter, Timing
+from cogny_source.api.rate_limit import Pace, RateLimiter
+from cogny_source.errors import (
+    AuthError,
+    BadRequest,
+    CognyError,
+    ContractError,
+    FatalError,
+    Forbidden,
+    NetworkError,
+    NotFound,
+    RateLimited,
+    ServerError,
+    Stopped,
+    TransientError,
+)
+from cogny_source.sandbox import SandboxServer
+from cogny_source.settings import Settings
+
+if TYPE_CHECKING:
+    from conftest import Clock, Edge
+
+Made = Callable[..., Client]
+
+STANDARD, REPORTS_ONLY = "sk_live_standard_sandbox", "sk_live_reports_only_sandbox"
+SECRET = "sk_live_7f3a9c51d2e84b60"
+OK = {"success": True, "data": [], "meta": {}}
+# Each fault with its error, and the status that the sandbox noted.
+FAULTS: dict[str, tuple[type[TransientError], int, str]] = {
+    "reset": (NetworkError, 0, "the connection failed or was reset"),
+    "html_502": (ServerError, 502, "the API is away (no JSON in the answer)"),
+    "html_521": (ServerError, 521, "the API is away (no JSON in the answer)"),
+    "error_500": (ServerError, 500, "the query could not be run"),
+    "empty_200": (ServerError, 200, "the answer is empty"),
+    "success_false": (ServerError, 200, "a part of the service is not available"),
+    "cut_short": (NetworkError, 200, "the answer was cut short"),
+}
+HALF_BACK_OFF = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
+
+
+def fail(client: Client, path: str = "/tickets", meter: Meter | None = None, **more: Any) -> CognyError:
+    """The error that a request ends with."""
+    with pytest.raises(CognyError) as caught:
+        client.get(path, {}, meter or Meter(), **more)
+    return caught.value
+
+
+def test_an_answer_costs_one_request(sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter) -> None:
+    """Without a fault a request is sent once and nothing is waited for."""
+    answer = make_client(sandbox.base_url).get("/tickets", {"limit": 3, "sort": "created_at"}, meter)
+    assert answer.data == sandbox.world.rows("tickets")[:3]
+    assert answer.server_time == sandbox.world.now
+    assert [(record.method, record.path, record.params) for record in sandbox.requests] == [
+        ("GET", "/v1/tickets", {"limit": "3", "sort": "created_at"})
+    ]
+    assert (meter, clock.slept) == (Meter(requests=1), [])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_passing_fault_is_survived(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter, fault: str
+) -> None:
+    """A request that a fault strikes twice is sent a third time, after longer and longer waits."""
+    sandbox.fail_next(fault, fault)
+    answer = make_client(sandbox.base_url).get("/warehouses", {}, meter)
+    assert answer.data == sandbox.world.rows("warehouses")
+    assert [record.status for record in sandbox.requests] == [FAULTS[fault][1]] * 2 + [200]
+    assert clock.slept == [0.5, 1.0]
+    assert meter == Meter(requests=3, retries=2, waited_seconds=1.5)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_lasting_fault_is_given_up_after_eight_attempts(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter, fault: str
+) -> None:
+    """The error says what happened; no wait follows the last attempt."""
+    setattr(sandbox.switches, fault, 1.0)
+    error = fail(make_client(sandbox.base_url), meter=meter)
+    kind, status, message = FAULTS[fault]
+    assert (type(error), error.message, error.path) == (kind, message, "/tickets")
+    assert error.status == (None if kind is NetworkError else status)
+    assert [record.status for record in sandbox.requests] == [status] * 8
+    assert clock.slept == HALF_BACK_OFF
+    assert meter == Meter(requests=8, retries=7, waited_seconds=61.5)
+
+
+def test_an_api_that_is_away_for_hours_is_given_up(sandbox: SandboxServer, make_client: Made, meter: Meter) -> None:
+    """A 521 that stays ends the request after eight attempts, as a failure that may pass."""
+    sandbox.switches.away = True
+    error = fail(make_client(sandbox.base_url), meter=meter)
+    assert (type(error), error.status, meter.requests) == (ServerError, 521, 8)
+
+
+def test_faults_of_all_kinds_in_a_row_are_survived(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter
+) -> None:
+    """Seven attempts may fail, each in its own way, before the eighth is answered."""
+    sandbox.fail_next(*FAULTS)
+    assert make_client(sandbox.base_url).get("/warehouses", {}, meter).data == sandbox.world.rows("warehouses")
+    assert clock.slept == HALF_BACK_OFF
+    assert meter == Meter(requests=8, retries=7, waited_seconds=61.5)
+
+
+def test_a_stalled_answer_is_not_waited_for(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter
+) -> None:
+    """An answer that does not come within the time-out is asked for again."""
+    sandbox.switches.stall = 1.0
+    clock.on_sleep = lambda: sandbox.switches.update({"stall": 0.0})
+    client = make_client(sandbox.base_url, read_timeout_seconds=0.05)
+    assert client.get("/warehouses", {}, meter).data == sandbox.world.rows("warehouses")
+    assert (clock.slept, meter) == ([0.5], Meter(requests=2, retries=1, waited_seconds=0.5))
+
+
+def test_a_server_that_never_answers_is_given_up(sandbox: SandboxServer, make_client: Made, meter: Meter) -> None:
+    """The error tells the time-out."""
+    sandbox.switches.stall = 1.0
+    error = fail(make_client(sandbox.base_url, read_timeout_seconds=0.01), meter=meter)
+    assert (type(error), error.message, meter.requests) == (NetworkError, "no answer within 0.01 s", 8)
+
+
+def test_a_body_that_stalls_half_way_is_told_as_such(edge: Edge, make_client: Made) -> None:
+    """A time-out within the body is a time-out, not a reset."""
+    edge.will_answer(b'{"success":', headers={"Content-Length": "500"}, hangs=True)
+    error = fail(make_client(edge.base_url, read_timeout_seconds=0.01))
+    assert (type(error), error.message) == (NetworkError, "no answer within 0.01 s")
+
+
+def test_a_body_that_cannot_be_unpacked_is_cut_short(edge: Edge, make_client: Made) -> None:
+    """Compression that breaks off is tried again like any other body that does."""
+    edge.will_answer(b"no gzip", headers={"Content-Encoding": "gzip"})
+    error = fail(make_client(edge.base_url))
+    assert (type(error), error.message, len(edge.received)) == (NetworkError, "the answer was cut short", 8)
+
+
+def test_a_closed_port_is_a_failed_connection(make_client: Made, meter: Meter) -> None:
+    """Where nobody listens, the connection fails, and may be there later."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        error = fail(make_client(f"http://127.0.0.1:{unused.getsockname()[1]}/v1"), meter=meter)
+    assert (type(error), error.message) == (NetworkError, "the connection failed or was reset")
+    assert (error.status, meter.requests) == (None, 8)
+
+
+def test_a_name_that_cannot_be_resolved_is_told(make_client: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names what to check."""
+
+    def resolve(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    error = fail(make_client("https://api.cogny.example/v1"))
+    message = "the host name cannot be resolved: no network, or a wrong base URL"
+    assert (type(error), error.message) == (NetworkError, message)
+
+
+def test_a_connection_that_takes_too_long_is_told(make_client: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message tells the time-out of the connection."""
+
+    def connect(*_: object, **__: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
+    error = fail(make_client("https://api.cogny.example/v1", connect_timeout_seconds=2.5))
+    assert (type(error), error.message) == (NetworkError, "no connection within 2.5 s")
+
+
+def test_a_server_without_tls_is_told(edge: Edge, make_client: Made) -> None:
+    """https to a port that speaks http fails as TLS."""
+    error = fail(make_client(edge.base_url.replace("http://", "https://")))
+    message = "the TLS connection failed (certificate or protocol)"
+    assert (type(error), error.message) == (NetworkError, message)
+
+
+def test_a_proxy_that_refuses_is_told(edge: Edge, make_client: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy in the way is named, and never shown the key."""
+    for name in ("https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, edge.base_url.removesuffix("/v1"))
+    error = fail(make_client("https://api.cogny.example/v1"))
+    assert (type(error), error.message, edge.received) == (NetworkError, "the proxy refused the connection", [])
+
+
+@pytest.mark.parametrize(("form", "offset"), [("seconds", 0.0), ("seconds", 3600.0), ("date", 0.0), ("date", -7200.0)])
+def test_a_429_is_waited_out_as_it_asks(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter, form: str, offset: float
+) -> None:
+    """Seconds and dates mean the same wait, however far the two clocks are apart."""
+    sandbox.switches.update({"retry_after": form, "retry_after_seconds": 7, "clock_offset_seconds": offset})
+    sandbox.fail_next("rate_limited", "rate_limited")
+    assert make_client(sandbox.base_url).get("/warehouses", {}, meter).data == sandbox.world.rows("warehouses")
+    assert clock.slept == [7.0, 7.0]
+    assert meter == Meter(requests=3, retries=2, throttled=2, waited_seconds=14.0)
+
+
+def test_a_429_without_any_advice_waits_a_minute(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter
+) -> None:
+    """Neither Retry-After nor rate-limit headers: the publisher's 60 s."""
+    sandbox.switches.retry_after = "none"
+    sandbox.fail_next("rate_limited")
+    make_client(sandbox.base_url).get("/warehouses", {}, meter)
+    assert (clock.slept, meter.throttled) == ([60.0], 1)
+
+
+@pytest.mark.parametrize(
+    ("form", "rate_headers", "waits"),
+    [
+        ("seconds", True, [45.0]),
+        ("date", True, [45.0]),
+        ("none", True, [45.0]),
+        ("seconds", False, [45.0]),
+        ("date", False, [45.0]),
+        ("none", False, [60.0]),
+    ],
+)
+def test_a_full_window_is_waited_out_once(
+    sandbox: SandboxServer,
+    clock: Clock,
+    make_client: Made,
+    meter: Meter,
+    form: str,
+    rate_headers: bool,
+    waits: list[float],
+) -> None:
+    """A window that others have used up turns one request away; the next comes after the reset."""
+    sandbox.switches.update({"retry_after": form, "rate_headers": rate_headers})
+    other = make_client(sandbox.base_url, STANDARD, reserve_requests=0)
+    for _ in range(100):
+        other.get("/warehouses", {}, Meter())
+    make_client(sandbox.base_url, STANDARD).get("/warehouses", {}, meter)
+    assert clock.slept == waits
+    assert [record.status for record in sandbox.requests] == [200] * 100 + [429, 200]
+    assert meter == Meter(requests=2, retries=1, throttled=1, waited_seconds=waits[0])
+
+
+def test_a_lasting_429_is_given_up_after_eight_attempts(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter
+) -> None:
+    """An API that keeps asking for patience gets seven waits of it."""
+    sandbox.switches.update({"rate_limited": 1.0, "retry_after_seconds": 3})
+    error = fail(make_client(sandbox.base_url), meter=meter)
+    assert (type(error), error.code, clock.slept) == (RateLimited, "RATE_LIMIT_EXCEEDED", [3.0] * 7)
+    assert meter == Meter(requests=8, retries=7, throttled=8, waited_seconds=21.0)
+
+
+def test_a_429_holds_back_every_user_of_the_limiter(sandbox: SandboxServer, make_client: Made, clock: Clock) -> None:
+    """Whoever shares the pace waits as long as the one that was turned away."""
+    client = make_client(sandbox.base_url)
+    waits: list[float] = []
+    clock.on_sleep = lambda: waits.append(client.limiter.reserve_slot())
+    clock.sleep, sleep = lambda seconds: (waits.append(client.limiter.reserve_slot()), sleep(seconds))[1], clock.sleep
+    client = make_client(sandbox.base_url)
+    sandbox.fail_next("rate_limited")
+    client.get("/warehouses", {}, Meter())
+    assert waits == [1.0, 0.0]
+
+
+def test_a_503_with_retry_after_is_waited_out_as_it_asks(edge: Edge, make_client: Made, clock: Clock) -> None:
+    """Advice counts on any failure that may pass, an hour between the clocks or not."""
+    date = {"Date": "Mon, 02 Jun 2025 01:00:00 GMT"}
+    edge.will_answer(b"", 503, {**date, "Retry-After": "9"})
+    edge.will_answer(b"", 503, {**date, "Retry-After": "Mon, 02 Jun 2025 01:00:11 GMT"})
+    edge.will_answer(b"", 503, {**date, "X-RateLimit-Reset": "1748826045"})
+    edge.will_answer(OK)
+    make_client(edge.base_url).get("/tickets", {}, Meter())
+    assert clock.slept == [9.0, 11.0, 2.0]
+
+
+def test_a_wait_beyond_the_budget_is_given_up_as_rate_limited(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter
+) -> None:
+    """The wait is neither begun nor shortened."""
+    sandbox.switches.update({"rate_limited": 1.0, "retry_after_seconds": 7200})
+    error = fail(make_client(sandbox.base_url, max_wait_seconds=7199.0), meter=meter)
+    assert (type(error), error.message) == (
+        RateLimited,
+        "too many requests; the API asks to wait 7200 s, longer than max_wait_seconds",
+    )
+    assert isinstance(error, RateLimited)
+    assert error.retry_after_seconds == 7200.0
+    assert (clock.slept, meter) == ([], Meter(requests=1, throttled=1))
+
+
+def test_a_wait_that_just_fits_the_budget_is_waited(sandbox: SandboxServer, clock: Clock, make_client: Made) -> None:
+    """The budget itself is not beyond it."""
+    sandbox.switches.retry_after_seconds = 7200
+    sandbox.fail_next("rate_limited")
+    make_client(sandbox.base_url, max_wait_seconds=7200.0).get("/warehouses", {}, Meter())
+    assert clock.slept == [7200.0]
+
+
+def test_a_used_up_window_beyond_the_budget_is_given_up_as_rate_limited(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter
+) -> None:
+    """Where the limiter itself would wait too long, no request is sent."""
+    client = make_client(sandbox.base_url, requests_per_minute=2.0, max_wait_seconds=59.0)
+    for _ in range(2):
+        client.get("/warehouses", {}, Meter())
+    error = fail(client, "/warehouses", meter)
+    assert isinstance(error, RateLimited)
+    assert str(error) == (
+        "the rate limit is used up for another 60 s, longer than max_wait_seconds=59 (path /warehouses)"
+    )
+    assert (error.retry_after_seconds, clock.slept, meter) == (60.0, [], Meter())
+
+
+def test_a_back_off_beyond_the_budget_is_not_blamed_on_the_api(
+    sandbox: SandboxServer, clock: Clock, make_client: Made
+) -> None:
+    """The API asked for nothing: the error says nothing of the kind."""
+    sandbox.switches.error_500 = 1.0
+    error = fail(make_client(sandbox.base_url, max_wait_seconds=1.5))
+    assert (type(error), clock.slept) == (ServerError, [0.5, 1.0])
+    assert "the API asks" not in error.message
+
+
+def test_the_limiters_wait_is_waited_and_counted(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter
+) -> None:
+    """The third request of a tier of two waits for the first to be a minute old."""
+    client = make_client(sandbox.base_url, requests_per_minute=2.0)
+    for _ in range(3):
+        client.get("/warehouses", {}, meter)
+    assert (clock.slept, meter) == ([60.0], Meter(requests=3, waited_seconds=60.0))
+
+
+def test_a_wait_that_is_stopped_ends_the_request(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter
+) -> None:
+    """Whoever interrupts the sleep is heard, and nothing is sent after it."""
+
+    def stop() -> None:
+        raise Stopped(15)
+
+    clock.on_sleep = stop
+    sandbox.fail_next("error_500")
+    assert type(fail(make_client(sandbox.base_url), meter=meter)) is Stopped
+    assert meter == Meter(requests=1, retries=1)
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "params", "kind", "told"),
+    [
+        (SECRET, "/tickets", {}, AuthError, "the API key is missing or invalid (path /tickets, status 401"),
+        (REPORTS_ONLY, "/tickets", {}, Forbidden, "the key lacks a scope; missing scope: tickets:read (path /tickets"),
+        (STANDARD, "/reports/rpt_none", {}, NotFound, "no such row in reports (path /reports/rpt_none, status 404"),
+        (STANDARD, "/nothing", {}, NotFound, "there is no such path (path /nothing, status 404, code NOT_FOUND"),
+        (STANDARD, "/tickets", {"limit": 101}, BadRequest, "limit must be a whole number from 1 to 100 (path /tickets"),
+        (STANDARD, "/tickets", {"cursor": "?"}, BadRequest, "cursor is invalid (path /tickets, status 400"),
+    ],
+)
+def test_a_refusal_is_final_at_once(
+    sandbox: SandboxServer,
+    clock: Clock,
+    make_client: Made,
+    meter: Meter,
+    key: str,
+    path: str,
+    params: dict[str, Any],
+    kind: type[FatalError],
+    told: str,
+) -> None:
+    """One request, no wait, and an error that says what to mend."""
+    with pytest.raises(FatalError) as caught:
+        make_client(sandbox.base_url, key).get(path, params, meter)
+    assert type(caught.value) is kind
+    assert str(caught.value).startswith(told)
+    assert (len(sandbox.requests), clock.slept, meter) == (1, [], Meter(requests=1))
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("no", "no; the key needs the scope tickets:read"),
+        ("tickets:read is missing", "tickets:read is missing"),
+    ],
+)
+def test_a_403_that_names_no_scope_is_given_the_one_of_the_path(
+    edge: Edge, make_client: Made, message: str, told: str
+) -> None:
+    """Whoever must mend the key is told what it needs, once."""
+    edge.will_answer({"success": False, "error": {"message": message}}, 403)
+    assert fail(make_client(edge.base_url), scope="tickets:read").message == told
+
+
+def test_a_403_without_a_known_scope_is_left_as_it_is(edge: Edge, make_client: Made) -> None:
+    """Nothing is made up."""
+    edge.will_answer({"success": False, "error": {"message": "no"}}, 403)
+    assert fail(make_client(edge.base_url)).message == "no"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(
+    edge: Edge, sandbox: SandboxServer, make_client: Made, meter: Meter, status: int
+) -> None:
+    """The key goes nowhere but to the base URL."""
+    edge.will_answer(b"", status, {"Location": f"{sandbox.base_url}/warehouses"})
+    assert type(fail(make_client(edge.base_url), meter=meter)) is ContractError
+    assert (len(edge.received), sandbox.requests, meter) == (1, [], Meter(requests=1))
+
+
+@pytest.mark.parametrize(
+    ("auth_header", "name", "value"),
+    [("bearer", "Authorization", f"Bearer {SECRET}"), ("x-api-key", "X-API-Key", SECRET)],
+)
+def test_the_key_travels_in_the_chosen_header_alone(
+    edge: Edge, make_client: Made, auth_header: str, name: str, value: str
+) -> None:
+    """Neither the other header nor the address carries it."""
+    edge.will_answer(OK)
+    make_client(edge.base_url, SECRET, auth_header=auth_header).get("/tickets", {"limit": 1}, Meter())
+    path, headers = edge.received[0]
+    assert path == "/v1/tickets?limit=1"
+    assert {header: text for header, text in headers.items() if SECRET in text} == {name: value}
+    assert headers["Accept"] == "application/json"
+
+
+@pytest.mark.parametrize("auth_header", ["bearer", "x-api-key"])
+def test_the_sandbox_takes_both_headers(sandbox: SandboxServer, make_client: Made, auth_header: str) -> None:
+    """The recommended header opens the API, and so does the legacy one."""
+    client = make_client(sandbox.base_url, STANDARD, auth_header=auth_header)
+    assert client.get("/warehouses", {}, Meter()).data == sandbox.world.rows("warehouses")
+
+
+def test_credentials_of_the_machine_do_not_replace_the_key(
+    edge: Edge, make_client: Made, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    """A netrc entry for the host is left alone."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    edge.will_answer(OK)
+    make_client(edge.base_url, SECRET, auth_header="x-api-key").get("/tickets", {}, Meter())
+    assert "Authorization" not in edge.received[0][1]
+
+
+def test_every_attempt_has_a_request_id_of_its_own(edge: Edge, make_client: Made) -> None:
+    """A repeat can be told from the request that it repeats."""
+    edge.will_answer(b"", 500)
+    error = fail(make_client(edge.base_url))
+    sent = [headers["X-Request-ID"] for _, headers in edge.received]
+    assert len(set(sent)) == 8
+    assert [str(UUID(text, version=4)) for text in sent] == sent
+    assert error.request_id == sent[-1]
+
+
+def test_the_request_id_comes_back_in_the_answer(sandbox: SandboxServer, make_client: Made) -> None:
+    """The sandbox echoes what it was sent."""
+    client = make_client(sandbox.base_url)
+    answers = [client.get("/warehouses", {}, Meter()).request_id for _ in range(2)]
+    assert [str(UUID(text)) for text in answers if text] == answers
+    assert answers[0] != answers[1]
+
+
+def test_a_network_error_carries_the_request_id(sandbox: SandboxServer, make_client: Made) -> None:
+    """Where no answer came, the id is the one that was sent."""
+    sandbox.switches.reset = 1.0
+    error = fail(make_client(sandbox.base_url))
+    assert str(UUID(error.request_id)) == error.request_id
+
+
+def test_a_long_wait_is_told_before_and_after(
+    sandbox: SandboxServer, make_client: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever watches sees how long, until when and why; and that it goes on."""
+    sandbox.switches.retry_after_seconds = 45
+    sandbox.fail_next("rate_limited")
+    with caplog.at_level(logging.INFO, "cogny_source"):
+        answer_id = make_client(sandbox.base_url).get("/warehouses", {}, Meter()).request_id
+    (repeat, request_id), *waits = [
+        (record.levelname, record.getMessage()) if number else (record.levelname, record.getMessage().split()[-8])
+        for number, record in enumerate(caplog.records)
+    ]
+    assert repeat == "WARNING"
+    assert request_id != answer_id
+    assert waits == [
+        ("WARNING", "waiting 45.0 s until 00:01:00 UTC (/warehouses: after attempt 1)"),
+        ("INFO", "going on after 45.0 s (/warehouses: after attempt 1)"),
+    ]
+
+
+def test_a_repeat_is_told_with_its_reason(edge: Edge, make_client: Made, caplog: pytest.LogCaptureFixture) -> None:
+    """A short wait leaves one line: what happened, which attempt, how long."""
+    edge.will_answer(
+        {"success": False, "error": {"code": "QUERY_FAILED", "message": "no"}, "meta": {"request_id": "r1"}}, 500
+    )
+    edge.will_answer(OK)
+    with caplog.at_level(logging.DEBUG, "cogny_source"):
+        make_client(edge.base_url).get("/tickets", {}, Meter())
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            "no (path /tickets, status 500, code QUERY_FAILED, request id r1); attempt 1 is repeated in 0.5 s",
+        )
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(2, 1), (3, 3)])
+def test_waits_of_two_seconds_are_quiet(
+    sandbox: SandboxServer, make_client: Made, caplog: pytest.LogCaptureFixture, seconds: int, lines: int
+) -> None:
+    """Only a longer wait is announced and ended by a line of its own."""
+    sandbox.switches.retry_after_seconds = seconds
+    sandbox.fail_next("rate_limited")
+    with caplog.at_level(logging.INFO, "cogny_source"):
+        make_client(sandbox.base_url).get("/warehouses", {}, Meter())
+    assert len(caplog.records) == lines
+
+
+def test_the_limiters_wait_is_told(sandbox: SandboxServer, make_client: Made, caplog: pytest.LogCaptureFixture) -> None:
+    """A wait for the window names its reason."""
+    client = make_client(sandbox.base_url, requests_per_minute=1.0)
+    with caplog.at_level(logging.INFO, "cogny_source"):
+        for _ in range(2):
+            client.get("/warehouses", {}, Meter())
+    assert caplog.messages == [
+        "waiting 60.0 s until 00:01:15 UTC (/warehouses: the rate limit's window is used up)",
+        "going on after 60.0 s (/warehouses: the rate limit's window is used up)",
+    ]
+
+
+@pytest.mark.parametrize("auth_header", ["bearer", "x-api-key"])
+@pytest.mark.parametrize("fault", [*FAULTS, "rate_limited", None])
+def test_the_key_is_told_nowhere(
+    sandbox: SandboxServer, make_client: Made, caplog: pytest.LogCaptureFixture, fault: str | None, auth_header: str
+) -> None:
+    """No line at any level, no error, no traceback and no repr shows the key."""
+    if fault is not None:
+        setattr(sandbox.switches, fault, 1.0)
+    client = make_client(sandbox.base_url, SECRET, auth_header=auth_header)
+    with caplog.at_level(logging.DEBUG):
+        error = fail(client)
+    told = [caplog.text, str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
+    told += [repr(client), str(client), repr(vars(client))]
+    assert [text for text in told if SECRET in text] == []
+
+
+@pytest.mark.parametrize("header", ["bearer", "x-api-key"])
+def test_the_auth_hides_its_key(header: Any) -> None:
+    """Its repr names the header only."""
+    assert repr(KeyAuth(SECRET, header)) == str(KeyAuth(SECRET, header)) == f"KeyAuth(header='{header}')"
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403, 429, 500])
+def test_a_key_that_the_api_echoes_is_not_repeated(
+    edge: Edge, make_client: Made, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    """An API that quotes the key in its message, code or request id does not bring it into errors and lines."""
+    error = {"code": f"BAD_{SECRET}", "message": f"the key {SECRET} is bad"}
+    edge.will_answer({"success": False, "error": error, "meta": {"request_id": SECRET}}, status, {"Retry-After": "1"})
+    with caplog.at_level(logging.DEBUG):
+        caught = fail(make_client(edge.base_url, SECRET))
+    told = [caplog.text, str(caught), repr(caught), repr(vars(caught)), *traceback.format_exception(caught)]
+    assert [text for text in told if SECRET in text] == []
+
+
+def test_headers_teach_the_limiter_on_success_and_on_failure(
+    edge: Edge, make_client: Made, clock: Clock, meter: Meter
+) -> None:
+    """A failure's rate-limit headers count as much as an answer's."""
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{clock() + 30:.0f}", "X-RateLimit-Limit": "100"}
+    edge.will_answer({"success": False}, 404, headers)
+    edge.will_answer(OK, 200, {**headers, "X-RateLimit-Remaining": "70"})
+    client = make_client(edge.base_url)
+    fail(client, meter=meter)
+    assert client.limiter.remaining == 0
+    client.get("/tickets", {}, meter)
+    assert (clock.slept, meter) == ([30.0], Meter(requests=2, waited_seconds=30.0))
+
+
+def test_a_client_without_timing_lives_by_the_real_clock(sandbox: SandboxServer) -> None:
+    """The defaults need no argument."""
+    timing = Timing()
+    client = Client(Settings(api_key=STANDARD, base_url=sandbox.base_url), RateLimiter(Pace(None), timing.clock))
+    try:
+        assert client.get("/warehouses", {}, Meter()).data == sandbox.world.rows("warehouses")
+    finally:
+        client.close()
+    assert 0.0 <= timing.jitter() < 1.0
