@@ -40,7 +40,7 @@ def script(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) 
         done = subprocess.run(
             [sys.executable, str(ROOT / "pipelines" / "cogny_to_duckdb.py"), *arguments],
             cwd=tmp_path,
-            env={**environment, **settings},
+            env={**environment, **{name: value for name, value in settings.items() if value}},
             capture_output=True,
             text=True,
             timeout=120,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -88,6 +90,33 @@ def test_missing_key_names_the_places_to_put_it(script: Script, tmp_path: Path) 
     assert ".dlt/secrets.toml" in lines[1]
     assert "--sandbox" in lines[2]
     assert not (tmp_path / "cogny.duckdb").exists()
+
+
+def test_settings_may_stand_in_files(sandbox: SandboxServer, script: Script, database: Ask, tmp_path: Path) -> None:
+    """The key in `.dlt/secrets.toml` and the rest in `.dlt/config.toml` do as well as the environment."""
+    (tmp_path / ".dlt").mkdir()
+    (tmp_path / ".dlt" / "secrets.toml").write_text(f'[sources.cogny]\napi_key = "{KEY}"\n')
+    config = f'[sources.cogny]\nbase_url = "{sandbox.base_url}"\nauth_header = "x-api-key"\nchunk_rows = 100\n'
+    (tmp_path / ".dlt" / "config.toml").write_text(config)
+    script(SOURCES__COGNY__API_KEY="", SOURCES__COGNY__BASE_URL="")
+    assert_exact(database, sandbox.world)
+
+
+def test_locked_database_is_named(script: Script, tmp_path: Path) -> None:
+    """A database that an analyst's session holds fails the run with that cause, and nothing is lost."""
+    holder = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path / "cogny.duckdb")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        done = script(expect=1)
+        process.communicate()
+    assert "Could not set lock on file" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    script()
 
 
 def test_wrong_key_exits_with_2_and_keeps_it_secret(script: Script, tmp_path: Path) -> None:

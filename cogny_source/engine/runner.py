@@ -186,6 +186,8 @@ class _Run:
                 return chunks, error
             chunks[name] = chunk
             run = self.runs[name]
+            for field in sorted(chunk.undeclared.keys() - run.undeclared.keys()):
+                logger.warning("%s: %s fits no column; its values are kept in extra", name, field)
             run.undeclared.update(chunk.undeclared)
             run.count_loaded(chunk.tables)
             if chunk.state is not None:

@@ -78,6 +78,7 @@ class Edge:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else every answer waits 40 ms for an ACK of its headers
 
             def do_GET(self) -> None:
                 edge._answer(self)

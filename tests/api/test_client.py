@@ -180,7 +180,7 @@ def test_a_connection_that_takes_too_long_is_told(make_client: Made, monkeypatch
 
 
 def test_a_server_without_tls_is_told(edge: Edge, make_client: Made) -> None:
-    """https to a port that speaks http fails as TLS."""
+    """A port that speaks http under an https address fails as TLS."""
     error = fail(make_client(edge.base_url.replace("http://", "https://")))
     message = "the TLS connection failed (certificate or protocol)"
     assert (type(error), error.message) == (NetworkError, message)
@@ -257,15 +257,20 @@ def test_a_lasting_429_is_given_up_after_eight_attempts(
     assert meter == Meter(requests=8, retries=7, throttled=8, waited_seconds=21.0)
 
 
-def test_a_429_holds_back_every_user_of_the_limiter(sandbox: SandboxServer, make_client: Made, clock: Clock) -> None:
+def test_a_429_holds_back_every_user_of_the_limiter(sandbox: SandboxServer, clock: Clock) -> None:
     """Whoever shares the pace waits as long as the one that was turned away."""
-    client = make_client(sandbox.base_url)
+    limiter = RateLimiter(Pace(None), clock)
     waits: list[float] = []
-    clock.on_sleep = lambda: waits.append(client.limiter.reserve_slot())
-    clock.sleep, sleep = lambda seconds: (waits.append(client.limiter.reserve_slot()), sleep(seconds))[1], clock.sleep
-    client = make_client(sandbox.base_url)
+
+    def sleep(seconds: float) -> None:
+        waits.append(limiter.reserve_slot())
+        clock.sleep(seconds)
+        waits.append(limiter.reserve_slot())
+
     sandbox.fail_next("rate_limited")
+    client = Client(Settings(api_key=STANDARD, base_url=sandbox.base_url), limiter, Timing(clock, sleep))
     client.get("/warehouses", {}, Meter())
+    client.close()
     assert waits == [1.0, 0.0]
 
 
@@ -473,40 +478,35 @@ def test_a_network_error_carries_the_request_id(sandbox: SandboxServer, make_cli
     assert str(UUID(error.request_id)) == error.request_id
 
 
-def test_a_long_wait_is_told_before_and_after(
-    sandbox: SandboxServer, make_client: Made, caplog: pytest.LogCaptureFixture
-) -> None:
+def lines_of(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Level and text of each line."""
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+def test_a_long_wait_is_told_before_and_after(edge: Edge, make_client: Made, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever watches sees how long, until when and why; and that it goes on."""
-    sandbox.switches.retry_after_seconds = 45
-    sandbox.fail_next("rate_limited")
+    error = {"code": "RATE_LIMIT_EXCEEDED", "message": "no"}
+    edge.will_answer({"success": False, "error": error, "meta": {"request_id": "r1"}}, 429, {"Retry-After": "45"})
+    edge.will_answer(OK)
     with caplog.at_level(logging.INFO, "cogny_source"):
-        answer_id = make_client(sandbox.base_url).get("/warehouses", {}, Meter()).request_id
-    (repeat, request_id), *waits = [
-        (record.levelname, record.getMessage()) if number else (record.levelname, record.getMessage().split()[-8])
-        for number, record in enumerate(caplog.records)
-    ]
-    assert repeat == "WARNING"
-    assert request_id != answer_id
-    assert waits == [
-        ("WARNING", "waiting 45.0 s until 00:01:00 UTC (/warehouses: after attempt 1)"),
-        ("INFO", "going on after 45.0 s (/warehouses: after attempt 1)"),
+        make_client(edge.base_url).get("/tickets", {}, Meter())
+    failure = "no (path /tickets, status 429, code RATE_LIMIT_EXCEEDED, request id r1)"
+    assert lines_of(caplog) == [
+        ("WARNING", f"{failure}; attempt 1 is repeated in 45.0 s"),
+        ("WARNING", "waiting 45.0 s until 00:01:00 UTC (/tickets: after attempt 1)"),
+        ("INFO", "going on after 45.0 s (/tickets: after attempt 1)"),
     ]
 
 
 def test_a_repeat_is_told_with_its_reason(edge: Edge, make_client: Made, caplog: pytest.LogCaptureFixture) -> None:
     """A short wait leaves one line: what happened, which attempt, how long."""
-    edge.will_answer(
-        {"success": False, "error": {"code": "QUERY_FAILED", "message": "no"}, "meta": {"request_id": "r1"}}, 500
-    )
+    error = {"code": "QUERY_FAILED", "message": "no"}
+    edge.will_answer({"success": False, "error": error, "meta": {"request_id": "r1"}}, 500)
     edge.will_answer(OK)
     with caplog.at_level(logging.DEBUG, "cogny_source"):
         make_client(edge.base_url).get("/tickets", {}, Meter())
-    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        (
-            "WARNING",
-            "no (path /tickets, status 500, code QUERY_FAILED, request id r1); attempt 1 is repeated in 0.5 s",
-        )
-    ]
+    failure = "no (path /tickets, status 500, code QUERY_FAILED, request id r1)"
+    assert lines_of(caplog) == [("WARNING", f"{failure}; attempt 1 is repeated in 0.5 s")]
 
 
 @pytest.mark.parametrize(("seconds", "lines"), [(2, 1), (3, 3)])

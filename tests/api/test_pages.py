@@ -30,7 +30,8 @@ class Listing:
         self.asked: list[tuple[str, Params, str | None]] = []
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
-        """The next answer."""
+        """The next answer, which costs one request."""
+        meter.requests += 1
         self.asked.append((path, dict(params), scope))
         return next(self._answers)
 
@@ -180,14 +181,14 @@ def test_the_meter_counts_pages_rows_and_the_most_counted() -> None:
     meter = Meter()
     list(iter_pages(Listing([more("ab", "c1", total_count=3), last("c", total_count=2)]), "/tickets", {}, meter))
     list(iter_pages(Listing([last("d", total_count=1)]), "/tickets", {}, meter))
-    assert meter == Meter(pages=3, rows=4, total_count=3)
+    assert meter == Meter(requests=3, pages=3, rows=4, total_count=3)
 
 
 def test_a_meter_of_lists_that_are_not_counted_tells_no_count() -> None:
     """No count is not a count of none."""
     meter = Meter()
     list(iter_pages(Listing([answer("a")]), "/tickets", {}, meter))
-    assert meter == Meter(pages=1, rows=1, total_count=None)
+    assert meter == Meter(requests=1, pages=1, rows=1, total_count=None)
 
 
 def test_each_page_leaves_a_debug_line(caplog: pytest.LogCaptureFixture) -> None:
