@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import dlt
+from dlt.common.destination.client import WithStateSync
 from dlt.common.destination.exceptions import DestinationException
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import FileLock, Timeout
@@ -103,17 +104,43 @@ def _hold_lock(pipeline: dlt.Pipeline) -> Iterator[None]:
 def _restore_state(pipeline: dlt.Pipeline) -> dict[str, Any]:
     """Load what is pending, then take the state from the destination, which alone knows what it holds.
 
-    A local state may belong to a database that was deleted or swapped; its watermark would leave rows out.
+    A local state may belong to a database that was deleted or swapped; its watermark would leave rows out. What cannot
+    be loaded is let go: its state was never committed, so that its rows are read again.
     """
+    if pipeline.has_pending_data:
+        _load_pending(pipeline)
     with _loading(pipeline):
-        if pipeline.has_pending_data:
-            logger.info("loading what an earlier run left pending")
-            pipeline.run()
         pipeline.drop()
         pipeline.sync_destination()
     sources: dict[str, Any] = pipeline.state.get("sources", {})
     resources: dict[str, Any] = sources.get("cogny", {}).get("resources", {})
     return resources
+
+
+def _load_pending(pipeline: dlt.Pipeline) -> None:
+    try:
+        with _loading(pipeline):
+            if _follows_destination(pipeline):
+                logger.info("loading what an earlier run left pending")
+                pipeline.run()
+                return
+        logger.warning("what an earlier run left pending is of another state of the destination; it is read again")
+    except LoadFailed as error:
+        logger.warning("%s; what an earlier run left pending is read again", error)
+
+
+def _follows_destination(pipeline: dlt.Pipeline) -> bool:
+    """Whether the pending package was made from the state that the destination holds.
+
+    Each package raises the state's version by one at most. A database that was deleted, or restored from a backup, is
+    further behind, and the package's state would hide what it lacks.
+    """
+    with pipeline.destination_client() as client:
+        if not isinstance(client, WithStateSync):
+            return False
+        stored = client.get_stored_state(pipeline.pipeline_name) if client.is_storage_initialized() else None
+    version = stored.version if stored else 0
+    return bool(pipeline.state["_state_version"] - version <= 1)
 
 
 @contextmanager
