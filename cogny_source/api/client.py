@@ -7,9 +7,10 @@ import random
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import requests
+from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 
 from cogny_source.api.auth import KeyAuth
 from cogny_source.api.envelope import Answer, read_answer
@@ -134,12 +135,24 @@ class Client:
             raise NetworkError(_describe_failure(exc, timeouts), request_id=request_id, path=path) from exc
         self.limiter.read_headers(response.headers)
         try:
-            return read_answer(response, path)
-        except TransientError as error:
-            now = server_epoch(response.headers, self._timing.clock())
-            if isinstance(error, RateLimited) or "Retry-After" in response.headers:
+            answer = read_answer(response, path)
+        except CognyError as error:
+            self._conceal_key(error)
+            asks_to_wait = isinstance(error, RateLimited) or "Retry-After" in response.headers
+            if isinstance(error, TransientError) and asks_to_wait:
+                now = server_epoch(response.headers, self._timing.clock())
                 error.retry_after_seconds = retry_after_seconds(response.headers, now)
             raise
+        return replace(answer, request_id=self._conceal(answer.request_id))
+
+    def _conceal_key(self, error: CognyError) -> None:
+        """An API that repeats the key in what it says must not bring it into a log."""
+        error.message = self._conceal(error.message) or ""
+        error.code, error.request_id = self._conceal(error.code), self._conceal(error.request_id)
+        error.args = (error.message,)
+
+    def _conceal(self, text: str | None) -> str | None:
+        return text.replace(self._settings.api_key, "[the key]") if text else text
 
     def _wait_for_slot(self, path: str, meter: Meter) -> None:
         while (wait_seconds := self.limiter.reserve_slot()) > 0:
@@ -166,14 +179,18 @@ def _explain(error: CognyError, scope: str | None, delay: float | None) -> None:
     """Add to the message what only the sender knows."""
     if isinstance(error, Forbidden) and scope and scope not in error.message:
         error.message += f"; the key needs the scope {scope}"
-    if delay is not None:
-        error.message += f"; the API asks to wait {delay:.0f} s, longer than max_wait_seconds"
+    if delay is None:
+        return
+    asked = isinstance(error, TransientError) and error.retry_after_seconds is not None
+    wait = f"the API asks to wait {delay:.0f} s" if asked else f"the next attempt would be in {delay:.0f} s"
+    error.message += f"; {wait}, longer than max_wait_seconds"
 
 
 def _describe_failure(exc: requests.RequestException, timeouts: tuple[float, float]) -> str:
     if isinstance(exc, requests.ConnectTimeout):
         return f"no connection within {timeouts[0]:g} s"
-    if isinstance(exc, requests.ReadTimeout):
+    cause = exc.args[0] if exc.args else None
+    if isinstance(exc, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError):
         return f"no answer within {timeouts[1]:g} s"
     if isinstance(exc, requests.exceptions.SSLError):
         return "the TLS connection failed (certificate or protocol)"
@@ -181,6 +198,6 @@ def _describe_failure(exc: requests.RequestException, timeouts: tuple[float, flo
         return "the proxy refused the connection"
     if isinstance(exc, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
         return "the answer was cut short"
-    if "NameResolution" in type(getattr(exc.args[0] if exc.args else None, "reason", None)).__name__:
+    if isinstance(getattr(cause, "reason", None), NameResolutionError):
         return "the host name cannot be resolved: no network, or a wrong base URL"
     return "the connection failed or was reset"
