@@ -45,4 +45,8 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
     connector.setLevel(logging.WARNING if quiet else logging.INFO)
     dlt_logger.setLevel(logging.WARNING)
     # JSON columns travel as Arrow texts; dlt remarks on that at each load, to no one's use.
-    dlt_logger.addFilter(lambda record: DLT_COLUMN_HINTS not in record.getMessage())
+    dlt_logger.addFilter(_is_worth_telling)
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    return DLT_COLUMN_HINTS not in record.getMessage()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import inf, isinf
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import dlt
 from dlt.common.configuration import configspec
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.configuration.resolve import resolve_configuration
 from dlt.common.configuration.specs import BaseConfiguration
-from dlt.common.typing import TSecretStrValue
+from dlt.common.typing import TSecretStrValue, extract_inner_type
 
 from cogny_source.errors import ConfigError
 from cogny_source.instants import parse_instant
@@ -20,6 +21,7 @@ from cogny_source.instants import parse_instant
 BASE_URL = "https://api.cogny.com/v1"
 DEVELOPMENT_PREFIX = "sk_test_"
 STANDARD_REQUESTS_PER_MINUTE = 100.0
+PLAIN_URL = "base_url must be a plain URL such as https://api.cogny.com/v1"
 MISSING_KEY = (
     "No API key. Set it in the environment: export SOURCES__COGNY__API_KEY=sk_live_...\n"
     'or in .dlt/secrets.toml:  [sources.cogny]  api_key = "sk_live_..."  (see .dlt/secrets.toml.example)\n'
@@ -90,7 +92,10 @@ class Settings:
         for name in ("connect_timeout_seconds", "read_timeout_seconds", "max_wait_seconds", "chunk_rows"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0")
-        if self.requests_per_minute is not None and not self.requests_per_minute >= 1:
+        for name in ("connect_timeout_seconds", "read_timeout_seconds"):
+            if isinf(getattr(self, name)):
+                raise ConfigError(f"{name} must have an end")
+        if self.requests_per_minute is not None and not 1 <= self.requests_per_minute < inf:
             raise ConfigError("requests_per_minute must be 1 or more")
         if self.reserve_requests < 0 or not self.overlap_seconds >= 0:
             raise ConfigError("reserve_requests and overlap_seconds must not be negative")
@@ -105,11 +110,7 @@ def resolve_settings(**explicit: Any) -> Settings:
     Raises:
         ConfigError: If the key is missing or a value is wrong.
     """
-    try:
-        found = resolve_configuration(CognyConfiguration(), sections=("sources", "cogny"))
-    except ConfigurationException as exc:
-        raise ConfigError(f"a setting under sources.cogny cannot be read: {_name_field(exc)}") from None
-    values = {name: getattr(found, name) for name in CognyConfiguration.get_resolvable_fields()}
+    values = _read_configuration()
     values.update({name: value for name, value in explicit.items() if value is not None})
     if not values["api_key"]:
         raise ConfigError(MISSING_KEY)
@@ -118,6 +119,24 @@ def resolve_settings(**explicit: Any) -> Settings:
     if values["requests_per_minute"] is None and not values["api_key"].startswith(DEVELOPMENT_PREFIX):
         values["requests_per_minute"] = STANDARD_REQUESTS_PER_MINUTE
     return Settings(**values)
+
+
+def _read_configuration() -> dict[str, Any]:
+    """What dlt finds under `sources.cogny` itself.
+
+    dlt's injection would also take a bare `API_KEY` or `BASE_URL` of some other program from the environment.
+    """
+    defaults = CognyConfiguration()
+    values: dict[str, Any] = {}
+    for name, hint in CognyConfiguration.get_resolvable_fields().items():
+        kind = extract_inner_type(hint)
+        try:
+            found = dlt.secrets.get(f"sources.cogny.{name}", kind)
+            found = dlt.config.get(f"sources.cogny.{name}", kind) if found is None else found
+        except ConfigurationException:
+            raise ConfigError(f"a setting under sources.cogny cannot be read: {name}") from None
+        values[name] = getattr(defaults, name) if found is None else found
+    return values
 
 
 def parse_date(value: str | datetime | None, name: str) -> datetime | None:
@@ -135,20 +154,21 @@ def parse_date(value: str | datetime | None, name: str) -> datetime | None:
     return instant
 
 
-def _name_field(exc: ConfigurationException) -> str:
-    """The setting that an error is about; its value may be a key and is not told."""
-    return str(getattr(exc, "field_name", type(exc).__name__))
-
-
 def _check_key(api_key: str) -> None:
+    if not api_key:
+        raise ConfigError("api_key is empty")
     if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         raise ConfigError("api_key holds a blank or a character that no HTTP header can carry: copy it again")
 
 
 def _check_base_url(base_url: str) -> None:
-    parts = urlsplit(base_url)
-    if parts.username or parts.password or parts.query or parts.fragment or not parts.hostname:
-        raise ConfigError("base_url must be a plain URL such as https://api.cogny.com/v1")
+    try:
+        parts = urlsplit(base_url)
+        port_is_wrong = parts.port == 0
+    except ValueError:
+        raise ConfigError(PLAIN_URL) from None
+    if port_is_wrong or parts.username or parts.password or parts.query or parts.fragment or not parts.hostname:
+        raise ConfigError(PLAIN_URL)
     if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname)):
         return
     raise ConfigError("base_url must begin with https:// (http:// only for this machine): the key would travel unread")

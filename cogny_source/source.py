@@ -9,7 +9,9 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+from dlt.common.configuration import configspec
 from dlt.common.configuration.container import Container
+from dlt.common.configuration.specs import BaseConfiguration
 from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.extract import DltResource, DltSource
@@ -32,7 +34,12 @@ Supply = Callable[[dict[str, Any]], Iterator[Chunk]]
 MERGE: TWriteDispositionConfig = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 
 
-@dlt.source(name="cogny", section="cogny")
+@configspec
+class NothingInjected(BaseConfiguration):
+    """Keeps dlt from filling the source's arguments: a stray `BASE_URL` in the environment would take the key."""
+
+
+@dlt.source(name="cogny", section="cogny", spec=NothingInjected)
 def cogny_source(
     api_key: str | None = None,
     base_url: str | None = None,

@@ -64,6 +64,7 @@ def test_source_alone_works_under_a_plain_run(
     """`pipeline.run(cogny_source())` brings everything, then only what changed."""
     monkeypatch.setenv("SOURCES__COGNY__API_KEY", "sk_test_sandbox")
     monkeypatch.setenv("SOURCES__COGNY__BASE_URL", sandbox.base_url)
+    monkeypatch.setenv("BASE_URL", "https://elsewhere.example/v1")
     pipeline.run(cogny_source(), loader_file_format="parquet")
     assert_exact(ask, sandbox.world)
     row = sandbox.world.rows("tickets")[5]

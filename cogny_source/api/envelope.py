@@ -26,7 +26,7 @@ from cogny_source.instants import parse_http_date, parse_instant
 LONG_NUMBER = re.compile(rb"\d{19}")
 SCOPE = re.compile(r"[a-z_]+:(read|write)")
 REFUSALS: dict[int, type[CognyError]] = {401: AuthError, 403: Forbidden, 404: NotFound}
-# The codes that mean a client error, whatever status they come with.
+# The codes that tell what a 200 with `success: false` means.
 STATUS_OF_CODE = {
     "INVALID_PARAMETER": 400,
     "WAREHOUSE_NOT_CONNECTED": 400,
@@ -110,11 +110,13 @@ def read_answer(response: Response, path: str) -> Answer:
 
 def _build_answer(envelope: dict[str, Any], response: Response, request_id: str | None) -> Answer:
     pagination = envelope.get("pagination")
+    if pagination and not isinstance(pagination, dict):
+        raise ContractError("the API's pagination is no object", status=response.status_code, request_id=request_id)
     meta = envelope.get("meta")
     stamp = parse_instant(meta.get("timestamp")) if isinstance(meta, dict) else None
     return Answer(
         envelope["data"],
-        pagination if isinstance(pagination, dict) else {},
+        pagination or {},
         stamp or parse_http_date(response.headers.get("Date")),
         request_id,
     )
@@ -162,4 +164,5 @@ def _describe_scope(message: str | None, error: dict[str, Any]) -> str:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    """A text of the API, on one line: it goes into log lines."""
+    return " ".join(value.split()) or None if isinstance(value, str) else None

@@ -62,6 +62,8 @@ class RateLimiter:
         """
         with self._lock:
             now = self._clock()
+            while self._sent and self._sent[0] <= now - WINDOW_SECONDS:
+                self._sent.popleft()
             wait_seconds = max(self._paused_until - now, self._window_wait(now))
             if wait_seconds > 0:
                 return wait_seconds
@@ -118,8 +120,6 @@ class RateLimiter:
 
     def _tier_wait(self, now: float) -> float:
         limit = self._pace.requests_per_minute
-        while self._sent and self._sent[0] <= now - WINDOW_SECONDS:
-            self._sent.popleft()
         if limit is None or len(self._sent) < max(1, int(limit) - self._pace.reserve(limit)):
             return 0.0
         return self._sent[0] + WINDOW_SECONDS - now

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from cogny_source.api.pages import GROWTH_ROWS, Page, iter_pages
+from cogny_source.api.pages import Page, iter_pages
 from cogny_source.arrow import Row, dump_json
 from cogny_source.engine.backfill import CREATED
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
@@ -51,9 +51,6 @@ def read_incremental(reading: Reading, state: dict[str, Any], overlap_seconds: f
         for page in listing.pages():
             observer.observe(page)
             builder.add(row for row in page.rows if parse_instant(row.get(CREATED)) in created)
-            if observer.is_running_away:
-                logger.warning("%s changes faster than it is read; the next sync goes on", reading.endpoint.path)
-                break
             if builder.rows >= reading.chunk_rows and page.has_more:
                 yield builder.build(_state_at_cut(listing, state, watermark))
     except CognyError:
@@ -100,13 +97,11 @@ class _Observer:
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
-        self._rows_after_start = 0
         self.newest: datetime | None = None
         self._told = False
 
     def observe(self, page: Page) -> None:
         listing = self._listing
-        begin = listing.server_time
         start = listing.window.start
         older = 0
         for row in page.rows:
@@ -114,7 +109,6 @@ class _Observer:
             if instant is None:
                 continue
             self.newest = instant if self.newest is None else max(self.newest, instant)
-            self._rows_after_start += begin is not None and instant > begin
             older += start is not None and instant < shift(start, -MARGIN_SECONDS)
         if older and not self._told:
             self._told = True
@@ -124,11 +118,6 @@ class _Observer:
                 listing.total_count if listing.total_count is not None else "its",
                 -(-listing.total_count // len(page.rows)) if listing.total_count else "many",
             )
-
-    @property
-    def is_running_away(self) -> bool:
-        """Whether more rows changed since the pass began than it set out to read."""
-        return self._listing.ascending and self._rows_after_start > GROWTH_ROWS + (self._listing.total_count or 0)
 
 
 def _state_at_cut(listing: Listing, state: dict[str, Any], watermark: datetime | None) -> dict[str, Any] | None:

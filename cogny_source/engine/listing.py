@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cogny_source.api.client import Meter, Params
-from cogny_source.api.pages import Getter, Page, iter_pages, read_page
+from cogny_source.api.pages import GROWTH_ROWS, Getter, Page, iter_pages, read_page
 from cogny_source.engine.endpoints import Endpoint
 from cogny_source.engine.windows import Order, Window
 from cogny_source.errors import BadRequest
@@ -68,6 +68,7 @@ class Listing:
         self.complete = True
         self._proven: bool | None = None
         self._pages = 0
+        self._rows_after_start = 0
 
     def pages(self) -> Iterator[Page]:
         """Read the listing to its end, again where it lost its place.
@@ -122,12 +123,19 @@ class Listing:
             self.total_count = page.total_count
         self._pages += 1
         for row in page.rows:
-            order.observe(parse_instant(row.get(self.field)))
+            instant = parse_instant(row.get(self.field))
+            order.observe(instant)
+            self._rows_after_start += bool(instant and self.server_time and instant > self.server_time)
         self.ascending = self.ascending and order.ascending
         if order.last is not None and (self.last is None or order.last > self.last):
             self.last = order.last
         if self._pages >= PROOF_PAGES and page.has_more and self.ascending:
             self._prove_order()
+
+    @property
+    def runs_away(self) -> bool:
+        """Whether more rows came after the listing began than it set out to read: it may never end."""
+        return self.ascending and self._rows_after_start > GROWTH_ROWS + (self.total_count or 0)
 
     def _prove_order(self) -> bool:
         """Ask for the newest row: a server that ignores the sort answers with an older one.
@@ -168,6 +176,7 @@ class _Attempt:
 
     Attributes:
         pages_read: Pages that came.
+        cut_short: Whether it was ended because more rows came than it could ever read.
         gap_after: Where rows may be missing, because others vanished before them and cursors that count places moved.
     """
 
@@ -177,6 +186,7 @@ class _Attempt:
         self._census = _Census(listing.field)
         self.pages_read = 0
         self.gap_after: datetime | None = None
+        self.cut_short = False
 
     def pages(self) -> Iterator[Page]:
         """Read on until the list ends, or rows vanish from it."""
@@ -191,6 +201,10 @@ class _Attempt:
             listing.observe(page, order)
             yield page
             reading.after_page()
+            if listing.runs_away:
+                logger.warning("%s changes faster than it is read; the next sync goes on", endpoint.path)
+                self.cut_short = True
+                return
             start = self._window.start
             if vanished and before is not None and (start is None or before > start):
                 if not listing.can_resume_after(start):
@@ -202,7 +216,7 @@ class _Attempt:
     @property
     def shortage(self) -> int:
         """How many rows fewer came than the API counted, over more than one page."""
-        return self._census.shortage if self.pages_read > 1 else 0
+        return self._census.shortage if self.pages_read > 1 and not self.cut_short else 0
 
 
 class _Census:

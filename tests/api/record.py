@@ -141,7 +141,7 @@ def record(folder: Path) -> None:
     for name, scene in SCENES.items():
         cassette = f"{name}.yaml"
         (folder / cassette).unlink(missing_ok=True)
-        with SandboxServer(make_world()) as sandbox, recorder.use_cassette(cassette):
+        with SandboxServer(make_world(), clock=NOW.timestamp) as sandbox, recorder.use_cassette(cassette):
             sandbox.fail_next(*scene.faults)
             play(scene, sandbox.base_url)
 

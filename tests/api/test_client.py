@@ -326,11 +326,11 @@ def test_a_used_up_window_beyond_the_budget_is_given_up_as_rate_limited(
 def test_a_back_off_beyond_the_budget_is_not_blamed_on_the_api(
     sandbox: SandboxServer, clock: Clock, make_client: Made
 ) -> None:
-    """The API asked for nothing: the error says nothing of the kind."""
+    """The API asked for nothing: the error says whose wait it is."""
     sandbox.switches.error_500 = 1.0
     error = fail(make_client(sandbox.base_url, max_wait_seconds=1.5))
     assert (type(error), clock.slept) == (ServerError, [0.5, 1.0])
-    assert "the API asks" not in error.message
+    assert error.message == "the query could not be run; the next attempt would be in 2 s, longer than max_wait_seconds"
 
 
 def test_the_limiters_wait_is_waited_and_counted(
@@ -566,6 +566,12 @@ def test_a_key_that_the_api_echoes_is_not_repeated(
         caught = fail(make_client(edge.base_url, SECRET))
     told = [caplog.text, str(caught), repr(caught), repr(vars(caught)), *traceback.format_exception(caught)]
     assert [text for text in told if SECRET in text] == []
+
+
+def test_a_request_id_that_holds_the_key_is_not_kept(edge: Edge, make_client: Made) -> None:
+    """What the pages' lines tell of an answer is concealed as well."""
+    edge.will_answer({**OK, "meta": {"request_id": f"req_{SECRET}"}})
+    assert make_client(edge.base_url, SECRET).get("/tickets", {}, Meter()).request_id == "req_[the key]"
 
 
 def test_headers_teach_the_limiter_on_success_and_on_failure(

@@ -22,7 +22,7 @@ from record import (
     play,
     record,
 )
-from vcr.errors import CannotOverwriteExistingRequestException
+from vcr.errors import CannotOverwriteExistingCassetteException
 
 from cogny_source.errors import AuthError, BadRequest, CognyError, Forbidden, NotFound
 
@@ -106,7 +106,7 @@ def test_a_request_that_was_not_recorded_is_not_sent() -> None:
     """Playing never reaches for the network."""
     with (
         make_recorder(CASSETTES, "none").use_cassette("reports.yaml"),
-        pytest.raises(CannotOverwriteExistingRequestException),
+        pytest.raises(CannotOverwriteExistingCassetteException),
     ):
         play(SCENES["tickets"], BASE_URL)
 

@@ -1,0 +1,164 @@
+"""Listings of an API that cheats, answer by answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cogny_source.api.client import Meter, Params
+from cogny_source.api.envelope import Answer
+from cogny_source.api.pages import GROWTH_ROWS
+from cogny_source.engine.endpoints import ENDPOINTS
+from cogny_source.engine.incremental import read_incremental
+from cogny_source.engine.listing import Listing, Reading
+from cogny_source.engine.windows import Window
+from cogny_source.instants import format_instant
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = START + timedelta(days=30)
+
+
+def row(number: int, *, seconds: float | None = None) -> dict[str, Any]:
+    """A ticket, created and updated so many seconds after the start."""
+    stamp = format_instant(START + timedelta(seconds=number if seconds is None else seconds))
+    return {"id": f"tkt_{number:05}", "created_at": stamp, "updated_at": stamp}
+
+
+class Script:
+    """Answers requests from a list of pages, and the proof of the order with its newest row."""
+
+    def __init__(
+        self, pages: Sequence[tuple[list[dict[str, Any]], int | None]], *, server_time: datetime | None = NOW
+    ) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._pages = iter(pages)
+        self._left = len(pages)
+        self._newest = pages[-1][0][-1:]
+        self._server_time = server_time
+
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        """The next page; the last page of a chain is the one that is followed by none."""
+        self.asked.append(dict(params))
+        if str(params["sort"]).startswith("-"):
+            return Answer(self._newest, {}, self._server_time, None)
+        rows, total = next(self._pages)
+        self._left -= 1
+        pagination = {"has_more": self._left > 0, "next_cursor": f"c{self._left}", "total_count": total}
+        return Answer(rows, pagination, self._server_time, None)
+
+
+def reading_of(client: Any) -> Reading:
+    """Reading tickets from a client."""
+    return Reading(client, ENDPOINTS["tickets"], Meter(), lambda: None, 1000)
+
+
+def keys(listing: Listing) -> list[str]:
+    """The keys of a listing's rows, in the order they came."""
+    return [row["id"] for page in listing.pages() for row in page.rows]
+
+
+def test_vanished_rows_make_the_listing_go_back_to_before_the_gap() -> None:
+    """Where the count drops between two pages, the listing is taken up at the last timestamp before the drop."""
+    first, second = [row(n) for n in range(3)], [row(n) for n in range(4, 7)]
+    client = Script([(first, 8), (second, 7), ([row(n) for n in range(2, 8)], 6)])
+    assert keys(Listing(reading_of(client), "created_at", Window())) == [
+        *(f"tkt_{n:05}" for n in (0, 1, 2, 4, 5, 6)),
+        *(f"tkt_{n:05}" for n in range(2, 8)),
+    ]
+    proof, again = client.asked[2:]
+    assert proof["sort"] == "-created_at"
+    assert again["created_after"] == format_instant(START + timedelta(seconds=1))
+
+
+def test_count_that_is_always_too_high_is_believed_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A count that exceeds the listed rows by the same number twice is the API's way to count."""
+    pages = [([row(0)], 5), ([row(1)], 5)]
+    client = Repeating(pages)
+    listing = Listing(reading_of(client), "updated_at", Window())
+    assert keys(listing) == ["tkt_00000", "tkt_00001"] * 2
+    assert listing.complete
+    assert caplog.messages == [
+        "/tickets: 3 rows slipped between two pages, the listing is read again",
+        "/tickets: the API counts 3 rows more than it lists",
+    ]
+
+
+class Repeating:
+    """Answers with the same pages over and over, each time with counts of its own choice."""
+
+    def __init__(
+        self, pages: Sequence[tuple[list[dict[str, Any]], int]], more: Callable[[int], int] = lambda _: 0
+    ) -> None:
+        self._pages = pages
+        self._more = more
+        self._served = 0
+
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        """The next page."""
+        place, lap = self._served % len(self._pages), self._served // len(self._pages)
+        self._served += 1
+        rows, total = self._pages[place]
+        pagination = {
+            "has_more": place + 1 < len(self._pages),
+            "next_cursor": f"{self._served}",
+            "total_count": total + self._more(lap),
+        }
+        return Answer(rows, pagination, NOW, None)
+
+
+def test_listing_that_stays_short_moves_no_watermark(caplog: pytest.LogCaptureFixture) -> None:
+    """Where rows slip between pages again and again, the watermark stays, and the next sync reads them."""
+    client = Repeating([([row(0)], 5), ([row(1)], 5)], more=lambda lap: lap)
+    state = {"updated_after": format_instant(START)}
+    chunks = list(read_incremental(reading_of(client), state, 60))
+    assert [(chunk.rows, chunk.state, chunk.last) for chunk in chunks] == [(2, None, True)]
+    assert caplog.messages[-1] == "/tickets: 6 rows slipped between two pages again; the next sync reads them"
+
+
+def test_listing_that_grows_as_it_is_read_ends(caplog: pytest.LogCaptureFixture) -> None:
+    """Rows that change faster than they are read do not hold the sync for ever; the watermark is its beginning."""
+
+    class Growing:
+        def __init__(self) -> None:
+            self.pages = 0
+
+        def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+            self.pages += 1
+            begin = (NOW - START).total_seconds() + self.pages * 100
+            rows = [row(self.pages * 100 + n, seconds=begin + n) for n in range(100)]
+            if str(params["sort"]).startswith("-"):
+                return Answer([row(0, seconds=1e9)], {}, NOW, None)
+            pagination = {"has_more": True, "next_cursor": str(self.pages), "total_count": self.pages * 100}
+            return Answer(rows, pagination, NOW, None)
+
+    client = Growing()
+    *_, last = read_incremental(reading_of(client), {"updated_after": format_instant(START)}, 60)
+    assert last.last
+    assert last.state == {"updated_after": format_instant(NOW)}
+    assert client.pages == GROWTH_ROWS // 100 + 3
+    assert "/tickets changes faster than it is read; the next sync goes on" in caplog.messages
+
+
+def test_without_any_clock_the_newest_row_less_an_hour_is_the_mark(caplog: pytest.LogCaptureFixture) -> None:
+    """Where neither envelope nor header tells the time, the watermark stays an hour behind the newest row."""
+    client = Script([([row(1), row(7200)], 2)], server_time=None)
+    [chunk] = read_incremental(reading_of(client), {"updated_after": format_instant(START)}, 60)
+    assert chunk.state == {"updated_after": format_instant(START + timedelta(seconds=3600))}
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_without_any_clock_and_rows_the_mark_stays() -> None:
+    """Nothing new and no clock: the watermark stays where it was."""
+    client = Script([([], 0)], server_time=None)
+    [chunk] = read_incremental(reading_of(client), {"updated_after": format_instant(START)}, 60)
+    assert chunk.state is None
+
+
+@pytest.fixture(autouse=True)
+def _all_levels(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    with caplog.at_level(logging.WARNING):
+        yield

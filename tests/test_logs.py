@@ -1,0 +1,142 @@
+"""Log lines: as text for people, as one JSON object a line for machines."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from cogny_source.logs import JsonFormatter, configure_logging
+
+NAMES = ("cogny_source", "dlt")
+
+
+@pytest.fixture(autouse=True)
+def loggers() -> Iterator[dict[str, logging.Logger]]:
+    """Both loggers, which are set back afterwards."""
+    found = {name: logging.getLogger(name) for name in NAMES}
+    before = [
+        (logger, logger.handlers, logger.propagate, logger.level, list(logger.filters)) for logger in found.values()
+    ]
+    yield found
+    for logger, handlers, propagate, level, filters in before:
+        logger.handlers, logger.propagate, logger.filters = handlers, propagate, filters
+        logger.setLevel(level)
+
+
+def test_text_lines_tell_time_level_and_message(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for people has the time of day, the level and the message."""
+    configure_logging("text", quiet=False)
+    logging.getLogger("cogny_source.api.client").warning("waiting %.1f s", 45)
+    time_of_day, rest = capsys.readouterr().err.split(" ", 1)
+    assert [len(part) for part in time_of_day.split(":")] == [2, 2, 2]
+    assert rest == "WARNING waiting 45.0 s\n"
+
+
+def test_json_lines_are_one_object_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for machines is an object, whatever the message holds."""
+    configure_logging("json", quiet=False)
+    logging.getLogger("cogny_source.sync").info('a "quoted"\nmessage über %s', {"rows": 3})
+    logging.getLogger("dlt").error("no")
+    written = capsys.readouterr().err
+    lines = [json.loads(line) for line in written.splitlines()]
+    assert [{name: line[name] for name in ("level", "logger", "message")} for line in lines] == [
+        {"level": "INFO", "logger": "cogny_source.sync", "message": "a \"quoted\"\nmessage über {'rows': 3}"},
+        {"level": "ERROR", "logger": "dlt", "message": "no"},
+    ]
+    assert [set(line) for line in lines] == [{"time", "level", "logger", "message"}] * 2
+    assert "über" in written
+
+
+def test_the_time_of_a_json_line_is_universal() -> None:
+    """The time of the record, with its offset."""
+    record = logging.LogRecord("cogny_source", logging.INFO, "", 0, "hello", (), None)
+    record.created = 1748822400.25
+    assert json.loads(JsonFormatter().format(record)) == {
+        "time": "2025-06-02T00:00:00.250000+00:00",
+        "level": "INFO",
+        "logger": "cogny_source",
+        "message": "hello",
+    }
+
+
+def test_a_json_line_carries_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception stays within its line."""
+    configure_logging("json", quiet=False)
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        logging.getLogger("cogny_source").exception("no")
+    (line,) = [json.loads(text) for text in capsys.readouterr().err.splitlines()]
+    assert line["message"] == "no"
+    first, *_, final = line["exception"].splitlines()
+    assert (first, final) == ("Traceback (most recent call last):", "ValueError: broken")
+
+
+@pytest.mark.parametrize(
+    ("quiet", "told"),
+    [
+        (False, ["cogny_source info", "cogny_source warning", "dlt warning"]),
+        (True, ["cogny_source warning", "dlt warning"]),
+    ],
+)
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_quiet_leaves_out_what_is_no_warning(
+    capsys: pytest.CaptureFixture[str], log_format: str, quiet: bool, told: list[str]
+) -> None:
+    """The connector tells its progress unless it is to be quiet; dlt tells warnings only; nobody debugs."""
+    configure_logging(log_format, quiet=quiet)
+    for name in NAMES:
+        for level in (logging.DEBUG, logging.INFO, logging.WARNING):
+            logging.getLogger(name).log(level, "%s %s", name, logging.getLevelName(level).lower())
+    lines = capsys.readouterr().err.splitlines()
+    messages = [json.loads(line)["message"] if log_format == "json" else line.split(" ", 2)[2] for line in lines]
+    assert messages == told
+
+
+def test_the_root_logger_is_left_alone(capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture) -> None:
+    """Lines are written once, and not by whoever else listens."""
+    configure_logging("text", quiet=False)
+    with caplog.at_level(logging.DEBUG):
+        logging.getLogger("cogny_source").warning("once")
+    assert caplog.messages == []
+    assert capsys.readouterr().err.count("once") == 1
+
+
+def test_configuring_again_replaces_what_was_before(
+    capsys: pytest.CaptureFixture[str], loggers: dict[str, logging.Logger]
+) -> None:
+    """A second call neither doubles lines nor piles up filters."""
+    configure_logging("text", quiet=False)
+    filters = len(loggers["dlt"].filters)
+    configure_logging("json", quiet=True)
+    logging.getLogger("cogny_source").warning("once")
+    assert [json.loads(line)["message"] for line in capsys.readouterr().err.splitlines()] == ["once"]
+    assert len(loggers["dlt"].filters) == filters
+
+
+def test_dlts_remark_on_json_columns_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """What dlt says at each load about texts in JSON columns helps nobody; all else does."""
+    configure_logging("text", quiet=False)
+    logging.getLogger("dlt").warning("The column is ignored when merging arrow schema with dlt schema")
+    logging.getLogger("dlt").warning("The destination is slow")
+    assert [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()] == [
+        "WARNING The destination is slow"
+    ]
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_handler_of_ones_own_takes_the_place_of_standard_error(
+    capsys: pytest.CaptureFixture[str], loggers: dict[str, logging.Logger], log_format: str
+) -> None:
+    """A live display gets the lines of both loggers, and standard error none."""
+    own = io.StringIO()
+    handler = logging.StreamHandler(own)
+    configure_logging(log_format, quiet=False, handler=handler)
+    for name in NAMES:
+        loggers[name].warning("hello")
+    assert [loggers[name].handlers for name in NAMES] == [[handler], [handler]]
+    assert (len(own.getvalue().splitlines()), capsys.readouterr().err) == (2, "")
