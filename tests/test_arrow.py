@@ -196,6 +196,21 @@ def test_json_survives_reading_and_writing(value: Any) -> None:
     assert parse_json(text.encode()) == {"value": value}
 
 
+@pytest.mark.parametrize(
+    "number", [2**63 - 1, 2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1, 10**25, 0.1234567890123456789]
+)
+def test_long_numbers_are_read_to_the_last_digit(number: float) -> None:
+    """Whatever its length, a number of the API is the number in `extra` and in JSON columns."""
+    body = json.dumps({"a": [number], "b": number}).encode()
+    assert parse_json(body) == {"a": [number], "b": number}
+    assert type(parse_json(body)["b"]) is type(number)
+
+
+def test_number_without_measure_is_kept_as_text() -> None:
+    """An integer longer than Python reads does not spoil its page."""
+    assert parse_json(b'{"n":' + b"9" * 5000 + b"}") == {"n": "9" * 5000}
+
+
 def test_newest_version_of_a_key_wins_in_a_chunk() -> None:
     """Of several versions the newest stays, with its own list; at equal age the one that was read last."""
     builder = ChunkBuilder(TICKETS)

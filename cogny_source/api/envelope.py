@@ -23,7 +23,11 @@ from cogny_source.errors import (
 )
 from cogny_source.instants import parse_http_date, parse_instant
 
-LONG_NUMBER = re.compile(rb"\d{19}")
+LONG_INTEGER = re.compile(rb"[:,\[\s](-?\d{19,})(?![\d.eE])")
+EXACT_INTEGERS = range(-(2**63), 2**64)
+MOST_DIGITS_OF_64_BITS = 20
+# Python itself reads no longer ones; they are kept as texts.
+MAX_INTEGER_DIGITS = 4_000
 SCOPE = re.compile(r"[a-z_]+:(read|write)")
 REFUSALS: dict[int, type[CognyError]] = {401: AuthError, 403: Forbidden, 404: NotFound}
 # The codes that tell what a 200 with `success: false` means.
@@ -65,15 +69,24 @@ def parse_json(body: bytes) -> Any:
     Raises:
         ValueError: If it is no JSON.
     """
-    if not LONG_NUMBER.search(body):
+    if all(_is_exact(match[1]) for match in LONG_INTEGER.finditer(body)):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
             pass  # half a surrogate pair, a number beyond a double or NaN: the standard library bears them
     try:
-        return json.loads(body, parse_constant=str, parse_float=_parse_float)
+        return json.loads(body, parse_constant=str, parse_float=_parse_float, parse_int=_parse_integer)
     except RecursionError as exc:
         raise ValueError("nested too deeply") from exc
+
+
+def _is_exact(digits: bytes) -> bool:
+    """Whether orjson reads an integer as such; beyond 64 bits it makes a float of it."""
+    return len(digits) <= MOST_DIGITS_OF_64_BITS and int(digits) in EXACT_INTEGERS
+
+
+def _parse_integer(text: str) -> int | str:
+    return int(text) if len(text) <= MAX_INTEGER_DIGITS else text
 
 
 def _parse_float(text: str) -> float | str:

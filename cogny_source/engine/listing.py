@@ -146,8 +146,11 @@ class Listing:
         if self._proven is None and self.last is not None:
             params: Params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
             endpoint = self.reading.endpoint
-            answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
-            rows = read_page(answer, endpoint.path).rows
+            try:
+                answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
+                rows = read_page(answer, endpoint.path).rows
+            except BadRequest:
+                rows = []  # an API that knows no descending sort proves nothing
             newest = parse_instant(rows[0].get(self.field)) if rows else None
             self._proven = newest is not None and newest >= self.last
             if not self._proven:
