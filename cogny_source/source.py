@@ -19,7 +19,7 @@ from dlt.extract import DltResource, DltSource
 from cogny_source.api.client import Client, Meter, Timing
 from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.arrow import arrow_schema
-from cogny_source.engine.chunk import Chunk
+from cogny_source.engine.chunk import Chunk, merge_chunks
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.listing import Reading
 from cogny_source.engine.reader import Plan, claim_state, read_resource
@@ -49,8 +49,8 @@ def cogny_source(
     """Tickets, reports and warehouses of the Cogny API.
 
     What is not given comes from dlt's configuration, `SOURCES__COGNY__API_KEY` and so on; see `CognyConfiguration`.
-    One `pipeline.run()` commits all rows and the state together at its end; `cogny_source.sync()` is the loop that
-    commits chunk by chunk and can be resumed.
+    One `pipeline.run()` holds all rows as Arrow and commits them and the state together at its end;
+    `cogny_source.sync()` is the loop that commits chunk by chunk, in bounded memory, and can be resumed.
 
     Args:
         api_key: The key, `sk_live_…` or `sk_test_…`.
@@ -70,7 +70,13 @@ def cogny_source(
 
     def supply(name: str) -> Supply:
         reading = Reading(client, ENDPOINTS[name], Meter(), lambda: None, settings.chunk_rows)
-        return lambda state: read_resource(reading, claim_state(state, settings.origin), plan)
+
+        def read_at_once(state: dict[str, Any]) -> Iterator[Chunk]:
+            # One load merges all that a run yields; two versions of a row in it would both be inserted.
+            chunks = read_resource(reading, claim_state(state, settings.origin), plan)
+            yield merge_chunks(reading.endpoint.table, chunks)
+
+        return read_at_once
 
     return [_make_resource(ENDPOINTS[name].table, supply(name)) for name in ENDPOINTS]
 

@@ -75,6 +75,22 @@ def test_source_alone_works_under_a_plain_run(
     assert len(sandbox.requests) == asked + 3
 
 
+def test_source_alone_brings_each_row_once_where_filters_are_ignored(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that both passes of a run list, and rows that change between them, are there once, in the newest version."""
+    monkeypatch.setenv("SOURCES__COGNY__CHUNK_ROWS", "100")
+    sandbox.switches.ignored_filters = {"tickets": {"updated_after"}, "reports": {"updated_after"}}
+    sandbox.switches.ignored_sorts = {"tickets": "oldest_first", "reports": "oldest_first"}
+    sandbox.switches.churn_per_page = 5
+    for quiet in (False, True):
+        if quiet:
+            sandbox.switches.churn_per_page = 0
+        pipeline.run(cogny_source(api_key="sk_test_sandbox", base_url=sandbox.base_url), loader_file_format="parquet")
+        assert ask("SELECT count(*) - count(DISTINCT id) FROM tickets") == [(0,)]
+    assert_exact(ask, sandbox.world)
+
+
 def test_one_resource_can_be_selected(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any) -> None:
     """`with_resources` brings a resource with its child table, and asks for nothing else."""
     source = cogny_source(api_key="sk_test_sandbox", base_url=sandbox.base_url).with_resources("tickets")

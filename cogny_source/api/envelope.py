@@ -26,6 +26,8 @@ from cogny_source.instants import parse_http_date, parse_instant
 LONG_INTEGER = re.compile(rb"[:,\[\s](-?\d{19,})(?![\d.eE])")
 EXACT_INTEGERS = range(-(2**63), 2**64)
 MOST_DIGITS_OF_64_BITS = 20
+# Of a message of the API, so that a whole page does not land in a log line.
+MOST_CHARACTERS = 500
 # Python itself reads no longer ones; they are kept as texts.
 MAX_INTEGER_DIGITS = 4_000
 SCOPE = re.compile(r"[a-z_]+:(read|write)")
@@ -178,4 +180,4 @@ def _describe_scope(message: str | None, error: dict[str, Any]) -> str:
 
 def _text(value: object) -> str | None:
     """A text of the API, on one line: it goes into log lines."""
-    return " ".join(value.split()) or None if isinstance(value, str) else None
+    return " ".join(value[:MOST_CHARACTERS].split()) or None if isinstance(value, str) else None

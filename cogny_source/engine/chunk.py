@@ -116,3 +116,33 @@ class ChunkBuilder:
             positions.extend(offset + parent for parent in batch.parents[name])
             offset += batch.tables[self._spec.name].num_rows
         return pa.array(positions, pa.int64())
+
+
+def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
+    """Make one chunk of several, again with one row a key: the newest version, at equal age the one read last.
+
+    Args:
+        spec: The table the rows belong to.
+        chunks: The chunks in the order they were read.
+    """
+    merged = list(chunks)
+    newest: dict[str, tuple[datetime, int]] = {}
+    for position, chunk in enumerate(merged):
+        if not chunk.tables:
+            continue
+        table = chunk.tables[spec.name]
+        for key, updated_at in zip(table["id"].to_pylist(), table["updated_at"].to_pylist(), strict=True):
+            version = (updated_at or BEGINNING, position)
+            if key not in newest or version >= newest[key]:
+                newest[key] = version
+    parts: dict[str, list[pa.Table]] = {}
+    undeclared: Counter[str] = Counter()
+    state: dict[str, Any] | None = None
+    for position, chunk in enumerate(merged):
+        kept = pa.array([key for key, (_, winner) in newest.items() if winner == position], pa.string())
+        for name, table in chunk.tables.items():
+            parts.setdefault(name, []).append(table.filter(pc.is_in(table.column(0), value_set=kept)))
+        undeclared.update(chunk.undeclared)
+        state = chunk.state if chunk.state is not None else state
+    tables = {name: pa.concat_tables(tables) for name, tables in parts.items()}
+    return Chunk(tables, len(newest), undeclared, state, last=True)

@@ -14,9 +14,9 @@ from cogny_source.api.pages import Page, iter_pages
 from cogny_source.arrow import Row, dump_json
 from cogny_source.engine.backfill import CREATED
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
-from cogny_source.engine.listing import Listing, Reading
+from cogny_source.engine.listing import MAX_RESTARTS, Listing, Reading
 from cogny_source.engine.windows import MARGIN_SECONDS, Window
-from cogny_source.errors import CognyError
+from cogny_source.errors import BadRequest, CognyError
 from cogny_source.instants import format_instant, parse_instant, shift
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ def read_whole(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
     builder = ChunkBuilder(endpoint.table)
     known: dict[str, str] = state.get("digests", {})
     digests = dict(known)
-    for page in iter_pages(reading.client, endpoint.path, {}, reading.meter, scope=endpoint.scope):
+    for page in _list_whole(reading):
         for row in page.rows:
             key, digest = str(row.get("id")), _digest(row)
             if digests.get(key) != digest:
@@ -82,6 +82,23 @@ def read_whole(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
             digests[key] = digest
         reading.after_page()
     yield builder.build({**state, "digests": digests} if digests != known else None, last=True)
+
+
+def _list_whole(reading: Reading) -> Iterator[Page]:
+    """The pages of a list, from its beginning again where a cursor expired."""
+    endpoint = reading.endpoint
+    for attempt in range(1 + MAX_RESTARTS):
+        pages = 0
+        try:
+            for page in iter_pages(reading.client, endpoint.path, {}, reading.meter, scope=endpoint.scope):
+                pages += 1
+                yield page
+        except BadRequest as error:
+            if not pages or attempt == MAX_RESTARTS:
+                raise
+            logger.warning("%s; the cursor may have expired, the list is read again", error)
+        else:
+            return
 
 
 def _digest(row: Row) -> str:

@@ -69,6 +69,7 @@ class Listing:
         self._proven: bool | None = None
         self._pages = 0
         self._rows_after_start = 0
+        self.census = _Census(field)
 
     def pages(self) -> Iterator[Page]:
         """Read the listing to its end, again where it lost its place.
@@ -201,6 +202,7 @@ class _Attempt:
             before = order.last
             self.pages_read += 1
             vanished = self._census.observe(page)
+            listing.census.observe(page, first_of_attempt=self.pages_read == 1)
             listing.observe(page, order)
             yield page
             reading.after_page()
@@ -219,7 +221,12 @@ class _Attempt:
     @property
     def shortage(self) -> int:
         """How many rows fewer came than the API counted, over more than one page."""
-        return self._census.shortage if self.pages_read > 1 and not self.cut_short else 0
+        if self.cut_short:
+            return 0
+        own = self._census.shortage if self.pages_read > 1 else 0
+        # Taken up at a timestamp, the list leaves out the rows that have none.
+        taken_up = self._window != self._listing.window
+        return max(own, self._listing.census.missing) if taken_up else own
 
 
 class _Census:
@@ -235,8 +242,9 @@ class _Census:
         self._first: int | None = None
         self._last: int | None = None
         self._began: datetime | None = None
+        self._vanished = 0
 
-    def observe(self, page: Page) -> int:
+    def observe(self, page: Page, *, first_of_attempt: bool = False) -> int:
         """Count a page; returns by how many rows the API counts fewer than at the page before."""
         previous, self._last = self._last, page.total_count
         if not self._keys and self._first is None:
@@ -247,7 +255,17 @@ class _Census:
             instant = parse_instant(row.get(self._field))
             if instant and self._began and page.server_time and self._began < instant <= page.server_time:
                 self._newcomers.append(key)
-        return max(0, previous - page.total_count) if previous is not None and page.total_count is not None else 0
+        if first_of_attempt or previous is None or page.total_count is None:
+            return 0
+        vanished = max(0, previous - page.total_count)
+        self._vanished += vanished
+        return vanished
+
+    @property
+    def missing(self) -> int:
+        """Rows counted at the first page that neither came nor were seen to vanish, over all attempts."""
+        old = set(self._keys) - set(self._newcomers)
+        return max(0, (self._first or 0) - self._vanished - len(old))
 
     @property
     def shortage(self) -> int:

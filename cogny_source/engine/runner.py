@@ -75,6 +75,7 @@ def sync(
     window = Window(begin, end) if end else None
     plan = Plan(begin, window, full_refresh, settings.overlap_seconds)
     stop = stop or StopFlag()
+    stop.check()
     with _hold_lock(pipeline):
         state = _restore_state(pipeline)
         client = make_client(settings, Timing(sleep=stop.sleep))
