@@ -123,8 +123,8 @@ def _sync_to_duckdb(database: Path, options: Options, stop: StopFlag) -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     import dlt
 
-    # One working directory a file: what one database has pending must never be loaded into another.
-    digest = hashlib.sha256(str(database.resolve()).encode()).hexdigest()[:12]
+    # One working directory a file and dataset: what one has pending must never be loaded into another.
+    digest = hashlib.sha256(f"{database.resolve()} {options.dataset}".encode()).hexdigest()[:12]
     pipeline = dlt.pipeline(
         PIPELINE_NAME,
         pipelines_dir=str(_pipelines_dir() / f"{PIPELINE_NAME}-{digest}"),

@@ -12,6 +12,8 @@ from cogny_source.api.retry import parse_number, server_epoch
 WINDOW_SECONDS = 60.0
 # Answers tell whole seconds, of the server's clock and of the reset: within one window they differ by so much.
 SAME_WINDOW_SECONDS = 2.0
+# A reset in whole seconds may be rounded down: the window ends up to a second after it.
+RESET_MARGIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ class RateLimiter:
             return
         with self._lock:
             now = self._clock()
-            reset_at = now + max(0.0, reset - server_epoch(headers, now))
+            reset_at = now + max(0.0, reset - server_epoch(headers, now)) + RESET_MARGIN_SECONDS
             announced = parse_number(headers.get("X-RateLimit-Limit", ""))
             self._limit = announced or max(self._limit, remaining + 1)
             # Answers of parallel requests come out of order: within one window, the smallest count is the newest.

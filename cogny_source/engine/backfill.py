@@ -17,8 +17,8 @@ from cogny_source.instants import format_instant, parse_instant
 logger = logging.getLogger(__name__)
 
 CREATED = "created_at"
-# The state with the rows before a cut read; None stands for all of the window.
-StateAt = Callable[[datetime | None], dict[str, Any] | None]
+# The state with these windows of a listing left to read.
+StateAt = Callable[[list[Window]], dict[str, Any] | None]
 
 
 def read_window(reading: Reading, window: Window) -> Iterator[Chunk]:
@@ -58,10 +58,9 @@ def read_backfill(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
 
 
 def _state_at(
-    state: dict[str, Any], listing: Listing, left: list[Window], watermark: datetime | None, cut: datetime | None
+    state: dict[str, Any], listing: Listing, later: list[Window], watermark: datetime | None, left: list[Window]
 ) -> dict[str, Any]:
-    windows = left if cut is None else [Window(cut, listing.window.end), *left]
-    return _state_with(state, windows, watermark or listing.server_time)
+    return _state_with(state, [*left, *later], watermark or listing.server_time)
 
 
 def _state_with(state: dict[str, Any], windows: list[Window], watermark: datetime | None) -> dict[str, Any]:
@@ -88,12 +87,12 @@ def _read_chunks(listing: Listing, state_at: StateAt) -> Iterator[Chunk]:
         if builder.rows:
             yield builder.build(_cut_state(listing, state_at))
         raise
-    yield builder.build(state_at(None))
+    yield builder.build(state_at([]))
 
 
 def _cut_state(listing: Listing, state_at: StateAt) -> dict[str, Any] | None:
     cut = listing.safe_cut
     if cut is None:
         logger.info("%s: no safe point to resume at yet", listing.reading.endpoint.path)
-        return None
-    return state_at(cut)
+        return state_at([listing.window])
+    return state_at([Window(cut, listing.window.end)])

@@ -84,12 +84,15 @@ class Listing:
         start = self.window.start
         shortages: list[int] = []
         fruitless = 0
+        furthest: datetime | None = None
         while True:
             attempt = _Attempt(self, Window(start, self.window.end))
             try:
                 yield from attempt.pages()
             except BadRequest as error:
-                fruitless = 0 if self.can_resume_after(start) else fruitless + 1
+                moved = self.last is not None and (furthest is None or self.last > furthest)
+                furthest = self.last if moved else furthest
+                fruitless = 0 if moved and self.can_resume_after(start) else fruitless + 1
                 if not attempt.pages_read or fruitless > MAX_RESTARTS:
                     raise
                 logger.warning("%s; the cursor may have expired, the listing is taken up again", error)
@@ -98,7 +101,7 @@ class Listing:
             if attempt.gap_after is not None:
                 start = self.last = attempt.gap_after
             elif self._is_short(attempt, shortages):
-                start = self.window.start
+                start, self.census = self.window.start, _Census(self.field)
             else:
                 return
 
@@ -242,7 +245,6 @@ class _Census:
         self._first: int | None = None
         self._last: int | None = None
         self._began: datetime | None = None
-        self._vanished = 0
 
     def observe(self, page: Page, *, first_of_attempt: bool = False) -> int:
         """Count a page; returns by how many rows the API counts fewer than at the page before."""
@@ -257,15 +259,15 @@ class _Census:
                 self._newcomers.append(key)
         if first_of_attempt or previous is None or page.total_count is None:
             return 0
-        vanished = max(0, previous - page.total_count)
-        self._vanished += vanished
-        return vanished
+        return max(0, previous - page.total_count)
 
     @property
     def missing(self) -> int:
-        """Rows counted at the first page that neither came nor were seen to vanish, over all attempts."""
-        old = set(self._keys) - set(self._newcomers)
-        return max(0, (self._first or 0) - self._vanished - len(old))
+        """Rows counted at the first page that never came, over all attempts."""
+        keys = set(self._keys)
+        if self._field == "created_at":
+            keys -= set(self._newcomers)
+        return max(0, (self._first or 0) - len(keys))
 
     @property
     def shortage(self) -> int:

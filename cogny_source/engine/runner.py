@@ -153,7 +153,9 @@ def _loading(pipeline: dlt.Pipeline) -> Iterator[None]:
         while cause.__cause__ is not None:
             cause = cause.__cause__  # type: ignore[assignment]
         where = f"pipeline {pipeline.pipeline_name} in {pipeline.working_dir}"
-        raise LoadFailed(f"the destination refused a load: {str(cause).strip().splitlines()[0]} ({where})") from exc
+        # Around DuckDB's own words dlt guesses at credentials and the internet.
+        reason = str(cause).strip().splitlines()[0].rpartition("The actual reason given is: ")[2]
+        raise LoadFailed(f"the destination refused a load: {reason} ({where})") from exc
 
 
 @dataclass

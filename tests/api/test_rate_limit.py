@@ -85,7 +85,7 @@ def test_headers_win_over_the_tier(clock: Clock, tier: float | None) -> None:
     assert limiter.reserve_slot() == 0.0
     tell(limiter, clock, 99, 45)
     assert limiter.remaining == 99
-    assert take_all(limiter) == (89, 45.0)
+    assert take_all(limiter) == (89, 46.0)
     assert limiter.remaining == 10
 
 
@@ -93,15 +93,15 @@ def test_an_announced_limit_sets_the_reserve(clock: Clock) -> None:
     """Where the size of the window is told, nothing is guessed from what remains of it."""
     limiter = RateLimiter(STANDARD_PACE, clock)
     tell(limiter, clock, 12, 45, **{"X-RateLimit-Limit": "1000"})
-    assert take_all(limiter) == (2, 45.0)
+    assert take_all(limiter) == (2, 46.0)
 
 
 def test_the_next_window_is_whole_again(clock: Clock) -> None:
     """When the reset has come, the size of the window is there again without a header."""
     limiter = RateLimiter(STANDARD_PACE, clock)
     tell(limiter, clock, 99, 45)
-    assert take_all(limiter) == (89, 45.0)
-    clock.seconds += 45
+    assert take_all(limiter) == (89, 46.0)
+    clock.seconds += 46
     assert take_all(limiter) == (90, 60.0)
 
 
@@ -119,7 +119,7 @@ def test_an_empty_window_stays_empty(clock: Clock) -> None:
     for remaining in (5, 0, 3):
         tell(limiter, clock, remaining, 45)
     assert limiter.remaining == 0
-    assert limiter.reserve_slot() == 45.0
+    assert limiter.reserve_slot() == 46.0
 
 
 def test_a_new_window_replaces_the_old_count(clock: Clock) -> None:
@@ -136,11 +136,11 @@ def test_joining_a_used_up_window_costs_that_window_only(clock: Clock, left: int
     """What little others left says nothing about the window after it: its own headers do."""
     limiter = RateLimiter(STANDARD_PACE, clock)
     tell(limiter, clock, left, 40)
-    assert take_all(limiter)[1] == 40.0
-    clock.seconds += 40
+    assert take_all(limiter)[1] == 41.0
+    clock.seconds += 41
     assert limiter.reserve_slot() == 0.0
     tell(limiter, clock, 99, 60)
-    assert take_all(limiter) == (89, 60.0)
+    assert take_all(limiter) == (89, 61.0)
 
 
 @pytest.mark.parametrize("skew", [-3600, 3600])
@@ -149,7 +149,7 @@ def test_the_reset_is_a_time_of_the_servers_clock(clock: Clock, skew: int) -> No
     limiter = RateLimiter(STANDARD_PACE, clock)
     date = formatdate(clock() + skew, usegmt=True)
     tell(limiter, clock, 10, skew + 30, Date=date, **{"X-RateLimit-Limit": "100"})
-    assert limiter.reserve_slot() == 30.0
+    assert limiter.reserve_slot() == 31.0
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_the_longer_of_pause_and_window_is_waited(clock: Clock) -> None:
     limiter = RateLimiter(STANDARD_PACE, clock)
     tell(limiter, clock, 0, 45)
     limiter.pause(30)
-    assert limiter.reserve_slot() == 45.0
+    assert limiter.reserve_slot() == 46.0
     limiter.pause(50)
     assert limiter.reserve_slot() == 50.0
 
@@ -212,7 +212,7 @@ def test_many_threads_take_exactly_what_there_is(clock: Clock, announced: bool) 
 @pytest.mark.parametrize(
     ("key", "rate_headers", "sent"),
     [
-        (STANDARD, True, {15: 90, 60: 90, 120: 20}),
+        (STANDARD, True, {15: 90, 61: 90, 121: 20}),
         (STANDARD, False, {15: 90, 75: 90, 135: 20}),
         (ENTERPRISE, True, {15: 200}),
         ("sk_test_sandbox", True, {15: 200}),
@@ -262,4 +262,4 @@ def test_a_window_that_others_use_is_waited_out(
         client.get("/warehouses", {}, meter)
     assert {record.status for record in sandbox.requests} == {200}
     assert (meter.requests, meter.retries, meter.throttled) == (20, 0, 0)
-    assert clock.slept == [45.0]
+    assert clock.slept == [46.0]

@@ -16,6 +16,7 @@ from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.incremental import read_incremental
 from cogny_source.engine.listing import Listing, Reading
 from cogny_source.engine.windows import Window
+from cogny_source.errors import BadRequest
 from cogny_source.instants import format_instant
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,7 +65,7 @@ def keys(listing: Listing) -> list[str]:
 def test_vanished_rows_make_the_listing_go_back_to_before_the_gap() -> None:
     """Where the count drops between two pages, the listing is taken up at the last timestamp before the drop."""
     first, second = [row(n) for n in range(3)], [row(n) for n in range(4, 7)]
-    client = Script([(first, 8), (second, 7), ([row(n) for n in range(2, 8)], 6)])
+    client = Script([(first, 7), (second, 6), ([row(n) for n in range(2, 8)], 6)])
     assert keys(Listing(reading_of(client), "created_at", Window())) == [
         *(f"tkt_{n:05}" for n in (0, 1, 2, 4, 5, 6)),
         *(f"tkt_{n:05}" for n in range(2, 8)),
@@ -162,3 +163,34 @@ def test_without_any_clock_and_rows_the_mark_stays() -> None:
 def _all_levels(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     with caplog.at_level(logging.WARNING):
         yield
+
+
+def test_cursors_that_expire_within_one_timestamp_end_in_an_error() -> None:
+    """Where a timestamp fills more pages than a cursor lives, the listing is given up, not read for ever."""
+
+    class Expiring:
+        def __init__(self) -> None:
+            self.requests = 0
+
+        def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+            self.requests += 1
+            if "cursor" in params:
+                raise BadRequest("cursor expired", status=400)
+            return Answer([row(n, seconds=5) for n in range(100)], {"has_more": True, "next_cursor": "c"}, NOW, None)
+
+    client = Expiring()
+    with pytest.raises(BadRequest):
+        keys(Listing(reading_of(client), "created_at", Window()))
+    assert client.requests <= 12
+
+
+def test_row_that_slipped_before_a_restart_is_read_again() -> None:
+    """The count of the first page holds over restarts: a row that a place-counting cursor skipped is found."""
+    pages = [
+        ([row(0), row(1)], 5),  # row 0 vanishes, another comes: the count stays, and row 2 slips
+        ([row(3), row(4)], 5),
+        ([row(4), row(5)], 3),  # two vanish: taken up after row 1
+        ([row(n) for n in range(1, 6)], 5),
+    ]
+    client = Script(pages)
+    assert set(keys(Listing(reading_of(client), "created_at", Window()))) == {f"tkt_{n:05}" for n in range(6)}

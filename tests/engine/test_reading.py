@@ -333,3 +333,40 @@ def test_switches_exist() -> None:
     """Every habit names switches of the sandbox."""
     known = set(vars(Switches()))
     assert {name for habit in HABITS.values() for name in habit} <= known
+
+
+def test_stopped_full_refresh_goes_on_in_the_next_sync(api: Api) -> None:
+    """A full refresh that is stopped early is not forgotten: the next sync reads the rest."""
+    destination, pages = Destination(), []
+    api.sync(destination)
+    destination.rows.clear()
+
+    def stop_at_page_3() -> None:
+        pages.append(None)
+        if len(pages) == 3:
+            raise Stopped(15)
+
+    with pytest.raises(Stopped):
+        list(api.read(destination, Plan(full_refresh=True), after_page=stop_at_page_3, chunk_rows=20_000))
+    assert len(destination.rows) == 300
+    api.sync(destination)
+    assert destination.rows == api.truth()
+
+
+def test_whole_list_is_read_again_where_its_cursor_expired(api: Api) -> None:
+    """Warehouses that come in pages survive a cursor that expires once."""
+    for number in range(250):
+        api.server.world.put("warehouses", {"id": f"wh_{number:05}", "name": str(number), "type": "x", "status": "y"})
+    warehouses, destination, pages = Api(api.server, "warehouses"), Destination(), []
+    api.server.switches.cursor_lifetime_pages = 1
+
+    def heal() -> None:
+        pages.append(None)
+        if len(pages) == 2:
+            api.server.switches.cursor_lifetime_pages = None
+
+    try:
+        list(warehouses.read(destination, after_page=heal))
+    finally:
+        api.server.switches.cursor_lifetime_pages = None
+    assert set(destination.rows) == {row["id"] for row in api.server.world.rows("warehouses")}
