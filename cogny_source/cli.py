@@ -211,7 +211,8 @@ def _report_failure(command: Callable[[], None], *, verbose: bool) -> int:
             import traceback
 
             traceback.print_exc()
-        click.echo(f"Error: {error}" if not isinstance(error, Stopped) else f"Stopped: {error}", err=True)
+        stopped = f"The run was {error}; the next one goes on from what is loaded."
+        click.echo(stopped if isinstance(error, Stopped) else f"Error: {error}", err=True)
         return exit_code(error)
     except KeyboardInterrupt:  # a second Ctrl-C
         click.echo("Aborted; the next run goes on from the last chunk that was loaded.", err=True)
