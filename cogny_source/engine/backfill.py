@@ -87,7 +87,7 @@ def _read_chunks(listing: Listing, state_at: StateAt) -> Iterator[Chunk]:
         if builder.rows:
             yield builder.build(_cut_state(listing, state_at))
         raise
-    yield builder.build(state_at([]))
+    yield builder.build(state_at([] if listing.complete else [listing.window]))
 
 
 def _cut_state(listing: Listing, state_at: StateAt) -> dict[str, Any] | None:

@@ -101,7 +101,8 @@ class Listing:
             if attempt.gap_after is not None:
                 start = self.last = attempt.gap_after
             elif self._is_short(attempt, shortages):
-                start, self.census = self.window.start, _Census(self.field)
+                # What was read proves nothing of the rows that slipped: no chunk of the new reading may pass them.
+                start, self.last, self.census = self.window.start, None, _Census(self.field)
             else:
                 return
 
@@ -190,7 +191,7 @@ class _Attempt:
     def __init__(self, listing: Listing, window: Window) -> None:
         self._listing = listing
         self._window = window
-        self._census = _Census(listing.field)
+        self._census = listing.census if listing.census.is_new else _Census(listing.field)
         self.pages_read = 0
         self.gap_after: datetime | None = None
         self.cut_short = False
@@ -205,7 +206,8 @@ class _Attempt:
             before = order.last
             self.pages_read += 1
             vanished = self._census.observe(page)
-            listing.census.observe(page, first_of_attempt=self.pages_read == 1)
+            if self._census is not listing.census:
+                listing.census.observe(page)
             listing.observe(page, order)
             yield page
             reading.after_page()
@@ -246,10 +248,15 @@ class _Census:
         self._last: int | None = None
         self._began: datetime | None = None
 
-    def observe(self, page: Page, *, first_of_attempt: bool = False) -> int:
+    @property
+    def is_new(self) -> bool:
+        """Whether no page was counted yet."""
+        return self._first is None and not self._keys
+
+    def observe(self, page: Page) -> int:
         """Count a page; returns by how many rows the API counts fewer than at the page before."""
         previous, self._last = self._last, page.total_count
-        if not self._keys and self._first is None:
+        if self.is_new:
             self._first, self._began = page.total_count, page.server_time
         for row in page.rows:
             key = hash(repr(row.get("id")))
@@ -257,9 +264,7 @@ class _Census:
             instant = parse_instant(row.get(self._field))
             if instant and self._began and page.server_time and self._began < instant <= page.server_time:
                 self._newcomers.append(key)
-        if first_of_attempt or previous is None or page.total_count is None:
-            return 0
-        return max(0, previous - page.total_count)
+        return max(0, previous - page.total_count) if previous is not None and page.total_count is not None else 0
 
     @property
     def missing(self) -> int:

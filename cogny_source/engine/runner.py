@@ -154,7 +154,8 @@ def _loading(pipeline: dlt.Pipeline) -> Iterator[None]:
             cause = cause.__cause__  # type: ignore[assignment]
         where = f"pipeline {pipeline.pipeline_name} in {pipeline.working_dir}"
         # Around DuckDB's own words dlt guesses at credentials and the internet.
-        reason = str(cause).strip().splitlines()[0].rpartition("The actual reason given is: ")[2]
+        text = str(cause).strip() or type(cause).__name__
+        reason = text.splitlines()[0].rpartition("The actual reason given is: ")[2]
         raise LoadFailed(f"the destination refused a load: {reason} ({where})") from exc
 
 

@@ -12,6 +12,7 @@ import pytest
 from cogny_source.api.client import Meter, Params
 from cogny_source.api.envelope import Answer
 from cogny_source.api.pages import GROWTH_ROWS
+from cogny_source.engine.backfill import read_backfill
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.incremental import read_incremental
 from cogny_source.engine.listing import Listing, Reading
@@ -118,6 +119,20 @@ def test_listing_that_stays_short_moves_no_watermark(caplog: pytest.LogCaptureFi
     chunks = list(read_incremental(reading_of(client), state, 60))
     assert [(chunk.rows, chunk.state, chunk.last) for chunk in chunks] == [(2, None, True)]
     assert caplog.messages[-1] == "/tickets: 6 rows slipped between two pages again; the next sync reads them"
+
+
+def test_first_load_that_stays_short_is_read_again_by_the_next_sync() -> None:
+    """Where rows slip between the pages of a first load again and again, its window stays open."""
+    client = Repeating([([row(0)], 5), ([row(1)], 5)], more=lambda lap: lap)
+    state = {"backfill": {"windows": [[None, None]], "updated_after": None}}
+    [chunk] = read_backfill(reading_of(client), state)
+    assert chunk.state == {"backfill": {"windows": [[None, None]], "updated_after": format_instant(NOW)}}
+
+
+def test_listing_that_is_read_again_has_no_safe_point_before_it_came_there() -> None:
+    """After rows slipped, the place reached before is no place to resume at."""
+    listing = Listing(reading_of(Repeating([([row(0)], 3), ([row(9)], 3)])), "updated_at", Window())
+    assert [listing.last for _ in listing.pages()] == [START + timedelta(seconds=seconds) for seconds in (0, 9, 0, 9)]
 
 
 def test_listing_that_grows_as_it_is_read_ends(caplog: pytest.LogCaptureFixture) -> None:

@@ -353,20 +353,18 @@ def test_stopped_full_refresh_goes_on_in_the_next_sync(api: Api) -> None:
     assert destination.rows == api.truth()
 
 
-def test_whole_list_is_read_again_where_its_cursor_expired(api: Api) -> None:
+def test_whole_list_is_read_again_where_its_cursor_expired(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     """Warehouses that come in pages survive a cursor that expires once."""
     for number in range(250):
         api.server.world.put("warehouses", {"id": f"wh_{number:05}", "name": str(number), "type": "x", "status": "y"})
     warehouses, destination, pages = Api(api.server, "warehouses"), Destination(), []
-    api.server.switches.cursor_lifetime_pages = 1
+    apply(api, {"cursor_lifetime_pages": 1, "pagination_omitted": set()})
 
     def heal() -> None:
         pages.append(None)
-        if len(pages) == 2:
+        if len(pages) == 3:
             api.server.switches.cursor_lifetime_pages = None
 
-    try:
-        list(warehouses.read(destination, after_page=heal))
-    finally:
-        api.server.switches.cursor_lifetime_pages = None
+    list(warehouses.read(destination, after_page=heal))
+    assert [message.endswith("the list is read again") for message in caplog.messages] == [True]
     assert set(destination.rows) == {row["id"] for row in api.server.world.rows("warehouses")}
