@@ -123,17 +123,24 @@ def dump_json(value: object) -> str | None:
         return SURROGATE.sub(lambda match: f"\\\\u{ord(match.group()):04x}", text)
 
 
-def _read_keys(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> list[str]:
-    keys: list[str] = []
-    for position, row in enumerate(rows):
+def check_keys(spec: TableSpec, rows: Iterable[Row]) -> None:
+    """Refuse rows that no key names.
+
+    Raises:
+        ContractError: If a row's `id` is neither a text nor a whole number.
+    """
+    for row in rows:
         key = row.get("id")
-        if type(key) is int:
-            leftovers.keep(position, ("id",), key)
-            key = str(key)
-        if not isinstance(key, str) or not _is_unicode(key):
+        if type(key) is not int and not (isinstance(key, str) and _is_unicode(key)):
             raise ContractError(f"a row of {spec.name} has no key (`id` is of type {type(key).__name__})")
-        keys.append(key)
-    return keys
+
+
+def _read_keys(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> list[str]:
+    check_keys(spec, rows)
+    for position, row in enumerate(rows):
+        if type(row["id"]) is int:
+            leftovers.keep(position, ("id",), row["id"])
+    return [str(row["id"]) for row in rows]
 
 
 def _declared_members(spec: TableSpec) -> dict[tuple[str, ...], set[str]]:

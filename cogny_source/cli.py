@@ -16,8 +16,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cogny_source.embedded import EmbeddedSandbox, run_sandbox
+from cogny_source.engine.plan import Census
 from cogny_source.engine.stop import StopFlag
-from cogny_source.errors import AlreadyRunning, AuthError, CognyError, ConfigError, Forbidden, Stopped
+from cogny_source.errors import (
+    AlreadyRunning,
+    AuthError,
+    CognyError,
+    ConfigError,
+    Forbidden,
+    Stopped,
+    VerificationFailed,
+)
 
 if TYPE_CHECKING:
     import dlt
@@ -45,6 +54,9 @@ class Options:
         end_date: With it, a window by creation time is loaded and no watermark moves.
         full_refresh: Read everything again.
         chunk_rows: Rows loaded and committed at once.
+        census: When to hold all that the API lists against the destination.
+        verify: Compare the destination with the API afterwards.
+        history: Whether each version of a row is kept; None for what the settings say.
         sandbox: Use the embedded sandbox.
         log_format: `text` or `json`.
         quiet: Warnings and errors only.
@@ -57,6 +69,9 @@ class Options:
     end_date: str | None
     full_refresh: bool
     chunk_rows: int | None
+    census: Census
+    verify: bool
+    history: bool | None
     sandbox: bool
     log_format: str
     quiet: bool
@@ -72,6 +87,20 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--end-date", help="Load only rows created before it; the watermark does not move."),
         click.option("--full-refresh", is_flag=True, help="Read everything again; old rows stay until then."),
         click.option("--chunk-rows", type=click.IntRange(min=1), help="Rows loaded and committed at once."),
+        click.option(
+            "--census",
+            type=click.Choice(["never", "auto", "always"]),
+            is_flag=False,
+            flag_value="always",
+            default="auto",
+            show_default=True,
+            help="List everything anew, mark rows that are gone and bring those that are missing: where the counts"
+            " of API and database differ (auto), or now (--census alone).",
+        ),
+        click.option(
+            "--verify", is_flag=True, help="Compare database and API afterwards, row for row; exit 1 if not equal."
+        ),
+        click.option("--history/--no-history", default=None, help="Keep each version of a row. Default: keep."),
         click.option("--sandbox", is_flag=True, help="Use an API with made-up data on this machine; needs no key."),
         click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
         click.option("--quiet", is_flag=True, help="Print warnings and errors only."),
@@ -123,23 +152,26 @@ def _sync_to_duckdb(database: Path, options: Options, stop: StopFlag) -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     import dlt
 
+    from cogny_source.engine.workspace import hold_lock, open_pipeline
+
     # One working directory a file and dataset: what one has pending must never be loaded into another.
     digest = hashlib.sha256(f"{database.resolve()} {options.dataset}".encode()).hexdigest()[:12]
-    pipeline = dlt.pipeline(
-        PIPELINE_NAME,
-        pipelines_dir=str(_pipelines_dir() / f"{PIPELINE_NAME}-{digest}"),
-        destination=dlt.destinations.duckdb(str(database)),
-        dataset_name=options.dataset,
-    )
+    pipelines_dir = _pipelines_dir() / f"{PIPELINE_NAME}-{digest}"
+
+    def make() -> dlt.Pipeline:
+        destination = dlt.destinations.duckdb(str(database))
+        return dlt.pipeline(
+            PIPELINE_NAME,
+            pipelines_dir=str(pipelines_dir),
+            destination=destination,
+            dataset_name=options.dataset,
+        )
+
     world = database.with_name(f"{database.name}.sandbox.json")
     query = f"FROM {options.dataset}.tickets"
-    _run(
-        pipeline,
-        options,
-        stop,
-        world,
-        f"{_show_python()} -c \"import duckdb; duckdb.connect('{database}').sql('{query}').show()\"",
-    )
+    show = f"{_show_python()} -c \"import duckdb; duckdb.connect('{database}').sql('{query}').show()\""
+    with hold_lock(pipelines_dir, PIPELINE_NAME):
+        _run(open_pipeline(make, pipelines_dir, PIPELINE_NAME), options, stop, world, show)
 
 
 def _show_python() -> str:
@@ -159,7 +191,7 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
     from rich.console import Console
     from rich.logging import RichHandler
 
-    from cogny_source.display import print_open_tickets, print_summary, show_progress
+    from cogny_source.display import print_differences, print_open_tickets, print_summary, show_progress
     from cogny_source.engine.runner import sync
     from cogny_source.logs import configure_logging
     from cogny_source.settings import resolve_settings
@@ -171,7 +203,9 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
     # The flag lets a load finish; dlt's own handlers would interrupt it.
     pipeline.runtime_config.intercept_signals = False
     with run_sandbox(world) if options.sandbox else nullcontext() as sandbox:
-        settings = resolve_settings(chunk_rows=options.chunk_rows, **_sandbox_settings(sandbox))
+        settings = resolve_settings(
+            chunk_rows=options.chunk_rows, history=options.history, **_sandbox_settings(sandbox)
+        )
         with show_progress(console, quiet=options.quiet) as progress:
             result = sync(
                 pipeline,
@@ -180,18 +214,23 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
                 start_date=options.start_date,
                 end_date=options.end_date,
                 full_refresh=options.full_refresh,
+                census=options.census,
+                verify=options.verify,
                 progress=progress,
                 stop=stop,
             )
-    if options.quiet:
-        return
     out = Console()
     if not out.is_terminal:
         out = Console(width=max(out.width, SUMMARY_WIDTH))
-    print_summary(out, result, pipeline)
-    if options.sandbox:
-        print_open_tickets(out, pipeline)
-    click.echo(f"To open the database: {open_command}")
+    if not options.quiet:
+        print_summary(out, result, pipeline)
+        if options.sandbox:
+            print_open_tickets(out, pipeline)
+    faults = print_differences(out, result, quiet=options.quiet) if options.verify else 0
+    if faults:
+        raise VerificationFailed(f"{faults} rows of the database are not as the API lists them; --census mends them")
+    if not options.quiet:
+        click.echo(f"To open the database: {open_command}")
 
 
 def _sandbox_settings(sandbox: EmbeddedSandbox | None) -> dict[str, str]:

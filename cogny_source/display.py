@@ -11,16 +11,19 @@ from datetime import UTC, datetime
 import dlt
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cogny_source.engine.census import describe_difference
 from cogny_source.engine.record import ResourceRun, SyncResult
-from cogny_source.schema import RESOURCE_TABLES
+from cogny_source.schema import RESOURCE_TABLES, TableSpec
 
 logger = logging.getLogger(__name__)
 
 LINE_EVERY_SECONDS = 10.0
+SHOWN_DIFFERENCES = 50
 OPEN_TICKETS = """
     SELECT priority, count(*) AS tickets, round(avg(estimated_impact__increase_percentage), 1) AS increase
     FROM tickets WHERE status = 'open' AND deleted_at IS NULL GROUP BY priority
@@ -72,7 +75,7 @@ def print_summary(console: Console, result: SyncResult, pipeline: dlt.Pipeline) 
     """A row a table: what was loaded, what is there now, what it cost, what no column declares."""
     table = Table(title=f"Run {result.run_id}", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("table", no_wrap=True)
-    for heading in ("rows loaded", "rows now", "requests", "retries", "waited s"):
+    for heading in ("rows loaded", "rows now", "deleted", "requests", "retries", "waited s"):
         table.add_column(heading, justify="right")
     table.add_column("newest updated_at", no_wrap=True)
     table.add_column("undeclared fields")
@@ -82,17 +85,60 @@ def print_summary(console: Console, result: SyncResult, pipeline: dlt.Pipeline) 
         table.add_row(
             spec.name,
             f"{run.rows_loaded[spec.name]:,}",
-            f"{_ask(pipeline, f'SELECT count(*) FROM {spec.name}')[0][0]:,}",
+            *(f"{count:,}" for count in _ask(pipeline, f"SELECT count(*), count(deleted_at) FROM {spec.name}")[0]),
             str(meter.requests),
             str(meter.retries),
             f"{meter.waited_seconds:.1f}",
             _show_instant(_ask(pipeline, f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
             ", ".join(f"{name} ({rows})" for name, rows in sorted(run.undeclared.items())) or "-",
         )
-        for item in spec.lists:
-            now = _ask(pipeline, f"SELECT count(*) FROM {item.name}")[0][0]
-            table.add_row(item.name, f"{run.rows_loaded[item.name]:,}", f"{now:,}", "", "", "", "", "")
+        for name in [item.name for item in spec.lists] + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
+            now = _ask(pipeline, f"SELECT count(*) FROM {name}")[0][0]
+            table.add_row(name, f"{run.rows_loaded[name]:,}", f"{now:,}", "", "", "", "", "", "")
     console.print(table)
+    for run in result.resources:
+        _print_counts(console, run)
+
+
+def _versions_of(spec: TableSpec) -> list[str]:
+    return [] if spec.versions is None else [spec.versions.name]
+
+
+def _print_counts(console: Console, run: ResourceRun) -> None:
+    """A line where the counts of both sides differ, or cannot be compared."""
+    tally = run.tally
+    if tally.unexplained_rows:
+        advice = "" if tally.deleted_rows is not None else "; --census explains it row by row"
+        console.print(f"{run.resource}: {describe_difference(tally.unexplained_rows)}{advice}.", markup=False)
+    elif tally.live_rows is not None and tally.api_rows is None:
+        console.print(f"{run.resource}: the API does not count its rows; --census finds those that were deleted.")
+
+
+def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> int:
+    """What a verification found.
+
+    Returns:
+        How many rows differ that did not change since the sync.
+    """
+    found = [row for run in result.resources for row in run.tally.differences or ()]
+    faults = [row for row in found if not row.fresh]
+    if faults:
+        table = Table(title="Not as the API lists it", title_justify="left", box=SIMPLE_HEAD)
+        for heading in ("table", "key", "how", "columns"):
+            table.add_column(heading, no_wrap=heading != "columns")
+        for row in faults[:SHOWN_DIFFERENCES]:
+            table.add_row(*(escape(text) for text in (row.table, row.key, row.kind, ", ".join(row.columns) or "-")))
+        console.print(table)
+        if len(faults) > SHOWN_DIFFERENCES:
+            console.print(f"and {len(faults) - SHOWN_DIFFERENCES:,} more.")
+    if not quiet:
+        rows = sum(run.tally.live_rows or 0 for run in result.resources)
+        verdict = f"{len(faults):,} differ" if faults else "all as the API lists them"
+        console.print(f"Verified {rows:,} rows: {verdict}.")
+        if len(found) > len(faults):
+            changed = len(found) - len(faults)
+            console.print(f"{changed:,} changed in the API since they were read; the next sync brings them.")
+    return len(faults)
 
 
 def _show_instant(value: object) -> str:

@@ -13,7 +13,8 @@ CognyError
 │   └── BadRequest      400 and every other 4xx
 ├── ContractError       the API broke a promise of its own
 │   └── PaginationError a cursor that repeats or is missing, a list without end
-├── LoadFailed          the destination refused a load package; it stays pending
+├── LoadFailed          the destination refused a load package, or is held by another process
+├── VerificationFailed  the destination differs from the API (exit code 1)
 ├── AlreadyRunning      another run holds the lock of this working directory (exit code 75)
 └── Stopped             a signal asked the run to stop (exit code 130 or 143)
 """
@@ -123,7 +124,11 @@ class PaginationError(ContractError):
 
 
 class LoadFailed(CognyError):
-    """The destination refused a load package, which stays in the working directory."""
+    """The destination refused a load package, or could not be opened; nothing of what it holds is lost."""
+
+
+class VerificationFailed(CognyError):
+    """Rows of the destination are not as the API lists them."""
 
 
 class AlreadyRunning(CognyError):

@@ -5,7 +5,7 @@ Types are dlt's: `text`, `double`, `bigint`, `bool`, `json`, and `timestamp` (UT
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 ColumnType = Literal["text", "double", "bigint", "bool", "json", "timestamp"]
@@ -68,6 +68,7 @@ class TableSpec:
         columns: Its columns, in order.
         primary_key: The columns that name a row.
         lists: The child tables filled from its rows.
+        history: The columns whose past values are kept in a table of versions; none where there is no such table.
     """
 
     name: str
@@ -75,6 +76,25 @@ class TableSpec:
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ("id",)
     lists: tuple[ListSpec, ...] = ()
+    history: tuple[str, ...] = ()
+
+    @property
+    def versions(self) -> TableSpec | None:
+        """The table of versions, one row for each `updated_at` that a sync has seen of a row."""
+        if not self.history:
+            return None
+        columns = {column.name: column for column in self.columns}
+        return TableSpec(
+            f"{self.name}_history",
+            f"One version of a row of `{self.name}` that a sync has seen.",
+            (
+                columns["id"],
+                replace(columns["updated_at"], description="When this version began.", nullable=False),
+                *(columns[name] for name in self.history),
+                LOAD_ID,
+            ),
+            primary_key=("id", "updated_at"),
+        )
 
 
 TOMBSTONE = "_dlt_deleted"
@@ -120,6 +140,18 @@ TICKETS = TableSpec(
         *OURS,
     ),
     lists=(ListSpec("tickets__action_items", "One step of a ticket's action items.", "ticket_id", ("action_items",)),),
+    history=(
+        "status",
+        "priority",
+        "category",
+        "assignee",
+        "effort",
+        "estimated_impact__metric",
+        "estimated_impact__current_value",
+        "estimated_impact__projected_value",
+        "estimated_impact__increase_percentage",
+        "estimated_impact__confidence",
+    ),
 )
 
 REPORTS = TableSpec(
@@ -149,6 +181,7 @@ REPORTS = TableSpec(
             ("summary", "key_findings"),
         ),
     ),
+    history=("status", "completed_at"),
 )
 
 WAREHOUSES = TableSpec(
@@ -181,11 +214,16 @@ SYNC_RUNS = TableSpec(
         Column("pages", "bigint", "Pages read."),
         Column("rows", "bigint", "Rows read, repeats included."),
         Column("total_count", "bigint", "The most that the API counted for one of its listings."),
+        Column("api_rows", "bigint", "Rows that the API counted in all, since `start_date` where one is set."),
+        Column("live_rows", "bigint", "Rows of the table that are not marked deleted, of the same span."),
+        Column("unexplained_rows", "bigint", "Rows that the API counts beyond those; negative: deletions not marked."),
+        Column("deleted_rows", "bigint", "Rows that the run's census marked deleted; null where it ran none."),
+        Column("differences", "bigint", "Rows that differed from the API when verified; null where nothing was."),
         Column("updated_after_before", "timestamp", "The watermark when the run began."),
         Column("updated_after_after", "timestamp", "The watermark when it ended."),
         Column("undeclared_fields", "json", "Fields kept in `extra`, with the number of rows that brought each."),
-        Column("status", "text", "`done`, `failed` or `stopped`."),
-        Column("error", "text", "The sentence the run ended with, where it failed."),
+        Column("status", "text", "`done`, `failed`, `stopped` or `killed`."),
+        Column("error", "text", "The sentence the run ended with, where it is not done."),
         LOAD_ID,
     ),
     primary_key=("run_id", "resource"),

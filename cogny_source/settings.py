@@ -44,6 +44,8 @@ class CognyConfiguration(BaseConfiguration):
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
     chunk_rows: int = 15_000
+    history: bool = True
+    destination_wait_seconds: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class Settings:
         read_timeout_seconds: For each read of an answer.
         max_wait_seconds: A wait longer than this ends the run instead.
         chunk_rows: About how many rows are loaded and committed at once.
+        history: Whether each version of a ticket or report is kept in its table of versions.
+        destination_wait_seconds: How long a database that another process holds is waited for.
     """
 
     api_key: str = field(repr=False)
@@ -75,6 +79,8 @@ class Settings:
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
     chunk_rows: int = 15_000
+    history: bool = True
+    destination_wait_seconds: float = 300.0
 
     @property
     def origin(self) -> str:
@@ -97,8 +103,9 @@ class Settings:
                 raise ConfigError(f"{name} must have an end")
         if self.requests_per_minute is not None and not 1 <= self.requests_per_minute < inf:
             raise ConfigError("requests_per_minute must be 1 or more")
-        if self.reserve_requests < 0 or not self.overlap_seconds >= 0:
-            raise ConfigError("reserve_requests and overlap_seconds must not be negative")
+        for name in ("reserve_requests", "overlap_seconds", "destination_wait_seconds"):
+            if not getattr(self, name) >= 0:
+                raise ConfigError(f"{name} must not be negative")
 
 
 def resolve_settings(**explicit: Any) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -21,8 +22,10 @@ from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.arrow import arrow_schema
 from cogny_source.engine.chunk import Chunk, merge_chunks
 from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.listing import Reading
-from cogny_source.engine.reader import Plan, claim_state, read_resource
+from cogny_source.engine.plan import Plan
+from cogny_source.engine.reader import read_resource
+from cogny_source.engine.reading import Reading
+from cogny_source.engine.state import claim_state
 from cogny_source.errors import ConfigError
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, Column, ListSpec, TableSpec
 from cogny_source.settings import Settings, resolve_settings
@@ -69,7 +72,7 @@ def cogny_source(
     plan = Plan(start_date=settings.start_date, overlap_seconds=settings.overlap_seconds)
 
     def supply(name: str) -> Supply:
-        reading = Reading(client, ENDPOINTS[name], Meter(), lambda: None, settings.chunk_rows)
+        reading = Reading(client, ENDPOINTS[name], Meter(), lambda: None, settings.chunk_rows, history=settings.history)
 
         def read_at_once(state: dict[str, Any]) -> Iterator[Chunk]:
             # One load merges all that a run yields; two versions of a row in it would both be inserted.
@@ -78,7 +81,7 @@ def cogny_source(
 
         return read_at_once
 
-    return [_make_resource(ENDPOINTS[name].table, supply(name)) for name in ENDPOINTS]
+    return [_make_resource(ENDPOINTS[name].table, supply(name), history=settings.history) for name in ENDPOINTS]
 
 
 def make_client(settings: Settings, timing: Timing | None = None) -> Client:
@@ -88,22 +91,37 @@ def make_client(settings: Settings, timing: Timing | None = None) -> Client:
     return Client(settings, RateLimiter(pace, timing.clock), timing)
 
 
-def make_chunk_source(chunks: Mapping[str, Chunk], runs: pa.Table | None = None) -> DltSource:
-    """One chunk of each resource, as a source under the same name, so that it shares schema and state.
+@dataclass(frozen=True)
+class Package:
+    """What is loaded and committed together.
 
-    Args:
+    Attributes:
         chunks: Resource name to the chunk to load.
-        runs: Rows for `sync_runs`.
+        turn: Names the package in the source's state: its `id`, and the id of the one `after` which it comes.
+        runs: Rows for `sync_runs`; None where the run goes on.
+        history: Whether the tables of versions are filled.
     """
 
+    chunks: Mapping[str, Chunk]
+    turn: Mapping[str, str | None]
+    runs: pa.Table | None = None
+    history: bool = True
+
+
+def make_package_source(package: Package) -> DltSource:
+    """A package as a source under the same name, so that it shares schema and state."""
+
     @dlt.source(name="cogny", section="cogny")
-    def chunk_source() -> Sequence[DltResource]:
-        resources = [_make_resource(ENDPOINTS[name].table, _supply_one(chunk)) for name, chunk in chunks.items()]
-        if runs is not None:
-            resources.append(_make_runs_resource(runs))
+    def package_source() -> Sequence[DltResource]:
+        resources = [
+            _make_resource(ENDPOINTS[name].table, _supply_one(chunk), history=package.history, turn=package.turn)
+            for name, chunk in package.chunks.items()
+        ]
+        if package.runs is not None:
+            resources.append(_make_runs_resource(package.runs, package.turn))
         return resources
 
-    return chunk_source()
+    return package_source()
 
 
 def select_resources(names: Sequence[str] | None) -> list[str]:
@@ -125,9 +143,12 @@ def _supply_one(chunk: Chunk) -> Supply:
     return lambda _: iter([chunk])
 
 
-def _make_resource(spec: TableSpec, supply: Supply) -> DltResource:
-    hints = {spec.name: _table_hints(spec.name, spec.description, spec.columns, spec.primary_key)}
-    columns: dict[str, Sequence[Column]] = {spec.name: spec.columns}
+def _make_resource(
+    spec: TableSpec, supply: Supply, *, history: bool, turn: Mapping[str, str | None] | None = None
+) -> DltResource:
+    specs = [spec, spec.versions] if history and spec.versions is not None else [spec]
+    hints = {table.name: _table_hints(table) for table in specs}
+    columns: dict[str, Sequence[Column]] = {table.name: table.columns for table in specs}
     for item in spec.lists:
         hints[item.name] = _list_hints(item)
         columns[item.name] = item.columns
@@ -143,17 +164,24 @@ def _make_resource(spec: TableSpec, supply: Supply) -> DltResource:
             if chunk.state is not None:
                 state.clear()
                 state.update(chunk.state)
+        _note_turn(turn)
 
     return dlt.resource(extract, name=spec.name)
 
 
-def _make_runs_resource(runs: pa.Table) -> DltResource:
-    hints = _table_hints(SYNC_RUNS.name, SYNC_RUNS.description, SYNC_RUNS.columns, SYNC_RUNS.primary_key)
+def _make_runs_resource(runs: pa.Table, turn: Mapping[str, str | None]) -> DltResource:
+    hints = _table_hints(SYNC_RUNS)
 
     def extract() -> Iterator[Any]:
         yield dlt.mark.with_hints(_stamp(runs), hints, create_table_variant=True)
+        _note_turn(turn)
 
     return dlt.resource(extract, name=SYNC_RUNS.name)
+
+
+def _note_turn(turn: Mapping[str, str | None] | None) -> None:
+    if turn is not None:
+        dlt.current.source_state()["turn"] = dict(turn)
 
 
 def _empty_table(columns: Sequence[Column]) -> pa.Table:
@@ -166,9 +194,10 @@ def _stamp(table: pa.Table) -> pa.Table:
     return table.append_column(pa.field(LOAD_ID.name, pa.string()), pa.repeat(pa.scalar(load_id), table.num_rows))
 
 
-def _table_hints(name: str, description: str, columns: Sequence[Column], primary_key: Sequence[str]) -> Any:
-    hints = [_column_hint(column, {"primary_key": True} if column.name in primary_key else {}) for column in columns]
-    return _make_hints(name, description, hints)
+def _table_hints(spec: TableSpec) -> Any:
+    key: TColumnSchema = {"primary_key": True}
+    hints = [_column_hint(column, key if column.name in spec.primary_key else {}) for column in spec.columns]
+    return _make_hints(spec.name, spec.description, hints)
 
 
 def _list_hints(item: ListSpec) -> Any:

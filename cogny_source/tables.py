@@ -20,6 +20,9 @@ def render_tables() -> str:
     for spec in (*RESOURCE_TABLES.values(), SYNC_RUNS):
         parts.append(_render_table(spec.name, spec.description, spec.columns, spec.primary_key))
         parts.extend(_render_list(item) for item in spec.lists)
+        if spec.versions is not None:
+            versions = spec.versions
+            parts.append(_render_table(versions.name, versions.description, versions.columns, versions.primary_key))
     return "\n".join(parts)
 
 
@@ -39,6 +42,8 @@ def _render_diagram() -> str:
     lines = ["```mermaid", "erDiagram"]
     for spec in RESOURCE_TABLES.values():
         lines += [f'    {spec.name} ||--o{{ {item.name} : "{item.parent_column}"' for item in spec.lists]
+        if spec.versions is not None:
+            lines.append(f'    {spec.name} ||--o{{ {spec.versions.name} : "id"')
         if any(column.name == "warehouse_id" for column in spec.columns):
             lines.append(f'    warehouses ||--o{{ {spec.name} : "warehouse_id"')
     lines += [_render_entity(spec) for spec in RESOURCE_TABLES.values()]

@@ -30,6 +30,8 @@ DEFAULTS = {
     "connect_timeout_seconds": 10.0,
     "read_timeout_seconds": 60.0,
     "max_wait_seconds": 3600.0,
+    "history": True,
+    "destination_wait_seconds": 300.0,
 }
 
 Set = Callable[..., None]
@@ -304,9 +306,10 @@ def test_a_base_url_that_is_no_plain_url_is_refused(base_url: str) -> None:
         ("chunk_rows", 0, "chunk_rows must be greater than 0"),
         ("requests_per_minute", 0.9, "requests_per_minute must be 1 or more"),
         ("requests_per_minute", float("nan"), "requests_per_minute must be 1 or more"),
-        ("reserve_requests", -1, "reserve_requests and overlap_seconds must not be negative"),
-        ("overlap_seconds", -0.1, "reserve_requests and overlap_seconds must not be negative"),
-        ("overlap_seconds", float("nan"), "reserve_requests and overlap_seconds must not be negative"),
+        ("reserve_requests", -1, "reserve_requests must not be negative"),
+        ("overlap_seconds", -0.1, "overlap_seconds must not be negative"),
+        ("destination_wait_seconds", -1, "destination_wait_seconds must not be negative"),
+        ("overlap_seconds", float("nan"), "overlap_seconds must not be negative"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_name(name: str, value: Any, message: str) -> None:

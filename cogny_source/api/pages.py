@@ -41,6 +41,11 @@ class Page:
     server_time: datetime | None
     request_id: str | None
 
+    @property
+    def list_rows(self) -> int | None:
+        """How many rows the list holds, as far as its first page tells."""
+        return len(self.rows) if self.total_count is None and not self.has_more else self.total_count
+
 
 class Getter(Protocol):
     """What reads one answer: `Client`, or a list of answers in a test."""

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
-from cogny_source.engine.listing import Listing, Reading
+from cogny_source.engine.listing import Listing
+from cogny_source.engine.reading import Reading
 from cogny_source.engine.windows import Window
 from cogny_source.errors import CognyError
 from cogny_source.instants import format_instant, parse_instant
@@ -77,7 +78,7 @@ def _dump_window(window: Window) -> list[str | None]:
 
 def _read_chunks(listing: Listing, state_at: StateAt) -> Iterator[Chunk]:
     reading = listing.reading
-    builder = ChunkBuilder(reading.endpoint.table)
+    builder = ChunkBuilder(reading.endpoint.table, history=reading.history)
     try:
         for page in listing.pages():
             builder.add(row for row in page.rows if parse_instant(row.get(CREATED)) in listing.window)

@@ -11,13 +11,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.arrow import Converted, Row, convert_rows
+from cogny_source.arrow import Converted, Row, arrow_schema, check_keys, convert_rows
 from cogny_source.instants import parse_instant
 from cogny_source.schema import TableSpec
 
 # Rows are held as Python objects for so many only; Arrow takes a fraction of their memory.
 BATCH_ROWS = 2_000
 BEGINNING = datetime.min.replace(tzinfo=UTC)
+UPDATED = "updated_at"
 
 
 @dataclass(frozen=True)
@@ -44,19 +45,23 @@ class ChunkBuilder:
 
     Args:
         spec: The table the rows belong to.
+        history: Whether each version read goes into the table of versions.
     """
 
-    def __init__(self, spec: TableSpec) -> None:
+    def __init__(self, spec: TableSpec, *, history: bool = False) -> None:
         self._spec = spec
+        self._versions = spec.versions if history else None
         self._reset()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Add rows in the order they were read.
+        """Add rows in the order they were read, or none of them where one has no key.
 
         Raises:
             ContractError: If a row has no key.
         """
-        self._pending.extend(rows)
+        added = list(rows)
+        check_keys(self._spec, added)
+        self._pending.extend(added)
         if len(self._pending) >= BATCH_ROWS:
             self._convert_pending()
 
@@ -88,7 +93,7 @@ class ChunkBuilder:
         batch = convert_rows(self._spec, self._pending)
         keys = batch.tables[self._spec.name].column(0).to_pylist()
         for position, (key, row) in enumerate(zip(keys, self._pending, strict=True), self._converted_rows):
-            version = (parse_instant(row.get("updated_at")) or BEGINNING, position)
+            version = (parse_instant(row.get(UPDATED)) or BEGINNING, position)
             if key not in self._newest or version >= self._newest[key]:
                 self._newest[key] = version
         self._batches.append(batch)
@@ -99,15 +104,16 @@ class ChunkBuilder:
         tables = {
             name: pa.concat_tables([batch.tables[name] for batch in self._batches]) for name in self._batches[0].tables
         }
+        versions = _select_versions(self._versions, tables[self._spec.name])
         if len(self._newest) == self._converted_rows:
-            return tables
+            return tables | versions
         kept = pa.array(sorted(position for _, position in self._newest.values()), pa.int64())
         for name, table in tables.items():
             if name == self._spec.name:
                 tables[name] = table.take(kept)
             else:
                 tables[name] = table.filter(pc.is_in(self._parent_positions(name), value_set=kept))
-        return tables
+        return tables | versions
 
     def _parent_positions(self, name: str) -> pa.Array:
         positions: list[int] = []
@@ -116,6 +122,20 @@ class ChunkBuilder:
             positions.extend(offset + parent for parent in batch.parents[name])
             offset += batch.tables[self._spec.name].num_rows
         return pa.array(positions, pa.int64())
+
+
+def _select_versions(versions: TableSpec | None, table: pa.Table) -> dict[str, pa.Table]:
+    """The rows of the table of versions: of each key and `updated_at`, what was read last."""
+    if versions is None:
+        return {}
+    dated = table.select([c.name for c in versions.columns if c.name in table.column_names])
+    dated = dated.filter(dated[UPDATED].is_valid()).cast(arrow_schema(versions.columns))
+    last = {
+        key: place for place, key in enumerate(zip(dated["id"].to_pylist(), dated[UPDATED].to_pylist(), strict=True))
+    }
+    if len(last) < len(dated):
+        dated = dated.take(pa.array(last.values(), pa.int64()))
+    return {versions.name: dated}
 
 
 def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
@@ -131,18 +151,23 @@ def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
         if not chunk.tables:
             continue
         table = chunk.tables[spec.name]
-        for key, updated_at in zip(table["id"].to_pylist(), table["updated_at"].to_pylist(), strict=True):
+        for key, updated_at in zip(table["id"].to_pylist(), table[UPDATED].to_pylist(), strict=True):
             version = (updated_at or BEGINNING, position)
             if key not in newest or version >= newest[key]:
                 newest[key] = version
     parts: dict[str, list[pa.Table]] = {}
     undeclared: Counter[str] = Counter()
     state: dict[str, Any] | None = None
+    versions = spec.versions
     for position, chunk in enumerate(merged):
         kept = pa.array([key for key, (_, winner) in newest.items() if winner == position], pa.string())
         for name, table in chunk.tables.items():
-            parts.setdefault(name, []).append(table.filter(pc.is_in(table.column(0), value_set=kept)))
+            if versions is None or name != versions.name:
+                table = table.filter(pc.is_in(table.column(0), value_set=kept))
+            parts.setdefault(name, []).append(table)
         undeclared.update(chunk.undeclared)
         state = chunk.state if chunk.state is not None else state
     tables = {name: pa.concat_tables(tables) for name, tables in parts.items()}
+    if versions is not None and versions.name in tables:
+        tables |= _select_versions(versions, tables[versions.name])
     return Chunk(tables, len(newest), undeclared, state, last=True)

@@ -1,22 +1,19 @@
-"""What changed since the watermark, and lists that are read whole."""
+"""What changed since the watermark."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-import orjson
-
-from cogny_source.api.pages import Page, iter_pages
-from cogny_source.arrow import Row, dump_json
+from cogny_source.api.pages import Page
 from cogny_source.engine.backfill import CREATED
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
-from cogny_source.engine.listing import MAX_RESTARTS, Listing, Reading
+from cogny_source.engine.listing import Listing
+from cogny_source.engine.reading import Reading
 from cogny_source.engine.windows import MARGIN_SECONDS, Window
-from cogny_source.errors import BadRequest, CognyError
+from cogny_source.errors import CognyError
 from cogny_source.instants import format_instant, parse_instant, shift
 
 logger = logging.getLogger(__name__)
@@ -46,7 +43,7 @@ def read_incremental(reading: Reading, state: dict[str, Any], overlap_seconds: f
     created = Window(parse_instant(state.get("start_date")))
     listing = Listing(reading, UPDATED, Window(start))
     observer = _Observer(listing)
-    builder = ChunkBuilder(reading.endpoint.table)
+    builder = ChunkBuilder(reading.endpoint.table, history=reading.history)
     try:
         for page in listing.pages():
             observer.observe(page)
@@ -58,55 +55,6 @@ def read_incremental(reading: Reading, state: dict[str, Any], overlap_seconds: f
             yield builder.build(_state_at_cut(listing, state, watermark))
         raise
     yield builder.build(_final_state(listing, observer, state), last=True)
-
-
-def read_whole(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
-    """Read a short list whole, and load the rows that changed since the last time.
-
-    Args:
-        reading: Client, endpoint and counters.
-        state: The resource's state; `digests` tells each loaded row's content.
-
-    Yields:
-        One chunk.
-    """
-    endpoint = reading.endpoint
-    builder = ChunkBuilder(endpoint.table)
-    known: dict[str, str] = state.get("digests", {})
-    digests = dict(known)
-    for page in _list_whole(reading):
-        for row in page.rows:
-            key, digest = str(row.get("id")), _digest(row)
-            if digests.get(key) != digest:
-                builder.add([row])
-            digests[key] = digest
-        reading.after_page()
-    yield builder.build({**state, "digests": digests} if digests != known else None, last=True)
-
-
-def _list_whole(reading: Reading) -> Iterator[Page]:
-    """The pages of a list, from its beginning again where a cursor expired."""
-    endpoint = reading.endpoint
-    for attempt in range(1 + MAX_RESTARTS):
-        pages = 0
-        try:
-            for page in iter_pages(reading.client, endpoint.path, {}, reading.meter, scope=endpoint.scope):
-                pages += 1
-                yield page
-        except BadRequest as error:
-            if not pages or attempt == MAX_RESTARTS:
-                raise
-            logger.warning("%s; the cursor may have expired, the list is read again", error)
-        else:
-            return
-
-
-def _digest(row: Row) -> str:
-    try:
-        text = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # integers beyond 64 bits, half a surrogate pair
-        text = str(dump_json(row)).encode()
-    return hashlib.blake2b(text, digest_size=12).hexdigest()
 
 
 class _Observer:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from array import array
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
 
-from cogny_source.api.client import Meter, Params
-from cogny_source.api.pages import GROWTH_ROWS, Getter, Page, iter_pages, read_page
-from cogny_source.engine.endpoints import Endpoint
+from cogny_source.api.client import Params
+from cogny_source.api.pages import GROWTH_ROWS, Page, iter_pages, read_page
+from cogny_source.engine.reading import Reading
+from cogny_source.engine.shortage import RowCount
 from cogny_source.engine.windows import Order, Window
 from cogny_source.errors import BadRequest
 from cogny_source.instants import parse_instant
@@ -20,25 +19,6 @@ logger = logging.getLogger(__name__)
 MAX_RESTARTS = 3
 # The order is put to the proof only where a listing is long enough to be worth resuming.
 PROOF_PAGES = 10
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What every reading of a resource needs.
-
-    Attributes:
-        client: Sends the requests.
-        endpoint: The list.
-        meter: Counts what it costs.
-        after_page: Called after each page; raises `Stopped` once a signal asked the run to stop.
-        chunk_rows: About how many rows make a chunk.
-    """
-
-    client: Getter
-    endpoint: Endpoint
-    meter: Meter
-    after_page: Callable[[], None]
-    chunk_rows: int
 
 
 class Listing:
@@ -51,10 +31,12 @@ class Listing:
 
     Attributes:
         server_time: The server's clock at the first page (UTC); None where it is not told.
+        latest_time: The server's clock at the page read last.
         total_count: The API's count at the first page.
         ascending: Whether the rows came in ascending order.
         last: The newest timestamp up to which the listing is read.
         complete: Whether the API's own count agrees with the rows that came, as far as it counts.
+        cut_short: Whether it was ended because it changes faster than it is read.
     """
 
     def __init__(self, reading: Reading, field: str, window: Window) -> None:
@@ -62,14 +44,16 @@ class Listing:
         self.field = field
         self.window = window
         self.server_time: datetime | None = None
+        self.latest_time: datetime | None = None
         self.total_count: int | None = None
+        self.cut_short = False
         self.ascending = True
         self.last: datetime | None = None
         self.complete = True
         self._proven: bool | None = None
         self._pages = 0
         self._rows_after_start = 0
-        self.census = _Census(field)
+        self.count = RowCount(field)
 
     def pages(self) -> Iterator[Page]:
         """Read the listing to its end, again where it lost its place.
@@ -98,11 +82,12 @@ class Listing:
                 logger.warning("%s; the cursor may have expired, the listing is taken up again", error)
                 start = self.last if not fruitless else self.window.start
                 continue
+            self.cut_short = attempt.cut_short
             if attempt.gap_after is not None:
                 start = self.last = attempt.gap_after
             elif self._is_short(attempt, shortages):
                 # What was read proves nothing of the rows that slipped: no chunk of the new reading may pass them.
-                start, self.last, self.census = self.window.start, None, _Census(self.field)
+                start, self.last, self.count = self.window.start, None, RowCount(self.field)
             else:
                 return
 
@@ -126,7 +111,10 @@ class Listing:
         if not self._pages:
             self.server_time = page.server_time
             self.total_count = page.total_count
+            if not self.window.params(self.field):
+                self.reading.tally.take(page.list_rows, page.server_time)
         self._pages += 1
+        self.latest_time = page.server_time
         for row in page.rows:
             instant = parse_instant(row.get(self.field))
             order.observe(instant)
@@ -191,7 +179,7 @@ class _Attempt:
     def __init__(self, listing: Listing, window: Window) -> None:
         self._listing = listing
         self._window = window
-        self._census = listing.census if listing.census.is_new else _Census(listing.field)
+        self._count = listing.count if listing.count.is_new else RowCount(listing.field)
         self.pages_read = 0
         self.gap_after: datetime | None = None
         self.cut_short = False
@@ -205,9 +193,9 @@ class _Attempt:
         for page in iter_pages(reading.client, endpoint.path, params, reading.meter, scope=endpoint.scope):
             before = order.last
             self.pages_read += 1
-            vanished = self._census.observe(page)
-            if self._census is not listing.census:
-                listing.census.observe(page)
+            vanished = self._count.observe(page)
+            if self._count is not listing.count:
+                listing.count.observe(page)
             listing.observe(page, order)
             yield page
             reading.after_page()
@@ -228,58 +216,7 @@ class _Attempt:
         """How many rows fewer came than the API counted, over more than one page."""
         if self.cut_short:
             return 0
-        own = self._census.shortage if self.pages_read > 1 else 0
+        own = self._count.shortage if self.pages_read > 1 else 0
         # Taken up at a timestamp, the list leaves out the rows that have none.
         taken_up = self._window != self._listing.window
-        return max(own, self._listing.census.missing) if taken_up else own
-
-
-class _Census:
-    """Counts the rows of a listing against the API's own counts.
-
-    A cursor that counts places skips a row for each that vanishes, or moves behind the reader, before its place.
-    """
-
-    def __init__(self, field: str) -> None:
-        self._field = field
-        self._keys = array("q")
-        self._newcomers = array("q")
-        self._first: int | None = None
-        self._last: int | None = None
-        self._began: datetime | None = None
-
-    @property
-    def is_new(self) -> bool:
-        """Whether no page was counted yet."""
-        return self._first is None and not self._keys
-
-    def observe(self, page: Page) -> int:
-        """Count a page; returns by how many rows the API counts fewer than at the page before."""
-        previous, self._last = self._last, page.total_count
-        if self.is_new:
-            self._first, self._began = page.total_count, page.server_time
-        for row in page.rows:
-            key = hash(repr(row.get("id")))
-            self._keys.append(key)
-            instant = parse_instant(row.get(self._field))
-            if instant and self._began and page.server_time and self._began < instant <= page.server_time:
-                self._newcomers.append(key)
-        return max(0, previous - page.total_count) if previous is not None and page.total_count is not None else 0
-
-    @property
-    def missing(self) -> int:
-        """Rows counted at the first page that never came, over all attempts."""
-        keys = set(self._keys)
-        if self._field == "created_at":
-            keys -= set(self._newcomers)
-        return max(0, (self._first or 0) - len(keys))
-
-    @property
-    def shortage(self) -> int:
-        """Rows that the API counted and did not list.
-
-        By creation, the rows counted at the first page must all come. By update time, those counted at the last.
-        """
-        keys = set(self._keys)
-        by_creation = (self._first or 0) - len(keys - set(self._newcomers)) if self._field == "created_at" else 0
-        return max(0, by_creation, (self._last or 0) - len(keys))
+        return max(own, self._listing.count.missing) if taken_up else own

@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 
 from cogny_source.api.client import Meter
-from cogny_source.arrow import arrow_schema, dump_json
+from cogny_source.arrow import dump_json
+from cogny_source.engine.reading import Tally
 from cogny_source.instants import parse_instant
-from cogny_source.schema import SYNC_RUNS, TOMBSTONE
+from cogny_source.schema import TOMBSTONE
 
 
 @dataclass
@@ -24,6 +26,7 @@ class ResourceRun:
         mode: What was done; see the column of `sync_runs`.
         started_at: When the run began (UTC).
         meter: What its requests cost.
+        tally: What the API and the destination count.
         rows_loaded: Table name to rows that were loaded, one a key and chunk.
         undeclared: Dotted name of each field kept in `extra`, and in how many rows.
         updated_after_before: The watermark before, as the state holds it.
@@ -37,6 +40,7 @@ class ResourceRun:
     mode: str
     started_at: datetime
     meter: Meter = field(default_factory=Meter)
+    tally: Tally = field(default_factory=Tally)
     rows_loaded: Counter[str] = field(default_factory=Counter)
     undeclared: Counter[str] = field(default_factory=Counter)
     updated_after_before: str | None = None
@@ -69,12 +73,14 @@ class SyncResult:
     resources: tuple[ResourceRun, ...]
 
 
-def build_runs_table(run_id: str, runs: Sequence[ResourceRun]) -> pa.Table:
+def build_rows(run_id: str, runs: Sequence[ResourceRun]) -> list[dict[str, Any]]:
     """The rows of `sync_runs` for a run."""
-    return pa.Table.from_pylist([_build_row(run_id, run) for run in runs], schema=arrow_schema(SYNC_RUNS.columns))
+    return [_build_row(run_id, run) for run in runs]
 
 
-def _build_row(run_id: str, run: ResourceRun) -> dict[str, object]:
+def _build_row(run_id: str, run: ResourceRun) -> dict[str, Any]:
+    tally = run.tally
+    faults = None if tally.differences is None else sum(not difference.fresh for difference in tally.differences)
     return {
         "run_id": run_id,
         "resource": run.resource,
@@ -88,6 +94,11 @@ def _build_row(run_id: str, run: ResourceRun) -> dict[str, object]:
         "pages": run.meter.pages,
         "rows": run.meter.rows,
         "total_count": run.meter.total_count,
+        "api_rows": tally.api_rows,
+        "live_rows": tally.live_rows,
+        "unexplained_rows": tally.unexplained_rows,
+        "deleted_rows": tally.deleted_rows,
+        "differences": faults,
         "updated_after_before": parse_instant(run.updated_after_before),
         "updated_after_after": parse_instant(run.updated_after),
         "undeclared_fields": dump_json(dict(run.undeclared)) if run.undeclared else None,

@@ -5,29 +5,30 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.destination.client import WithStateSync
-from dlt.common.destination.exceptions import DestinationException
-from dlt.pipeline.exceptions import PipelineStepFailed
-from filelock import FileLock, Timeout
 
 from cogny_source.api.client import Client, Timing
 from cogny_source.engine.chunk import Chunk
+from cogny_source.engine.destination import Destination
 from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.listing import Reading
-from cogny_source.engine.reader import Plan, claim_state, read_resource
-from cogny_source.engine.record import ResourceRun, SyncResult, build_runs_table
+from cogny_source.engine.journal import Journal
+from cogny_source.engine.ledger import Ledger
+from cogny_source.engine.plan import Census, Plan
+from cogny_source.engine.reader import choose_mode, sync_resource
+from cogny_source.engine.reading import Reading
+from cogny_source.engine.record import ResourceRun, SyncResult
+from cogny_source.engine.state import claim_state
 from cogny_source.engine.stop import StopFlag
 from cogny_source.engine.windows import Window
-from cogny_source.errors import AlreadyRunning, CognyError, ConfigError, LoadFailed, Stopped
+from cogny_source.engine.workspace import hold_lock
+from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped
 from cogny_source.settings import Settings, parse_date, resolve_settings
-from cogny_source.source import make_chunk_source, make_client, select_resources
+from cogny_source.source import Package, make_client, make_package_source, select_resources
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,8 @@ def sync(
     start_date: str | datetime | None = None,
     end_date: str | datetime | None = None,
     full_refresh: bool = False,
+    census: Census = "auto",
+    verify: bool = False,
     progress: Progress | None = None,
     stop: StopFlag | None = None,
 ) -> SyncResult:
@@ -55,6 +58,9 @@ def sync(
         start_date: Rows created before it are left out; wins over the setting.
         end_date: With it, only rows created in `[start_date, end_date)` are read, and no watermark moves.
         full_refresh: Read everything again; old rows stay until the new ones are in.
+        census: When to hold all that the API lists against the destination, to mark deleted rows and to bring rows
+            that are missing: `auto` does where the counts of both sides differ.
+        verify: Compare the destination with the API afterwards, row for row; see `ResourceRun.tally.differences`.
         progress: Called after each page.
         stop: Set from a signal handler to stop after the page in hand.
 
@@ -63,100 +69,33 @@ def sync(
 
     Raises:
         AlreadyRunning: If another run works in the same working directory.
-        LoadFailed: If the destination refuses a load package.
+        LoadFailed: If the destination refuses a load package, or another process keeps holding it.
         Stopped: If `stop` was set; what was complete is loaded.
         CognyError: Whatever ended the reading; what was complete before it is loaded.
     """
     settings = settings or resolve_settings()
-    begin = parse_date(start_date, "start_date") or settings.start_date
-    end = parse_date(end_date, "end_date")
-    if begin and end and begin >= end:
-        raise ConfigError("end_date must be later than start_date")
-    window = Window(begin, end) if end else None
-    plan = Plan(begin, window, full_refresh, settings.overlap_seconds)
+    plan = _make_plan(settings, start_date, end_date, full_refresh=full_refresh, census=census, verify=verify)
     stop = stop or StopFlag()
     stop.check()
-    with _hold_lock(pipeline):
-        state = _restore_state(pipeline)
+    names = select_resources(resources)
+    with hold_lock(Path(pipeline.pipelines_dir), pipeline.pipeline_name):
         client = make_client(settings, Timing(sleep=stop.sleep))
         try:
-            run = _Run(pipeline, client, settings, plan, state, select_resources(resources), progress, stop)
-            return run.execute()
+            return _Run(pipeline, client, settings, plan, names, progress, stop).execute()
         finally:
             client.close()
 
 
-@contextmanager
-def _hold_lock(pipeline: dlt.Pipeline) -> Iterator[None]:
-    """Dlt itself does not lock: two runs in one working directory would break each other's packages."""
-    path = Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as exc:
-        raise AlreadyRunning(f"another run holds {path}; this one changed nothing") from exc
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _restore_state(pipeline: dlt.Pipeline) -> dict[str, Any]:
-    """Load what is pending, then take the state from the destination, which alone knows what it holds.
-
-    A local state may belong to a database that was deleted or swapped; its watermark would leave rows out. What cannot
-    be loaded is let go: its state was never committed, so that its rows are read again.
-    """
-    if pipeline.has_pending_data:
-        _load_pending(pipeline)
-    with _loading(pipeline):
-        pipeline.drop()
-        pipeline.sync_destination()
-    sources: dict[str, Any] = pipeline.state.get("sources", {})
-    resources: dict[str, Any] = sources.get("cogny", {}).get("resources", {})
-    return resources
-
-
-def _load_pending(pipeline: dlt.Pipeline) -> None:
-    try:
-        with _loading(pipeline):
-            if _follows_destination(pipeline):
-                logger.info("loading what an earlier run left pending")
-                pipeline.run()
-                return
-        logger.warning("what an earlier run left pending is of another state of the destination; it is read again")
-    except LoadFailed as error:
-        logger.warning("%s; what an earlier run left pending is read again", error)
-
-
-def _follows_destination(pipeline: dlt.Pipeline) -> bool:
-    """Whether the pending package was made from the state that the destination holds.
-
-    Each package raises the state's version by one at most. A database that was deleted, or restored from a backup, is
-    further behind, and the package's state would hide what it lacks.
-    """
-    with pipeline.destination_client() as client:
-        if not isinstance(client, WithStateSync):
-            return False
-        stored = client.get_stored_state(pipeline.pipeline_name) if client.is_storage_initialized() else None
-    version = stored.version if stored else 0
-    return bool(pipeline.state["_state_version"] - version <= 1)
-
-
-@contextmanager
-def _loading(pipeline: dlt.Pipeline) -> Iterator[None]:
-    try:
-        yield
-    except (PipelineStepFailed, DestinationException) as exc:
-        cause = exc
-        while cause.__cause__ is not None:
-            cause = cause.__cause__  # type: ignore[assignment]
-        where = f"pipeline {pipeline.pipeline_name} in {pipeline.working_dir}"
-        # Around DuckDB's own words dlt guesses at credentials and the internet.
-        text = str(cause).strip() or type(cause).__name__
-        reason = text.splitlines()[0].rpartition("The actual reason given is: ")[2]
-        raise LoadFailed(f"the destination refused a load: {reason} ({where})") from exc
+def _make_plan(
+    settings: Settings, start_date: str | datetime | None, end_date: str | datetime | None, **asked: Any
+) -> Plan:
+    begin = parse_date(start_date, "start_date") or settings.start_date
+    end = parse_date(end_date, "end_date")
+    if begin and end and begin >= end:
+        raise ConfigError("end_date must be later than start_date")
+    if end and (asked["census"] == "always" or asked["verify"]):
+        raise ConfigError("census and verify look at whole tables: leave end_date out")
+    return Plan(begin, Window(begin, end) if end else None, overlap_seconds=settings.overlap_seconds, **asked)
 
 
 @dataclass
@@ -167,76 +106,123 @@ class _Run:
     client: Client
     settings: Settings
     plan: Plan
-    state: dict[str, Any]
     names: list[str]
     progress: Progress | None
     stop: StopFlag
 
     def __post_init__(self) -> None:
         self.run_id = str(uuid.uuid4())
-        self.started_at = datetime.now(UTC)
-        self.runs: dict[str, ResourceRun] = {}
+        started_at = datetime.now(UTC)
+        self.runs = {name: ResourceRun(name, "", started_at) for name in self.names}
         self.readers: dict[str, Iterator[Chunk]] = {}
-        for name in self.names:
-            self._open(name)
+        self.waiting: dict[str, Chunk] = {}
+        self.recorded = False
+        folder = Path(self.pipeline.pipelines_dir) / f"{self.pipeline.pipeline_name}.runs"
+        self.journal = Journal(folder, self.run_id)
+        self.destination = Destination(self.pipeline, self.settings.destination_wait_seconds, self.stop.sleep)
+        self.ledger = Ledger(self.destination, self.names)
 
     def execute(self) -> SyncResult:
         """Read and load until every resource is done."""
-        while self.readers:
-            chunks, error = self._read_chunks()
-            if error is not None:
-                self._end(error)
-            self._load(chunks)
-            if error is not None:
-                raise error
+        self.journal.write(list(self.runs.values()))
+        try:
+            self.ledger.open()
+            for name in self.names:
+                self._open(name)
+            while self.readers:
+                self._take_turn()
+        except ConfigError:
+            self.journal.discard()
+            raise
+        except CognyError as error:
+            if not self.recorded:
+                self._end(error, list(self.runs))
+                self.journal.write(list(self.runs.values()))
+            raise
         return SyncResult(self.run_id, tuple(self.runs.values()))
 
     def _open(self, name: str) -> None:
-        state = claim_state(self.state.get(name, {}), self.settings.origin)
-        run = ResourceRun(name, "", self.started_at)
-        reading = Reading(
-            self.client, ENDPOINTS[name], run.meter, lambda: self._after_page(run), self.settings.chunk_rows
-        )
-        run.mode = self.plan.mode(reading, state)
+        state = claim_state(self.ledger.states.get(name, {}), self.settings.origin)
+        run, endpoint = self.runs[name], ENDPOINTS[name]
+        run.mode = choose_mode(endpoint, state, self.plan)
         run.updated_after_before = run.updated_after = state.get("updated_after")
-        self.runs[name] = run
-        self.readers[name] = read_resource(reading, state, self.plan)
+        reading = Reading(
+            self.client,
+            endpoint,
+            run.meter,
+            lambda: self._after_page(run),
+            self.settings.chunk_rows,
+            history=self.settings.history,
+            tally=run.tally,
+        )
+        self.readers[name] = sync_resource(reading, state, self.plan, self.destination)
 
     def _after_page(self, run: ResourceRun) -> None:
         if self.progress is not None:
             self.progress(run, self.client.limiter.remaining)
         self.stop.check()
 
-    def _read_chunks(self) -> tuple[dict[str, Chunk], CognyError | None]:
-        """The next chunk of each resource that is not done; or those before an error, and the error."""
-        chunks: dict[str, Chunk] = {}
+    def _take_turn(self) -> None:
+        """Read a chunk of each resource and load them; a chunk of state alone waits for rows to go with."""
+        error = self._read_chunks()
+        if error is not None:
+            self._end(error, list(self.readers))
+        if self.readers and not any(chunk.tables for chunk in self.waiting.values()):
+            return
+        try:
+            self._load()
+        except LoadFailed as failure:
+            if error is None:
+                raise
+            logger.warning("%s", failure)
+        if error is not None:
+            raise error
+
+    def _read_chunks(self) -> CognyError | None:
+        """Fetch the next chunk of each resource that is not done, or those before an error."""
         for name in list(self.readers):
             try:
                 chunk = next(self.readers[name])
             except CognyError as error:
-                return chunks, error
-            chunks[name] = chunk
+                self.runs[name].error = str(error)
+                return error
+            held = self.waiting.get(name, Chunk())
+            self.waiting[name] = replace(chunk, state=held.state if chunk.state is None else chunk.state)
             run = self.runs[name]
             for field in sorted(chunk.undeclared.keys() - run.undeclared.keys()):
                 logger.warning("%s: %s fits no column; its values are kept in extra", name, field)
             run.undeclared.update(chunk.undeclared)
             run.count_loaded(chunk.tables)
-            if chunk.state is not None:
-                run.updated_after = chunk.state.get("updated_after")
             if chunk.last:
                 run.finish("done", datetime.now(UTC))
                 del self.readers[name]
-        return chunks, None
+        return None
 
-    def _end(self, error: CognyError) -> None:
-        status = "stopped" if isinstance(error, Stopped) else "failed"
-        for name in self.readers:
+    def _end(self, error: CognyError, names: Sequence[str]) -> None:
+        """Note how the run ended, for the resource that failed and for those that it kept from being read."""
+        failed = [name for name in names if self.runs[name].error] or list(names)
+        for name in names:
+            status = "failed" if name in failed and not isinstance(error, Stopped) else "stopped"
             self.runs[name].finish(status, datetime.now(UTC), str(error))
         self.readers.clear()
 
-    def _load(self, chunks: dict[str, Chunk]) -> None:
-        runs = None if self.readers else build_runs_table(self.run_id, list(self.runs.values()))
-        with _loading(self.pipeline):
-            self.pipeline.run(make_chunk_source(chunks, runs), loader_file_format="parquet")
-        for name, chunk in chunks.items():
-            logger.info("%s: %d rows loaded, updated_after %s", name, chunk.rows, self.runs[name].updated_after)
+    def _load(self) -> None:
+        runs = list(self.runs.values())
+        with self.destination.hold():
+            self.ledger.agree(self.waiting)
+            self.journal.write(runs)
+            turn = self.ledger.next_turn(self.run_id)
+            table = None if self.readers else self.journal.read_table()
+            package = Package(self.waiting, turn, table, self.settings.history)
+            self.ledger.note(self.destination.load(make_package_source(package)), package)
+        if not self.readers:
+            self.journal.clear()
+            self.recorded = True
+        for name, run in self.runs.items():
+            run.updated_after = self.ledger.states.get(name, {}).get("updated_after")
+            chunk = self.waiting.get(name, Chunk())
+            if chunk.rows:
+                logger.info("%s: %d rows loaded, updated_after %s", name, chunk.rows, run.updated_after)
+            elif chunk.last and not run.rows_loaded[name]:
+                logger.info("%s: nothing new, updated_after %s", name, run.updated_after)
+        self.waiting = {}

@@ -1,0 +1,199 @@
+"""The destination: held while it is written, asked what it holds, and named where it refuses."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.common.destination.exceptions import DestinationException
+from dlt.common.versioned_state import decompress_state
+from dlt.destinations.exceptions import DatabaseUndefinedRelation, DestinationConnectionError
+from dlt.destinations.sql_client import SqlClientBase
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from cogny_source.errors import LoadFailed
+from cogny_source.schema import ListSpec, TableSpec
+
+logger = logging.getLogger(__name__)
+
+BATCH_ROWS = 10_000
+# Keys in one query: DuckDB and BigQuery take more, but no longer texts.
+KEYS_A_QUERY = 500
+RETRY_SECONDS = 1.0
+LINE_EVERY_SECONDS = 30.0
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+LOCKED = "Could not set lock on file"
+STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
+
+
+class Destination:
+    """What a pipeline loads into.
+
+    Args:
+        pipeline: The pipeline.
+        wait_seconds: How long to wait for a DuckDB file that another process holds.
+        sleep: Waits that many seconds; may raise `Stopped`.
+    """
+
+    def __init__(
+        self, pipeline: dlt.Pipeline, wait_seconds: float, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.pipeline = pipeline
+        self._wait_seconds = wait_seconds
+        self._sleep = sleep
+        self._client: SqlClientBase[Any] | None = None
+
+    @contextmanager
+    def hold(self) -> Iterator[SqlClientBase[Any]]:
+        """A connection, which keeps every other process out of a DuckDB file while it is open.
+
+        dlt opens and closes its own between the steps of a load; two machines that load at once would take each
+        other's staging tables away.
+
+        Raises:
+            LoadFailed: If the file stays locked, or cannot be opened.
+        """
+        if self._client is not None:
+            yield self._client
+            return
+        with self.naming_failures():
+            self._client = self._open()
+        try:
+            yield self._client
+        finally:
+            client, self._client = self._client, None
+            client.close_connection()
+
+    def load(self, source: DltSource) -> set[str]:
+        """Load a source; returns the ids of its load packages.
+
+        Raises:
+            LoadFailed: If the destination refuses it.
+        """
+        with self.hold(), self.naming_failures():
+            return set(self.pipeline.run(source, loader_file_format="parquet").loads_ids)
+
+    def count_live(self, spec: TableSpec, start: datetime | None, taken_at: datetime | None) -> tuple[int, int]:
+        """Count the rows that are not marked deleted.
+
+        Args:
+            spec: The table.
+            start: Rows created before it are left out.
+            taken_at: An instant.
+
+        Returns:
+            All of them, and those that were not created after the instant.
+        """
+        query = (
+            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END)"
+            f" FROM {spec.name} WHERE deleted_at IS NULL"
+        )
+        values = [taken_at or END_OF_TIME]
+        if start is not None:
+            query += " AND (created_at IS NULL OR created_at >= %s)"
+            values.append(start)
+        for table in self._query(query, *values):
+            live, settled = (column[0].as_py() for column in table.columns)
+            return live, settled
+        return 0, 0
+
+    def read_rows(self, spec: TableSpec, start: datetime | None = None) -> Iterator[pa.Table]:
+        """Read a table's rows, without those created before `start`."""
+        names = ", ".join(column.name for column in spec.columns)
+        query = f"SELECT {names} FROM {spec.name}"
+        if start is None:
+            return self._query(query)
+        return self._query(f"{query} WHERE created_at IS NULL OR created_at >= %s", start)
+
+    def read_lists(self, spec: TableSpec, item: ListSpec, start: datetime | None = None) -> Iterator[pa.Table]:
+        """Read a child table's rows by parent and position, without those of parents created before `start`."""
+        query = f"SELECT {item.parent_column}, position, value FROM {item.name}"
+        order = f" ORDER BY {item.parent_column}, position"
+        if start is None:
+            return self._query(query + order)
+        older = f"SELECT id FROM {spec.name} WHERE created_at < %s"
+        return self._query(f"{query} WHERE {item.parent_column} NOT IN ({older}){order}", start)
+
+    def read_keys(self, spec: TableSpec, keys: Sequence[str]) -> Iterator[pa.Table]:
+        """Read the rows of some keys."""
+        names = ", ".join(column.name for column in spec.columns)
+        for first in range(0, len(keys), KEYS_A_QUERY):
+            some = keys[first : first + KEYS_A_QUERY]
+            places = ", ".join(["%s"] * len(some))
+            yield from self._query(f"SELECT {names} FROM {spec.name} WHERE id IN ({places})", *some)
+
+    def state_ids(self) -> set[str]:
+        """The load ids of every state that was ever committed to the destination."""
+        tables = self._query(STATES, self.pipeline.pipeline_name)
+        return {load_id for table in tables for load_id in table.column(0).to_pylist()}
+
+    def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
+        """The source's states that some load packages committed, the oldest package first."""
+        places = ", ".join(["%s"] * len(load_ids))
+        query = f"SELECT state FROM _dlt_pipeline_state WHERE _dlt_load_id IN ({places}) ORDER BY _dlt_load_id"
+        texts = [text for table in self._query(query, *load_ids) for text in table.column(0).to_pylist()]
+        return [decompress_state(text).get("sources", {}).get("cogny", {}) for text in texts]
+
+    @contextmanager
+    def naming_failures(self) -> Iterator[None]:
+        """Turn what dlt and the disk raise into one sentence.
+
+        Raises:
+            LoadFailed: Instead of them.
+        """
+        try:
+            yield
+        except (PipelineStepFailed, DestinationException, OSError) as exc:
+            where = f"pipeline {self.pipeline.pipeline_name} in {self.pipeline.pipelines_dir}"
+            package = f"load package {exc.load_id}" if isinstance(exc, PipelineStepFailed) and exc.load_id else "a load"
+            raise LoadFailed(
+                f"the destination refused {package}: {_find_reason(exc)} ({where}). Nothing is lost: mend the cause"
+                " and run the same command again"
+            ) from exc
+
+    def _query(self, query: str, *values: object) -> Iterator[pa.Table]:
+        """Read what a query brings, in batches; nothing where its table is not there."""
+        try:
+            with self.hold() as client, client.execute_query(query, *values) as cursor:
+                yield from cursor.iter_arrow(BATCH_ROWS)
+        except DatabaseUndefinedRelation:
+            return
+        except DestinationException as exc:
+            raise LoadFailed(f"the destination does not answer: {_find_reason(exc)}") from exc
+
+    def _open(self) -> SqlClientBase[Any]:
+        waited = 0.0
+        while True:
+            client = self.pipeline.sql_client()
+            try:
+                client.open_connection()
+            except DestinationConnectionError as exc:
+                if LOCKED not in str(exc):
+                    raise
+                reason = _find_reason(exc)
+                if waited >= self._wait_seconds:
+                    raise LoadFailed(
+                        f"another process holds the database, also after {waited:.0f} s: {reason}. Nothing is lost:"
+                        " close that session and run the same command again"
+                    ) from exc
+            else:
+                return client
+            if waited % LINE_EVERY_SECONDS < RETRY_SECONDS:
+                logger.warning("waiting for the database, up to %.0f s: %s", self._wait_seconds - waited, reason)
+            self._sleep(RETRY_SECONDS)
+            waited += RETRY_SECONDS
+
+
+def _find_reason(exc: BaseException) -> str:
+    """The innermost cause's first line: around DuckDB's own words dlt guesses at credentials and the internet."""
+    while exc.__cause__ is not None:
+        exc = exc.__cause__
+    text = str(exc).strip() or type(exc).__name__
+    return text.splitlines()[0].rpartition("The actual reason given is: ")[2]

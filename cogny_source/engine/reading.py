@@ -1,0 +1,90 @@
+"""What every reading of a resource needs, and what the API counts meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from cogny_source.api.client import Meter
+from cogny_source.api.pages import Getter
+from cogny_source.engine.endpoints import Endpoint
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A row that the destination does not hold as the API lists it.
+
+    Attributes:
+        table: The table; a child table's rows differ by parent.
+        key: The row's key.
+        kind: In which way: `missing`, `differs`, `not listed`, `marked deleted, but listed`, `there more than once`,
+            `without a parent`.
+        columns: The columns that differ, as far as they were looked for.
+        fresh: Whether the row changed after the sync had read it; the next sync brings it.
+    """
+
+    table: str
+    key: str
+    kind: str
+    columns: tuple[str, ...] = ()
+    fresh: bool = False
+
+
+@dataclass
+class Tally:
+    """How many rows of a resource there are, on both sides.
+
+    Attributes:
+        api_rows: The API's count without a filter, but for `start_date`; None where it does not say.
+        taken_at: The server's clock when it counted (UTC).
+        live_rows: The destination's rows that are not marked deleted; None where they were not counted.
+        unexplained_rows: By how many the API counts more than those; None where it does not count.
+        deleted_rows: Rows that a census marked deleted; None where none was completed.
+        differences: What a verification found; None where there was none.
+    """
+
+    api_rows: int | None = None
+    taken_at: datetime | None = None
+    live_rows: int | None = None
+    unexplained_rows: int | None = None
+    deleted_rows: int | None = None
+    differences: tuple[Difference, ...] | None = None
+
+    def take(self, api_rows: int | None, taken_at: datetime | None) -> None:
+        """Note a count of the API."""
+        self.api_rows, self.taken_at = api_rows, taken_at
+
+    def unexplained(self, live: int, settled: int) -> int | None:
+        """By how many rows the API counts more than the destination holds; negative where it counts fewer.
+
+        Args:
+            live: The destination's live rows.
+            settled: Those of them that were not created after the API counted; the rest may be in its count or not.
+        """
+        if self.api_rows is None:
+            return None
+        return self.api_rows - min(max(self.api_rows, settled), live)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What every reading of a resource needs.
+
+    Attributes:
+        client: Sends the requests.
+        endpoint: The list.
+        meter: Counts what it costs.
+        after_page: Called after each page; raises `Stopped` once a signal asked the run to stop.
+        chunk_rows: About how many rows make a chunk.
+        history: Whether each version read goes into the table of versions.
+        tally: What the API counts.
+    """
+
+    client: Getter
+    endpoint: Endpoint
+    meter: Meter
+    after_page: Callable[[], None]
+    chunk_rows: int
+    history: bool = False
+    tally: Tally = field(default_factory=Tally)

@@ -1,0 +1,60 @@
+"""Rows that the API counts and does not list: what is missing from a listing, by its own account."""
+
+from __future__ import annotations
+
+from array import array
+from datetime import datetime
+
+from cogny_source.api.pages import Page
+from cogny_source.instants import parse_instant
+
+
+class RowCount:
+    """Counts the rows of a listing against the API's own counts.
+
+    A cursor that counts places skips a row for each that vanishes, or moves behind the reader, before its place.
+    """
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+        self._keys = array("q")
+        self._newcomers = array("q")
+        self._first: int | None = None
+        self._last: int | None = None
+        self._began: datetime | None = None
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no page was counted yet."""
+        return self._first is None and not self._keys
+
+    def observe(self, page: Page) -> int:
+        """Count a page; returns by how many rows the API counts fewer than at the page before."""
+        previous, self._last = self._last, page.total_count
+        if self.is_new:
+            self._first, self._began = page.total_count, page.server_time
+        for row in page.rows:
+            key = hash(repr(row.get("id")))
+            self._keys.append(key)
+            instant = parse_instant(row.get(self._field))
+            if instant and self._began and page.server_time and self._began < instant <= page.server_time:
+                self._newcomers.append(key)
+        return max(0, previous - page.total_count) if previous is not None and page.total_count is not None else 0
+
+    @property
+    def missing(self) -> int:
+        """Rows counted at the first page that never came, over all attempts."""
+        keys = set(self._keys)
+        if self._field == "created_at":
+            keys -= set(self._newcomers)
+        return max(0, (self._first or 0) - len(keys))
+
+    @property
+    def shortage(self) -> int:
+        """Rows that the API counted and did not list.
+
+        By creation, the rows counted at the first page must all come. By update time, those counted at the last.
+        """
+        keys = set(self._keys)
+        by_creation = (self._first or 0) - len(keys - set(self._newcomers)) if self._field == "created_at" else 0
+        return max(0, by_creation, (self._last or 0) - len(keys))

@@ -1,0 +1,16 @@
+COPY cogny_data.reports FROM 'cogny_data_reports.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data.reports__summary__key_findings FROM 'cogny_data_reports__summary__key_findings.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data.sync_runs FROM 'cogny_data_sync_runs.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data.tickets FROM 'cogny_data_tickets.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data.tickets__action_items FROM 'cogny_data_tickets__action_items.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data.warehouses FROM 'cogny_data_warehouses.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data._dlt_loads FROM 'cogny_data__dlt_loads.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data._dlt_pipeline_state FROM 'cogny_data__dlt_pipeline_state.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data._dlt_version FROM 'cogny_data__dlt_version.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data_staging.reports FROM 'cogny_data_staging_reports.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data_staging.reports__summary__key_findings FROM 'cogny_data_staging_reports__summary__key_findings.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data_staging.sync_runs FROM 'cogny_data_staging_sync_runs.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data_staging.tickets FROM 'cogny_data_staging_tickets.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data_staging.tickets__action_items FROM 'cogny_data_staging_tickets__action_items.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data_staging.warehouses FROM 'cogny_data_staging_warehouses.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
+COPY cogny_data_staging._dlt_version FROM 'cogny_data_staging__dlt_version.parquet' (FORMAT 'parquet', COMPRESSION 'zstd');
