@@ -15,7 +15,15 @@ from urllib3.exceptions import NameResolutionError, ReadTimeoutError
 from cogny_source.api.auth import KeyAuth
 from cogny_source.api.envelope import Answer, read_answer
 from cogny_source.api.rate_limit import RateLimiter
-from cogny_source.api.retry import describe_clock, retry_after_seconds, retry_delay, server_epoch
+from cogny_source.api.retry import (
+    Effort,
+    Patience,
+    describe_clock,
+    reason_to_give_up,
+    retry_after_seconds,
+    retry_delay,
+    server_epoch,
+)
 from cogny_source.errors import CognyError, Forbidden, NetworkError, RateLimited, TransientError
 from cogny_source.settings import Settings
 
@@ -56,18 +64,20 @@ class Timing:
         clock: Epoch seconds of this machine.
         sleep: Waits that many seconds; may raise `Stopped`.
         jitter: A random number in [0, 1).
+        stopwatch: Seconds that never run backwards, for how long an outage lasts.
     """
 
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
+    stopwatch: Callable[[], float] = time.monotonic
 
 
 class Client:
     """Sends GET requests to the API. Thread-safe.
 
     Args:
-        settings: Base URL, key, time-outs and the longest wait that is borne.
+        settings: Base URL, key, time-outs, the longest wait and the longest outage that are borne.
         limiter: The pace, shared by all resources of a run.
         timing: Clock, sleep and chance.
     """
@@ -79,6 +89,8 @@ class Client:
         self._auth = KeyAuth(settings.api_key, settings.auth_header)
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/json"
+        self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
+        self._reached = False
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
         """Send a GET request until it is answered or giving up is right.
@@ -93,31 +105,43 @@ class Client:
             The answer.
 
         Raises:
-            TransientError: When the attempts are used up, or the wait asked for is longer than the run bears.
+            TransientError: When the outage, or the wait asked for, is longer than the run bears.
             FatalError: When the API refuses the request.
         """
-        attempt = 0
+        effort = Effort()
         while True:
-            attempt += 1
             self._wait_for_slot(path, meter)
             meter.requests += 1
             try:
                 return self._send(path, params)
-            except CognyError as error:
+            except Forbidden as error:
+                _name_scope(error, scope)
+                raise
+            except TransientError as error:
                 meter.throttled += isinstance(error, RateLimited)
-                delay = retry_delay(error, attempt, self._timing.jitter())
-                if delay is None or delay > self._settings.max_wait_seconds:
-                    _explain(error, scope, delay)
+                delay = self._next_delay(error, effort)
+                if delay is None:
                     raise
                 if isinstance(error, RateLimited):
                     self.limiter.pause(delay)
-                logger.warning("%s; attempt %d is repeated in %.1f s", error, attempt, delay)
+                logger.warning("%s; attempt %d is repeated in %.1f s", error, effort.attempts, delay)
                 meter.retries += 1
-                self._wait(delay, f"{path}: after attempt {attempt}", meter)
+                self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _next_delay(self, error: TransientError, effort: Effort) -> float | None:
+        """Seconds before the next attempt; None to give up, and the error then tells why."""
+        effort.add_failure(error, self._timing.stopwatch())
+        delay = retry_delay(error, effort.attempts, self._timing.jitter())
+        reason = reason_to_give_up(error, delay, effort, self._patience, reached=self._reached)
+        if reason is not None:
+            error.message += f"; {reason}"
+            return None
+        effort.add_wait(delay)
+        return delay
 
     def _send(self, path: str, params: Params) -> Answer:
         request_id = str(uuid.uuid4())
@@ -133,6 +157,7 @@ class Client:
             )
         except requests.RequestException as exc:
             raise NetworkError(_describe_failure(exc, timeouts), request_id=request_id, path=path) from exc
+        self._reached = True
         self.limiter.read_headers(response.headers)
         try:
             answer = read_answer(response, path)
@@ -175,15 +200,10 @@ class Client:
             logger.info("going on after %.1f s (%s)", seconds, reason)
 
 
-def _explain(error: CognyError, scope: str | None, delay: float | None) -> None:
+def _name_scope(error: Forbidden, scope: str | None) -> None:
     """Add to the message what only the sender knows."""
-    if isinstance(error, Forbidden) and scope and scope not in error.message:
+    if scope and scope not in error.message:
         error.message += f"; the key needs the scope {scope}"
-    if delay is None:
-        return
-    asked = isinstance(error, TransientError) and error.retry_after_seconds is not None
-    wait = f"the API asks to wait {delay:.0f} s" if asked else f"the next attempt would be in {delay:.0f} s"
-    error.message += f"; {wait}, longer than max_wait_seconds"
 
 
 def _describe_failure(exc: requests.RequestException, timeouts: tuple[float, float]) -> str:

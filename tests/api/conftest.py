@@ -166,7 +166,7 @@ def make_client(clock: Clock) -> Iterator[Callable[..., Client]]:
     def make(base_url: str, api_key: str = TEST_KEY, **settings: Any) -> Client:
         chosen = Settings(api_key=api_key, base_url=base_url, **{"requests_per_minute": None, **settings})
         pace = Pace(chosen.requests_per_minute, reserve_at_most=chosen.reserve_requests)
-        timing = Timing(clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
+        timing = Timing(clock=clock, sleep=clock.sleep, jitter=lambda: 0.5, stopwatch=clock)
         clients.append(Client(chosen, RateLimiter(pace, clock), timing))
         return clients[-1]
 
