@@ -61,7 +61,7 @@ class Settings:
         start_date: Rows created before it are left out; None for all.
         overlap_seconds: How far behind the watermark an incremental pass begins.
         connect_timeout_seconds: For the connection.
-        read_timeout_seconds: For each read of an answer.
+        read_timeout_seconds: For each read of an answer; the whole answer may take five times as long.
         max_wait_seconds: A wait longer than this ends the run instead, as do waits for one request that add up to more.
         max_outage_seconds: An API that is away for longer ends the run; till then it is asked again and again.
         chunk_rows: About how many rows are loaded and committed at once.

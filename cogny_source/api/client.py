@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import requests
-from urllib3.exceptions import NameResolutionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
 from cogny_source.api.auth import KeyAuth
 from cogny_source.api.envelope import Answer, read_answer
@@ -24,6 +24,7 @@ from cogny_source.api.retry import (
     retry_delay,
     server_epoch,
 )
+from cogny_source.api.transport import Timeouts, describe_failure, read_body
 from cogny_source.errors import CognyError, Forbidden, NetworkError, RateLimited, TransientError
 from cogny_source.settings import Settings
 
@@ -64,7 +65,7 @@ class Timing:
         clock: Epoch seconds of this machine.
         sleep: Waits that many seconds; may raise `Stopped`.
         jitter: A random number in [0, 1).
-        stopwatch: Seconds that never run backwards, for how long an outage lasts.
+        stopwatch: Seconds that never run backwards, for how long an outage or an answer lasts.
     """
 
     clock: Callable[[], float] = time.time
@@ -89,6 +90,7 @@ class Client:
         self._auth = KeyAuth(settings.api_key, settings.auth_header)
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/json"
+        self._timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
         self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
         self._reached = False
 
@@ -144,20 +146,7 @@ class Client:
         return delay
 
     def _send(self, path: str, params: Params) -> Answer:
-        request_id = str(uuid.uuid4())
-        timeouts = (self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds)
-        try:
-            response = self._session.get(
-                self._settings.base_url + path,
-                params=params,
-                headers={"X-Request-ID": request_id},
-                auth=self._auth,
-                timeout=timeouts,
-                allow_redirects=False,
-            )
-        except requests.RequestException as exc:
-            raise NetworkError(_describe_failure(exc, timeouts), request_id=request_id, path=path) from exc
-        self._reached = True
+        response = self._fetch(path, params)
         self.limiter.read_headers(response.headers)
         try:
             answer = read_answer(response, path)
@@ -169,6 +158,26 @@ class Client:
                 error.retry_after_seconds = retry_after_seconds(response.headers, now)
             raise
         return replace(answer, request_id=self._conceal(answer.request_id))
+
+    def _fetch(self, path: str, params: Params) -> requests.Response:
+        """Send the request once and read its answer to the end, whatever it says."""
+        request_id = str(uuid.uuid4())
+        deadline = self._timing.stopwatch() + self._timeouts.answer_seconds
+        try:
+            response = self._session.get(
+                self._settings.base_url + path,
+                params=params,
+                headers={"X-Request-ID": request_id},
+                auth=self._auth,
+                timeout=(self._timeouts.connect_seconds, self._timeouts.read_seconds),
+                allow_redirects=False,
+                stream=True,
+            )
+            self._reached = True
+            read_body(response, lambda: self._timing.stopwatch() > deadline)
+        except (requests.RequestException, HTTPError) as exc:
+            raise NetworkError(describe_failure(exc, self._timeouts), request_id=request_id, path=path) from exc
+        return response
 
     def _conceal_key(self, error: CognyError) -> None:
         """An API that repeats the key in what it says must not bring it into a log."""
@@ -204,20 +213,3 @@ def _name_scope(error: Forbidden, scope: str | None) -> None:
     """Add to the message what only the sender knows."""
     if scope and scope not in error.message:
         error.message += f"; the key needs the scope {scope}"
-
-
-def _describe_failure(exc: requests.RequestException, timeouts: tuple[float, float]) -> str:
-    if isinstance(exc, requests.ConnectTimeout):
-        return f"no connection within {timeouts[0]:g} s"
-    cause = exc.args[0] if exc.args else None
-    if isinstance(exc, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError):
-        return f"no answer within {timeouts[1]:g} s"
-    if isinstance(exc, requests.exceptions.SSLError):
-        return "the TLS connection failed (certificate or protocol)"
-    if isinstance(exc, requests.exceptions.ProxyError):
-        return "the proxy refused the connection"
-    if isinstance(exc, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        return "the answer was cut short"
-    if isinstance(getattr(cause, "reason", None), NameResolutionError):
-        return "the host name cannot be resolved: no network, or a wrong base URL"
-    return "the connection failed or was reset"
