@@ -203,6 +203,19 @@ def test_a_server_that_never_answers_is_given_up(sandbox: SandboxServer, make_cl
     assert meter.requests == 8
 
 
+def test_a_server_that_dribbles_does_not_hold_a_run(
+    sandbox: SandboxServer, clock: Clock, meter: Meter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """By the real time, a body whose every read is quick is left at the deadline of the whole and asked for again."""
+    sandbox.switches.stall_seconds = 2.0
+    sandbox.fail_next("dribble")
+    settings = Settings(api_key=STANDARD, base_url=sandbox.base_url, read_timeout_seconds=0.2)
+    client = Client(settings, RateLimiter(Pace(None), clock), Timing(clock, clock.sleep))
+    assert client.get("/warehouses", {}, meter).data == sandbox.world.rows("warehouses")
+    assert (meter.requests, caplog.messages[0].split(" (")[0]) == (2, "the answer did not end within 1 s")
+    client.close()
+
+
 def test_a_body_that_stalls_half_way_is_told_as_such(edge: Edge, make_client: Made) -> None:
     """A time-out within the body is a time-out, not a reset."""
     edge.will_answer(b'{"success":', headers={"Content-Length": "500"}, hangs=True)
