@@ -21,6 +21,7 @@ from cogny_source.instants import parse_instant
 BASE_URL = "https://api.cogny.com/v1"
 DEVELOPMENT_PREFIX = "sk_test_"
 STANDARD_REQUESTS_PER_MINUTE = 100.0
+TIMEOUTS = ("connect_timeout_seconds", "read_timeout_seconds")
 PLAIN_URL = "base_url must be a plain URL such as https://api.cogny.com/v1"
 MISSING_KEY = (
     "No API key. Set it in the environment: export SOURCES__COGNY__API_KEY=sk_live_...\n"
@@ -43,6 +44,7 @@ class CognyConfiguration(BaseConfiguration):
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
+    max_outage_seconds: float = 900.0
     chunk_rows: int = 15_000
     history: bool = True
     destination_wait_seconds: float = 300.0
@@ -61,8 +63,9 @@ class Settings:
         start_date: Rows created before it are left out; None for all.
         overlap_seconds: How far behind the watermark an incremental pass begins.
         connect_timeout_seconds: For the connection.
-        read_timeout_seconds: For each read of an answer.
-        max_wait_seconds: A wait longer than this ends the run instead.
+        read_timeout_seconds: For each read of an answer; the whole answer may take five times as long.
+        max_wait_seconds: A wait longer than this ends the run instead, as do waits for one request that add up to more.
+        max_outage_seconds: An API that is away for longer ends the run; till then it is asked again and again.
         chunk_rows: About how many rows are loaded and committed at once.
         history: Whether each version of a ticket or report is kept in its table of versions.
         destination_wait_seconds: How long a database that another process holds is waited for.
@@ -78,6 +81,7 @@ class Settings:
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
+    max_outage_seconds: float = 900.0
     chunk_rows: int = 15_000
     history: bool = True
     destination_wait_seconds: float = 300.0
@@ -95,10 +99,10 @@ class Settings:
         _check_base_url(self.base_url)
         if self.auth_header not in ("bearer", "x-api-key"):
             raise ConfigError(f"auth_header is {self.auth_header!r}; it may be bearer or x-api-key")
-        for name in ("connect_timeout_seconds", "read_timeout_seconds", "max_wait_seconds", "chunk_rows"):
+        for name in (*TIMEOUTS, "max_wait_seconds", "max_outage_seconds", "chunk_rows"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0")
-        for name in ("connect_timeout_seconds", "read_timeout_seconds"):
+        for name in TIMEOUTS:
             if isinf(getattr(self, name)):
                 raise ConfigError(f"{name} must have an end")
         if self.requests_per_minute is not None and not 1 <= self.requests_per_minute < inf:

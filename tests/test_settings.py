@@ -32,6 +32,7 @@ DEFAULTS = {
     "max_wait_seconds": 3600.0,
     "history": True,
     "destination_wait_seconds": 300.0,
+    "max_outage_seconds": 900.0,
 }
 
 Set = Callable[..., None]
@@ -124,6 +125,7 @@ def test_every_setting_comes_from_the_environment(env: Set) -> None:
         connect_timeout_seconds="1.5",
         read_timeout_seconds="2.5",
         max_wait_seconds="30",
+        max_outage_seconds="1200",
         chunk_rows="500",
     )
     assert resolve_settings() == Settings(
@@ -137,6 +139,7 @@ def test_every_setting_comes_from_the_environment(env: Set) -> None:
         connect_timeout_seconds=1.5,
         read_timeout_seconds=2.5,
         max_wait_seconds=30.0,
+        max_outage_seconds=1200.0,
         chunk_rows=500,
     )
 
@@ -303,6 +306,8 @@ def test_a_base_url_that_is_no_plain_url_is_refused(base_url: str) -> None:
         ("read_timeout_seconds", -1, "read_timeout_seconds must be greater than 0"),
         ("read_timeout_seconds", float("nan"), "read_timeout_seconds must be greater than 0"),
         ("max_wait_seconds", 0, "max_wait_seconds must be greater than 0"),
+        ("max_outage_seconds", 0, "max_outage_seconds must be greater than 0"),
+        ("max_outage_seconds", float("nan"), "max_outage_seconds must be greater than 0"),
         ("chunk_rows", 0, "chunk_rows must be greater than 0"),
         ("requests_per_minute", 0.9, "requests_per_minute must be 1 or more"),
         ("requests_per_minute", float("nan"), "requests_per_minute must be 1 or more"),

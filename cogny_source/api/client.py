@@ -10,12 +10,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import requests
-from urllib3.exceptions import NameResolutionError, ReadTimeoutError
+from urllib3.exceptions import HTTPError
 
 from cogny_source.api.auth import KeyAuth
 from cogny_source.api.envelope import Answer, read_answer
 from cogny_source.api.rate_limit import RateLimiter
-from cogny_source.api.retry import describe_clock, retry_after_seconds, retry_delay, server_epoch
+from cogny_source.api.retry import (
+    Effort,
+    Patience,
+    describe_clock,
+    reason_to_give_up,
+    retry_after_seconds,
+    retry_delay,
+    server_epoch,
+)
+from cogny_source.api.transport import Timeouts, describe_failure, read_body
 from cogny_source.errors import CognyError, Forbidden, NetworkError, RateLimited, TransientError
 from cogny_source.settings import Settings
 
@@ -56,18 +65,20 @@ class Timing:
         clock: Epoch seconds of this machine.
         sleep: Waits that many seconds; may raise `Stopped`.
         jitter: A random number in [0, 1).
+        stopwatch: Seconds that never run backwards, for how long an outage or an answer lasts.
     """
 
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
+    stopwatch: Callable[[], float] = time.monotonic
 
 
 class Client:
     """Sends GET requests to the API. Thread-safe.
 
     Args:
-        settings: Base URL, key, time-outs and the longest wait that is borne.
+        settings: Base URL, key, time-outs, the longest wait and the longest outage that are borne.
         limiter: The pace, shared by all resources of a run.
         timing: Clock, sleep and chance.
     """
@@ -79,6 +90,9 @@ class Client:
         self._auth = KeyAuth(settings.api_key, settings.auth_header)
         self._session = requests.Session()
         self._session.headers["Accept"] = "application/json"
+        self._timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
+        self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
+        self._reached = False
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
         """Send a GET request until it is answered or giving up is right.
@@ -93,46 +107,46 @@ class Client:
             The answer.
 
         Raises:
-            TransientError: When the attempts are used up, or the wait asked for is longer than the run bears.
+            TransientError: When the outage, or the wait asked for, is longer than the run bears.
             FatalError: When the API refuses the request.
         """
-        attempt = 0
+        effort = Effort()
         while True:
-            attempt += 1
             self._wait_for_slot(path, meter)
             meter.requests += 1
             try:
                 return self._send(path, params)
-            except CognyError as error:
+            except Forbidden as error:
+                _name_scope(error, scope)
+                raise
+            except TransientError as error:
                 meter.throttled += isinstance(error, RateLimited)
-                delay = retry_delay(error, attempt, self._timing.jitter())
-                if delay is None or delay > self._settings.max_wait_seconds:
-                    _explain(error, scope, delay)
+                delay = self._next_delay(error, effort)
+                if delay is None:
                     raise
                 if isinstance(error, RateLimited):
                     self.limiter.pause(delay)
-                logger.warning("%s; attempt %d is repeated in %.1f s", error, attempt, delay)
+                logger.warning("%s; attempt %d is repeated in %.1f s", error, effort.attempts, delay)
                 meter.retries += 1
-                self._wait(delay, f"{path}: after attempt {attempt}", meter)
+                self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
+    def _next_delay(self, error: TransientError, effort: Effort) -> float | None:
+        """Seconds before the next attempt; None to give up, and the error then tells why."""
+        effort.add_failure(error, self._timing.stopwatch())
+        delay = retry_delay(error, effort.attempts, self._timing.jitter())
+        reason = reason_to_give_up(error, delay, effort, self._patience, reached=self._reached)
+        if reason is not None:
+            error.message += f"; {reason}"
+            return None
+        effort.add_wait(delay)
+        return delay
+
     def _send(self, path: str, params: Params) -> Answer:
-        request_id = str(uuid.uuid4())
-        timeouts = (self._settings.connect_timeout_seconds, self._settings.read_timeout_seconds)
-        try:
-            response = self._session.get(
-                self._settings.base_url + path,
-                params=params,
-                headers={"X-Request-ID": request_id},
-                auth=self._auth,
-                timeout=timeouts,
-                allow_redirects=False,
-            )
-        except requests.RequestException as exc:
-            raise NetworkError(_describe_failure(exc, timeouts), request_id=request_id, path=path) from exc
+        response = self._fetch(path, params)
         self.limiter.read_headers(response.headers)
         try:
             answer = read_answer(response, path)
@@ -144,6 +158,26 @@ class Client:
                 error.retry_after_seconds = retry_after_seconds(response.headers, now)
             raise
         return replace(answer, request_id=self._conceal(answer.request_id))
+
+    def _fetch(self, path: str, params: Params) -> requests.Response:
+        """Send the request once and read its answer to the end, whatever it says."""
+        request_id = str(uuid.uuid4())
+        deadline = self._timing.stopwatch() + self._timeouts.answer_seconds
+        try:
+            response = self._session.get(
+                self._settings.base_url + path,
+                params=params,
+                headers={"X-Request-ID": request_id},
+                auth=self._auth,
+                timeout=(self._timeouts.connect_seconds, self._timeouts.read_seconds),
+                allow_redirects=False,
+                stream=True,
+            )
+            self._reached = True
+            read_body(response, lambda: self._timing.stopwatch() > deadline)
+        except (requests.RequestException, HTTPError) as exc:
+            raise NetworkError(describe_failure(exc, self._timeouts), request_id=request_id, path=path) from exc
+        return response
 
     def _conceal_key(self, error: CognyError) -> None:
         """An API that repeats the key in what it says must not bring it into a log."""
@@ -175,29 +209,7 @@ class Client:
             logger.info("going on after %.1f s (%s)", seconds, reason)
 
 
-def _explain(error: CognyError, scope: str | None, delay: float | None) -> None:
+def _name_scope(error: Forbidden, scope: str | None) -> None:
     """Add to the message what only the sender knows."""
-    if isinstance(error, Forbidden) and scope and scope not in error.message:
+    if scope and scope not in error.message:
         error.message += f"; the key needs the scope {scope}"
-    if delay is None:
-        return
-    asked = isinstance(error, TransientError) and error.retry_after_seconds is not None
-    wait = f"the API asks to wait {delay:.0f} s" if asked else f"the next attempt would be in {delay:.0f} s"
-    error.message += f"; {wait}, longer than max_wait_seconds"
-
-
-def _describe_failure(exc: requests.RequestException, timeouts: tuple[float, float]) -> str:
-    if isinstance(exc, requests.ConnectTimeout):
-        return f"no connection within {timeouts[0]:g} s"
-    cause = exc.args[0] if exc.args else None
-    if isinstance(exc, requests.ReadTimeout) or isinstance(cause, ReadTimeoutError):
-        return f"no answer within {timeouts[1]:g} s"
-    if isinstance(exc, requests.exceptions.SSLError):
-        return "the TLS connection failed (certificate or protocol)"
-    if isinstance(exc, requests.exceptions.ProxyError):
-        return "the proxy refused the connection"
-    if isinstance(exc, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
-        return "the answer was cut short"
-    if isinstance(getattr(cause, "reason", None), NameResolutionError):
-        return "the host name cannot be resolved: no network, or a wrong base URL"
-    return "the connection failed or was reset"

@@ -10,7 +10,7 @@ from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.state import State, lower_state
-from cogny_source.engine.workspace import restore_state
+from cogny_source.engine.workspace import check_schema, restore_state
 from cogny_source.source import Package
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ class Ledger:
 
     def open(self) -> None:
         """Take the state from the destination."""
+        check_schema(self._destination.pipeline)
         with self._destination.hold():
             source_state = restore_state(self._destination)
             self._known = self._destination.state_ids()

@@ -80,6 +80,18 @@ def restore_state(destination: Destination) -> dict[str, Any]:
     return state
 
 
+def check_schema(pipeline: dlt.Pipeline) -> None:
+    """Let go of a working directory whose schema is gone; without it not even a connection can be made."""
+    try:
+        if pipeline.default_schema_name:
+            pipeline.schemas[pipeline.default_schema_name]
+    except UNREADABLE as error:
+        logger.warning(
+            "the schema in %s cannot be read (%s); it is made anew", pipeline.working_dir, type(error).__name__
+        )
+        _drop_working_directory(pipeline)
+
+
 def _load_pending(destination: Destination) -> None:
     pipeline = destination.pipeline
     try:

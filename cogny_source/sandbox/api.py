@@ -124,7 +124,17 @@ class Api:
         return [dress(self.switches, row) for row in self.world.rows(resource)]
 
     def _next_fault(self, number: int) -> str | None:
-        return self._script.popleft() if self._script else draw_fault(self.switches, number)
+        if self._script:
+            return self._script.popleft()
+        switches = self.switches
+        if switches.away_requests:
+            switches.away_requests -= 1
+            return "html_521"
+        return draw_fault(switches, number)
+
+    def _is_revoked(self, number: int) -> bool:
+        most = self.switches.revoked_after_requests
+        return most is not None and number > most
 
     def _struck(self, request: Request, fault: str | None) -> Answer | None:
         """What a fault answers, or None if the request is answered after all."""
@@ -149,7 +159,7 @@ class Api:
         try:
             key = presented_key(request.headers) or ""
             access = self.keys.get(key)
-            if access is None:
+            if access is None or self._is_revoked(request.number):
                 raise ApiError(401, "UNAUTHORIZED", "the API key is missing or invalid")
             allowance = self._take(key, access)
             if allowance is not None:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable, MutableMapping
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 TRANSPORT = "sandbox.transport"
 
+_DRIBBLES = 100
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -47,6 +49,8 @@ class SandboxApp:
             await _reset(scope[TRANSPORT], receive)
         elif answer.fault == "cut_short":
             await _send_part(answer, scope[TRANSPORT], receive, send)
+        elif answer.fault == "dribble":
+            await _send_slowly(answer, self._api.switches.stall_seconds, send)
         else:
             await _send_whole(answer, send)
 
@@ -75,6 +79,16 @@ async def _send_part(answer: Answer, transport: asyncio.Transport, receive: Rece
     await send({"type": "http.response.body", "body": answer.body[: len(answer.body) // 2], "more_body": True})
     transport.close()
     await _until_disconnected(receive)
+
+
+async def _send_slowly(answer: Answer, seconds: float, send: Send) -> None:
+    """Send the body in small pieces, spread over the time."""
+    await send(_start(answer))
+    size = ceil(len(answer.body) / _DRIBBLES) or 1
+    for start in range(0, len(answer.body), size):
+        await asyncio.sleep(seconds / _DRIBBLES)
+        await send({"type": "http.response.body", "body": answer.body[start : start + size], "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
 
 
 async def _reset(transport: asyncio.Transport, receive: Receive) -> None:

@@ -17,6 +17,7 @@ REQUEST_FAULTS = (
     "empty_200",
     "success_false",
     "cut_short",
+    "dribble",
 )
 
 _UNREADABLE = ("yesterday", "2025-02-30T10:00:00Z", "1738578600", "", "0000-00-00 00:00:00")

@@ -6,9 +6,9 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from dataclasses import MISSING, fields
 from typing import Any
 
-from cogny_source.sandbox.switches import Switches
+from cogny_source.sandbox.switches import ORDERS, Switches
 
-_OPTIONAL_COUNTS = ("requests_per_minute", "cursor_lifetime_pages")
+_OPTIONAL_COUNTS = ("revoked_after_requests", "requests_per_minute", "cursor_lifetime_pages")
 
 
 def add_switch_flags(parser: ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def read_switches(arguments: Namespace) -> Switches:
 def _metavar(name: str) -> str:
     forms = {
         "ignored_filters": "RESOURCE=NAME[+NAME],…",
-        "ignored_sorts": "RESOURCE[=oldest_first|newest_first],…",
+        "ignored_sorts": f"RESOURCE[={'|'.join(ORDERS)}],…",
         "pagination_omitted": "RESOURCE,…",
     }
     return forms.get(name, "VALUE")

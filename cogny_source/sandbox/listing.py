@@ -26,6 +26,14 @@ FILTERS = {
     "warehouses": ("status", *_BOUNDS),
 }
 
+# Field, and whether it descends.
+_FORCED_SORTS = {
+    "oldest_first": ("created_at", False),
+    "newest_first": ("created_at", True),
+    "least_recently_updated_first": ("updated_at", False),
+    "recently_updated_first": ("updated_at", True),
+}
+
 
 @dataclass(frozen=True)
 class Cursor:
@@ -121,7 +129,7 @@ def select_page(table: Table, query: Query, switches: Switches) -> Page:
     if switches.repeat_cursor and query.cursor is not None and not switches.missing_cursor:
         pagination |= {"has_more": True, "next_cursor": query.cursor.encode()}
     if switches.total_count:
-        pagination["total_count"] = len(keys)
+        pagination["total_count"] = len(table if switches.total_count_unfiltered else keys)
     return Page(ids, pagination)
 
 
@@ -162,7 +170,7 @@ def _check_cursor(cursor: Cursor, resource: str, asked: dict[str, str], switches
 def _read_sort(resource: str, asked: Mapping[str, str], switches: Switches) -> tuple[str, bool]:
     forced = switches.forced_order(resource)
     if forced is not None:
-        return "created_at", forced == "newest_first"
+        return _FORCED_SORTS[forced]
     text = asked.get("sort", "created_at")
     field = text.removeprefix("-")
     if field in SORT_FIELDS:

@@ -9,6 +9,7 @@ from typing import Any
 
 RESOURCE_NAMES = frozenset({"tickets", "reports", "warehouses"})
 EVERY_FILTER = "*"
+ORDERS = ("oldest_first", "newest_first", "least_recently_updated_first", "recently_updated_first")
 
 _UNFILTERED: Mapping[str, frozenset[str]] = MappingProxyType({"warehouses": frozenset({EVERY_FILTER})})
 _UNSORTED: Mapping[str, str] = MappingProxyType({"warehouses": "oldest_first"})
@@ -29,6 +30,8 @@ class Switches:
     # Faults that strike a request.
     away: bool = False
     """Every request answers an HTML page with status 521."""
+    away_requests: int = 0
+    """The next so many requests do; the switch counts down to 0, and the outage is over."""
     reset: float = 0.0
     """The connection is reset before an answer."""
     stall: float = 0.0
@@ -44,9 +47,13 @@ class Switches:
     """200 with `"success": false` and a code that no page documents."""
     cut_short: float = 0.0
     """The body ends before its Content-Length."""
+    dribble: float = 0.0
+    """The body comes in small pieces, and takes `stall_seconds`."""
     latency_seconds: float = 0.0
 
-    # Rate limits and headers.
+    # Keys, rate limits and headers.
+    revoked_after_requests: int | None = None
+    """Once the server has answered so many requests, every key is refused with 401."""
     requests_per_minute: int | None = None
     """A limit for every key but test keys, in place of the key's own."""
     window_seconds: float = 60.0
@@ -64,11 +71,14 @@ class Switches:
     ignored_filters: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Resource to the parameters it ignores; `*` stands for all. Warehouses ignore all unless named here."""
     ignored_sorts: Mapping[str, str] = field(default_factory=dict)
-    """Resource to the order in which it comes instead: `oldest_first` or `newest_first` (by creation)."""
+    """Resource to the order in which it comes instead: `oldest_first` or `newest_first` by creation,
+    `least_recently_updated_first` or `recently_updated_first` by update, under which rows move as they change."""
     pagination_omitted: frozenset[str] = frozenset({"warehouses"})
     """Resources that come whole, without `pagination`."""
     inclusive_bounds: bool = False
     total_count: bool = True
+    total_count_unfiltered: bool = False
+    """`total_count` counts all rows of the resource, whatever the filters."""
     cursor_kind: str = "keyset"
     """`keyset` or `offset`."""
     cursor_lifetime_pages: int | None = None
@@ -127,7 +137,7 @@ class Switches:
         return EVERY_FILTER in ignored or name in ignored
 
     def forced_order(self, resource: str) -> str | None:
-        """The creation order in which a resource comes whatever `sort` says, or None if it heeds `sort`."""
+        """The order in which a resource comes whatever `sort` says, or None if it heeds `sort`."""
         return self.ignored_sorts.get(resource, _UNSORTED.get(resource))
 
 
@@ -188,7 +198,7 @@ def _one_of(*choices: str) -> Check:
     return check
 
 
-_ORDER = _one_of("oldest_first", "newest_first")
+_ORDER = _one_of(*ORDERS)
 
 
 def _names(value: Any) -> frozenset[str]:
@@ -231,6 +241,7 @@ _CHECKS |= {
     "fault_seed": _seed,
     "stall_seconds": _number,
     "latency_seconds": _number,
+    "revoked_after_requests": _count_or_none,
     "requests_per_minute": _count_or_none,
     "cursor_lifetime_pages": _count_or_none,
     "window_seconds": _window,

@@ -56,7 +56,7 @@ class Canned:
     Attributes:
         status: The HTTP status.
         body: What is sent of the body.
-        headers: Sent as they are; `Content-Length` fits the body unless it is among them.
+        headers: Sent as they are; `Content-Length` fits the body unless it or `Transfer-Encoding` is among them.
         hangs: Whether the connection stays open and silent after the body.
     """
 
@@ -67,12 +67,20 @@ class Canned:
 
 
 class Edge:
-    """A server on the loopback that sends canned answers, the last of them for ever, and keeps what it was sent."""
+    """A server on the loopback that sends canned answers, the last of them for ever, and keeps what it was sent.
+
+    Attributes:
+        received: Path and headers of each request.
+        connections: The client's port of each request; those of one connection have the same.
+        before_each_byte: Set, bodies come byte by byte, and it is called before each.
+    """
 
     def __init__(self) -> None:
         """Bind a free port."""
         self._answers: list[Canned] = []
         self.received: list[tuple[str, dict[str, str]]] = []
+        self.connections: list[int] = []
+        self.before_each_byte: Callable[[], None] | None = None
         self._released = threading.Event()
         edge = self
 
@@ -120,16 +128,25 @@ class Edge:
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         self.received.append((request.path, dict(request.headers.items())))
+        self.connections.append(request.client_address[1])
         canned = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         request.send_response_only(canned.status)
-        for name, value in {"Content-Length": str(len(canned.body)), **canned.headers}.items():
+        length = {} if "Transfer-Encoding" in canned.headers else {"Content-Length": str(len(canned.body))}
+        for name, value in {**length, **canned.headers}.items():
             request.send_header(name, value)
         request.end_headers()
-        request.wfile.write(canned.body)
-        request.wfile.flush()
+        self._send_body(request, canned.body)
         if canned.hangs:
             self._released.wait()
             request.close_connection = True
+
+    def _send_body(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        if self.before_each_byte is None:
+            request.wfile.write(body)
+            return
+        for number in range(len(body)):
+            self.before_each_byte()
+            request.wfile.write(body[number : number + 1])
 
 
 @pytest.fixture
@@ -166,7 +183,7 @@ def make_client(clock: Clock) -> Iterator[Callable[..., Client]]:
     def make(base_url: str, api_key: str = TEST_KEY, **settings: Any) -> Client:
         chosen = Settings(api_key=api_key, base_url=base_url, **{"requests_per_minute": None, **settings})
         pace = Pace(chosen.requests_per_minute, reserve_at_most=chosen.reserve_requests)
-        timing = Timing(clock=clock, sleep=clock.sleep, jitter=lambda: 0.5)
+        timing = Timing(clock=clock, sleep=clock.sleep, jitter=lambda: 0.5, stopwatch=clock)
         clients.append(Client(chosen, RateLimiter(pace, clock), timing))
         return clients[-1]
 

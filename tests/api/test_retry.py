@@ -9,34 +9,22 @@ from math import inf
 import pytest
 
 from cogny_source.api.retry import (
-    MAX_ATTEMPTS,
+    Effort,
+    Patience,
     describe_clock,
     parse_number,
+    reason_to_give_up,
     retry_after_seconds,
     retry_delay,
     server_epoch,
 )
-from cogny_source.errors import (
-    AlreadyRunning,
-    AuthError,
-    BadRequest,
-    CognyError,
-    ConfigError,
-    ContractError,
-    FatalError,
-    Forbidden,
-    LoadFailed,
-    NetworkError,
-    NotFound,
-    PaginationError,
-    RateLimited,
-    ServerError,
-    Stopped,
-    TransientError,
-)
+from cogny_source.errors import NetworkError, RateLimited, ServerError, TransientError
 
 MIDNIGHT = 1748822400.0  # Mon, 02 Jun 2025 00:00:00 GMT
 ATTEMPTS = range(1, 10)
+KINDS = [TransientError, ServerError, NetworkError]
+# A quarter of an hour and an hour, the defaults.
+PATIENCE = Patience(max_outage_seconds=900.0, max_wait_seconds=3600.0)
 
 
 @pytest.fixture(params=["UTC0", "EST5", "IST-5:30"])
@@ -49,58 +37,145 @@ def zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     time.tzset()
 
 
-@pytest.mark.parametrize("kind", [TransientError, ServerError, NetworkError])
+@pytest.mark.parametrize("kind", KINDS)
 def test_transient_errors_back_off_exponentially_to_a_minute(kind: type[TransientError]) -> None:
-    """Each attempt doubles the longest wait up to 60 s; the eighth attempt is the last."""
+    """Each attempt doubles the longest wait up to 60 s, however many follow."""
     delays = [retry_delay(kind("away"), attempt, 1.0) for attempt in ATTEMPTS]
-    assert delays == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, None, None]
-    assert MAX_ATTEMPTS == 8
+    assert delays == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+    assert retry_delay(kind("away"), 100_000, 1.0) == 60.0
 
 
-@pytest.mark.parametrize(("jitter", "delays"), [(0.0, [0.0] * 7), (0.25, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0])])
+@pytest.mark.parametrize(
+    ("jitter", "delays"),
+    [(0.25, [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0]), (0.0, [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.0])],
+)
 def test_back_off_is_spread_by_full_jitter(jitter: float, delays: list[float]) -> None:
-    """The wait is drawn between nothing and its longest."""
-    assert [retry_delay(ServerError("away"), attempt, jitter) for attempt in range(1, 8)] == delays
+    """The wait is drawn between next to nothing, a tenth, and its longest."""
+    assert [retry_delay(ServerError("away"), attempt, jitter) for attempt in range(1, 8)] == pytest.approx(delays)
 
 
 def test_a_429_without_advice_waits_a_minute() -> None:
     """The publisher's example waits 60 s, whatever the attempt and the jitter."""
-    delays = [retry_delay(RateLimited("slow down"), attempt, 0.1) for attempt in ATTEMPTS]
-    assert delays == [60.0] * 7 + [None, None]
+    assert {retry_delay(RateLimited("slow down"), attempt, 0.1) for attempt in ATTEMPTS} == {60.0}
 
 
-@pytest.mark.parametrize("kind", [TransientError, ServerError, NetworkError, RateLimited])
-@pytest.mark.parametrize("advice", [0.0, 1.5, 45.0, 86400.0])
+@pytest.mark.parametrize("kind", [*KINDS, RateLimited])
+@pytest.mark.parametrize("advice", [1.0, 1.5, 45.0, 86400.0])
 def test_advice_is_followed_to_the_letter(kind: type[TransientError], advice: float) -> None:
-    """What the API asks for is neither spread nor shortened, yet ends with the eighth attempt."""
-    delays = [retry_delay(kind("away", retry_after_seconds=advice), attempt, 0.1) for attempt in ATTEMPTS]
-    assert delays == [advice] * 7 + [None, None]
+    """What the API asks for is neither spread nor shortened."""
+    delays = {retry_delay(kind("away", retry_after_seconds=advice), attempt, 0.5) for attempt in ATTEMPTS}
+    assert delays == {advice}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, RateLimited])
+def test_advice_to_come_back_at_once_is_not_followed_without_end(kind: type[TransientError]) -> None:
+    """Less than a second is stretched up to one, so that no attempts follow each other without a wait."""
+    delays = [retry_delay(kind("away", retry_after_seconds=0.0), attempt, 0.5) for attempt in ATTEMPTS]
+    assert delays == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0])
+
+
+def give_up(
+    error: TransientError, delay: float, effort: Effort, patience: Patience = PATIENCE, *, reached: bool = True
+) -> str | None:
+    """The decision about a client that was answered before, unless told."""
+    return reason_to_give_up(error, delay, effort, patience, reached=reached)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_outage_is_given_up_when_the_next_wait_would_pass_its_bound(kind: type[TransientError]) -> None:
+    """Time counts, not attempts, and the bound itself belongs to what is borne."""
+    effort = Effort(attempts=5000, waited_seconds=5000.0, away_seconds=870.0)
+    assert give_up(kind("away"), 30.0, effort) is None
+    assert give_up(kind("away"), 30.5, effort) == "tried 5000 times in 870 s"
+
+
+def test_one_attempt_is_told_in_words() -> None:
+    """A bound that the first failure passes leaves one attempt."""
+    assert give_up(ServerError("away"), 1.0, Effort(attempts=1, away_seconds=899.5)) == "tried once in 900 s"
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("kind", "reached", "attempts", "reason"),
     [
-        kind("no")
-        for kind in (
-            CognyError,
-            ConfigError,
-            FatalError,
-            AuthError,
-            Forbidden,
-            NotFound,
-            BadRequest,
-            ContractError,
-            PaginationError,
-            LoadFailed,
-            AlreadyRunning,
-        )
-    ]
-    + [Stopped(15)],
-    ids=lambda error: type(error).__name__,
+        (NetworkError, False, 7, None),
+        (NetworkError, False, 8, "tried 8 times in 62 s"),
+        (NetworkError, True, 8, None),
+        (ServerError, False, 8, None),
+        (RateLimited, False, 8, None),
+    ],
 )
-def test_everything_else_is_final(error: CognyError) -> None:
-    """An error that repeating cannot mend is given up at once."""
-    assert retry_delay(error, 1, 0.5) is None
+def test_an_api_that_was_never_reached_is_given_up_after_eight_attempts(
+    kind: type[TransientError], reached: bool, attempts: int, reason: str | None
+) -> None:
+    """A wrong base URL or a machine without network is told within a minute; an outage is something else."""
+    effort = Effort(attempts, waited_seconds=61.5, away_seconds=61.5)
+    assert give_up(kind("away"), 30.0, effort, reached=reached) == reason
+
+
+def test_a_429_is_waited_for_until_its_waits_add_up() -> None:
+    """Outages do not bound it: the API is there."""
+    effort = Effort(attempts=5000, waited_seconds=3540.0, away_seconds=0.0)
+    assert give_up(RateLimited("slow down"), 60.0, effort) is None
+    reason = "waited 3540 s already, and 61 s more would exceed max_wait_seconds"
+    assert give_up(RateLimited("slow down"), 61.0, effort) == reason
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ServerError("away"), "the next attempt would be in 0 s"),
+        (NetworkError("away"), "the next attempt would be in 0 s"),
+        (ServerError("away", retry_after_seconds=0.0), "the API asks to wait 0 s"),
+        (RateLimited("slow down"), "the next attempt would be in 60 s"),
+        (RateLimited("slow down", retry_after_seconds=0.0), "the API asks to wait 0 s"),
+    ],
+)
+def test_a_wait_beyond_the_longest_is_never_borne(error: TransientError, told: str) -> None:
+    """Whoever bears no wait gives up at the first one, also in an outage and when nothing is asked for."""
+    patience = Patience(max_outage_seconds=900.0, max_wait_seconds=1e-9)
+    reason = give_up(error, retry_delay(error, 1, 0.0), Effort(attempts=1), patience)
+    assert reason == f"{told}, longer than max_wait_seconds"
+
+
+def test_advice_beyond_the_longest_outage_is_told_as_such() -> None:
+    """A 503 that asks for more than is borne names the setting; a 429 does not depend on it."""
+    effort = Effort(attempts=1)
+    reason = "the API asks to wait 901 s, longer than max_outage_seconds"
+    assert give_up(ServerError("away", retry_after_seconds=901.0), 901.0, effort) == reason
+    assert give_up(RateLimited("slow down", retry_after_seconds=901.0), 901.0, effort) is None
+
+
+def test_an_outage_counts_from_its_first_failure() -> None:
+    """Waits and slow attempts count, the time before the first failure does not."""
+    effort = Effort()
+    for now in (1000.0, 1070.0, 1100.0):
+        effort.add_failure(ServerError("away"), now)
+        effort.add_wait(10.0)
+    assert (effort.attempts, effort.waited_seconds, effort.away_seconds) == (3, 30.0, 100.0)
+
+
+@pytest.mark.parametrize("step", [0.0, -5.0])
+def test_an_outage_lasts_as_long_as_its_waits_at_least(step: float) -> None:
+    """Under a stopwatch that stands still or runs backwards an outage comes to its end."""
+    effort = Effort()
+    for number in range(4):
+        effort.add_failure(NetworkError("away"), number * step)
+        effort.add_wait(10.0)
+    assert effort.away_seconds == 30.0
+
+
+def test_a_429_ends_an_outage() -> None:
+    """An API that turns requests away is there: what fails after it is an outage of its own."""
+    effort = Effort()
+    for error, now in [(ServerError("away"), 0.0), (ServerError("away"), 800.0), (RateLimited("slow down"), 850.0)]:
+        effort.add_failure(error, now)
+    assert effort.away_seconds == 0.0
+    effort.add_wait(300.0)
+    effort.add_failure(ServerError("away"), 1150.0)
+    assert (effort.attempts, effort.away_seconds) == (4, 0.0)
+    effort.add_wait(5.0)
+    effort.add_failure(ServerError("away"), 1160.0)
+    assert effort.away_seconds == 10.0
 
 
 @pytest.mark.parametrize(

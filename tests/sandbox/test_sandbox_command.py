@@ -118,7 +118,9 @@ def test_process_ends_with_its_parent() -> None:
 
 
 @pytest.mark.usefixtures("keep_signals")
-@pytest.mark.parametrize("flags", [["--reset", "7"], ["--ignored-sorts", "users"], ["--churn-per-page", "-1"]])
+@pytest.mark.parametrize(
+    "flags", [["--reset", "7"], ["--ignored-sorts", "users"], ["--churn-per-page", "-1"], ["--dribble", "-1"]]
+)
 def test_nonsense_on_the_command_line(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A flag that makes no sense ends with exit code 2 and names the switch."""
     with pytest.raises(SystemExit) as exit_info:

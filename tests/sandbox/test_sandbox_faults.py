@@ -56,6 +56,29 @@ def test_away_strikes_everything_but_the_control_routes(sandbox: SandboxServer, 
     assert get("/tickets").status_code == 200
 
 
+def test_an_outage_ends_by_itself(sandbox: SandboxServer, get: Get) -> None:
+    """The next so many requests meet 521, then the origin is back; the switch tells how many are left."""
+    assert get("/tickets").status_code == 200
+    sandbox.switches.away_requests = 3
+    assert [get("/tickets").status_code for _ in range(2)] == [521, 521]
+    assert sandbox.switches.as_dict()["away_requests"] == 1
+    assert [get("/tickets", key=key).status_code for key in ("wrong", "wrong", "sk_test_sandbox")] == [521, 401, 200]
+    assert [record.fault for record in sandbox.requests] == [None, *["html_521"] * 3, None, None]
+
+
+def test_keys_are_revoked_in_the_middle_of_a_run(sandbox: SandboxServer, get: Get) -> None:
+    """Once the server has answered so many requests, whatever they met, every key is unknown, until told otherwise."""
+    sandbox.switches.revoked_after_requests = 3
+    sandbox.fail_next("error_500")
+    assert [get("/tickets").status_code for _ in range(5)] == [500, 200, 200, 401, 401]
+    answer = get("/reports", key="sk_live_reports_only_sandbox")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (401, "UNAUTHORIZED")
+    sandbox.switches.revoked_after_requests = None
+    assert get("/tickets").status_code == 200
+    sandbox.switches.revoked_after_requests = 0
+    assert get("/tickets").status_code == 401
+
+
 def test_error_500_is_an_envelope(sandbox: SandboxServer, get: Get) -> None:
     """The API's own failure has an error envelope."""
     sandbox.switches.error_500 = 1.0
@@ -105,6 +128,28 @@ def test_cut_short_ends_before_its_length(sandbox: SandboxServer, get: Get) -> N
     assert get("/tickets").status_code == 200
 
 
+def test_a_dribbling_body_is_slow_and_whole(sandbox: SandboxServer, get: Get) -> None:
+    """No read of it takes long, the whole takes the time of a stall, and the connection serves the next request."""
+    sandbox.switches.stall_seconds = 0.2
+    sandbox.fail_next("dribble", "dribble")
+    started = time.monotonic()
+    assert get("/tickets", limit=100).json()["data"] == sandbox.world.rows("tickets")[:100]
+    assert time.monotonic() - started >= 0.2
+    assert get("/tickets/none").status_code == 404
+    assert [(record.status, record.fault) for record in sandbox.requests] == [(200, "dribble"), (404, "dribble")]
+
+
+def test_a_reader_that_hangs_up_ends_a_dribble(sandbox: SandboxServer) -> None:
+    """Headers and first bytes are there at once; whoever leaves after them does not hold up the end of the server."""
+    sandbox.switches.update({"dribble": 1.0, "stall_seconds": 200})
+    headers = {"X-API-Key": "sk_test_sandbox"}
+    with pytest.raises(requests.ConnectionError, match="Read timed out"):
+        requests.get(sandbox.base_url + "/tickets", headers=headers, timeout=0.05)
+    started = time.monotonic()
+    sandbox.stop()
+    assert time.monotonic() - started < 5
+
+
 def test_stall_outlasts_a_reader(sandbox: SandboxServer) -> None:
     """A stalled answer does not come in time, and does not hold up the end of the server."""
     sandbox.switches.update({"stall": 1.0, "stall_seconds": 20})
@@ -151,6 +196,29 @@ def test_ignored_sorts(sandbox: SandboxServer, walk: Walk, order: str) -> None:
     sandbox.switches.ignored_sorts = {"reports": order}
     rows = sandbox.world.rows("reports")
     assert walk("reports", sort="-updated_at", limit=7) == (rows if order == "oldest_first" else rows[::-1])
+
+
+@pytest.mark.parametrize("resource", ["tickets", "reports"])
+@pytest.mark.parametrize("order", ["least_recently_updated_first", "recently_updated_first"])
+def test_ignored_sorts_by_update(sandbox: SandboxServer, walk: Walk, resource: str, order: str) -> None:
+    """A list that ignores sort may come by time of update, one way or the other."""
+    sandbox.switches.ignored_sorts = {resource: order}
+    rows = sorted(sandbox.world.rows(resource), key=lambda row: (parse_instant(row["updated_at"]), row["id"]))
+    assert walk(resource, sort="-created_at", limit=7) == (rows[::-1] if order == "recently_updated_first" else rows)
+
+
+@pytest.mark.parametrize(("order", "comes"), [("least_recently_updated_first", 2), ("recently_updated_first", 1)])
+def test_rows_move_under_an_order_by_update(sandbox: SandboxServer, get: Get, order: str, comes: int) -> None:
+    """A row that changes between two pages comes again at the end, or, latest first, does not come at its new place."""
+    sandbox.switches.ignored_sorts = {"tickets": order}
+    body = get("/tickets", sort="created_at", limit=100).json()
+    rows, moved = body["data"], body["data"][0]["id"]
+    sandbox.world.patch("tickets", moved, notes="changed")
+    while body["pagination"]["has_more"]:
+        body = get("/tickets", sort="created_at", limit=100, cursor=body["pagination"]["next_cursor"]).json()
+        rows += body["data"]
+    assert [row["id"] for row in rows].count(moved) == comes
+    assert len(rows) == 249 + comes
 
 
 def test_pagination_omitted(sandbox: SandboxServer, get: Get) -> None:
@@ -225,6 +293,19 @@ def test_total_count_may_be_missing(sandbox: SandboxServer, get: Get) -> None:
     """Pagination goes without total_count on demand."""
     sandbox.switches.total_count = False
     assert list(get("/tickets").json()["pagination"]) == ["has_more", "next_cursor"]
+
+
+def test_total_count_may_ignore_the_filters(sandbox: SandboxServer, get: Get) -> None:
+    """Every row of the resource is counted, and only those asked for are listed."""
+    opened = sum(row["status"] == "open" for row in sandbox.world.rows("tickets"))
+    sandbox.switches.total_count_unfiltered = True
+    pagination = get("/tickets", status="open", limit=100).json()["pagination"]
+    assert (pagination["total_count"], pagination["has_more"]) == (250, opened > 100)
+    assert get("/tickets", status="none").json()["pagination"] == {
+        "has_more": False,
+        "next_cursor": None,
+        "total_count": 250,
+    }
 
 
 def test_churn_changes_rows_after_each_page(sandbox: SandboxServer, get: Get) -> None:

@@ -173,6 +173,13 @@ def test_switches_over_http(sandbox: SandboxServer) -> None:
     )
 
 
+def test_an_outage_and_a_revoked_key_over_http(sandbox: SandboxServer, get: Get) -> None:
+    """Other processes let the origin go away for some requests, and end the life of every key."""
+    assert control(sandbox, "PUT", "switches", {"away_requests": 2, "revoked_after_requests": 4})[0] == 200
+    assert [get("/tickets").status_code for _ in range(5)] == [521, 521, 200, 200, 401]
+    assert control(sandbox, "GET", "switches")[1] == Switches(revoked_after_requests=4).as_dict()
+
+
 @pytest.mark.parametrize(
     ("method", "route"),
     [("GET", "nothing"), ("GET", "rows/users"), ("GET", "rows"), ("POST", "switches"), ("DELETE", "rows/tickets")],

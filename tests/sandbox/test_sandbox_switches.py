@@ -11,6 +11,7 @@ import pytest
 
 from cogny_source.sandbox import Switches
 from cogny_source.sandbox.flags import add_switch_flags, read_switches
+from cogny_source.sandbox.switches import ORDERS
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,11 @@ from cogny_source.sandbox.flags import add_switch_flags, read_switches
         ("reset", "often"),
         ("reset", True),
         ("away", 1),
+        ("away_requests", -1),
+        ("dribble", 2),
+        ("revoked_after_requests", -1),
+        ("revoked_after_requests", 1.5),
+        ("total_count_unfiltered", 1),
         ("stall_seconds", -1),
         ("window_seconds", 0),
         ("clock_offset_seconds", "1h"),
@@ -35,6 +41,7 @@ from cogny_source.sandbox.flags import add_switch_flags, read_switches
         ("pagination_omitted", ["users"]),
         ("pagination_omitted", 3),
         ("ignored_sorts", {"tickets": "sideways"}),
+        ("ignored_sorts", {"tickets": "updated_first"}),
         ("ignored_sorts", {"users": "oldest_first"}),
         ("ignored_filters", {"users": ["status"]}),
         ("ignored_filters", {"tickets": "status"}),
@@ -58,6 +65,7 @@ def test_switches_survive_json() -> None:
         reset=0.25,
         retry_after="date",
         cursor_lifetime_pages=3,
+        revoked_after_requests=4,
         ignored_filters={"reports": frozenset({"status", "sort"})},
         ignored_sorts={"tickets": "newest_first"},
         pagination_omitted=frozenset(),
@@ -70,6 +78,12 @@ def test_ignored_sorts_may_be_a_plain_list() -> None:
     switches = Switches()
     switches.update({"ignored_sorts": ["tickets"]})
     assert switches.ignored_sorts == {"tickets": "oldest_first"}
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_each_order_is_a_flag(order: str) -> None:
+    """By update as well as by creation."""
+    assert parse("--ignored-sorts", f"tickets={order}") == Switches(ignored_sorts={"tickets": order})
 
 
 def test_warehouses_ignore_everything_unless_named() -> None:
@@ -107,6 +121,7 @@ def test_flags_set_switches() -> None:
             "--ignored-sorts",
             "reports,tickets=newest_first",
         ),
+        *("--away-requests", "3", "--dribble", "0.25", "--revoked-after-requests", "0", "--total-count-unfiltered"),
     )
     assert told == Switches(
         away=True,
@@ -119,4 +134,8 @@ def test_flags_set_switches() -> None:
         pagination_omitted=frozenset(),
         ignored_filters={"reports": frozenset({"updated_after", "status"}), "tickets": frozenset({"*"})},
         ignored_sorts={"reports": "oldest_first", "tickets": "newest_first"},
+        away_requests=3,
+        dribble=0.25,
+        revoked_after_requests=0,
+        total_count_unfiltered=True,
     )
