@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dlt
 import duckdb
 import pytest
-from support import KEY, ROOT, Script
+from support import KEY, NAME, ROOT, Script, make_pipeline
 
 from cogny_source.sandbox import SandboxServer, World
 
@@ -61,3 +62,24 @@ def database(tmp_path: Path) -> Callable[[str], list[tuple[object, ...]]]:
             return connection.execute(query).fetchall()
 
     return ask
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dlt.Pipeline]:
+    """A pipeline into a DuckDB file of its own, in this process."""
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "ERROR")
+    yield make_pipeline(tmp_path)
+    dlt.pipeline(NAME, pipelines_dir=str(tmp_path / "pipelines")).deactivate()
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Callable[[str], list[tuple[object, ...]]]:
+    """Ask, or change, the database that a pipeline of this process wrote."""
+
+    def query(sql: str) -> list[tuple[object, ...]]:
+        with duckdb.connect(str(tmp_path / "cogny.duckdb")) as connection:
+            connection.execute("SET TimeZone = 'UTC'; SET schema = 'cogny_data'")
+            return connection.execute(sql).fetchall()
+
+    return query

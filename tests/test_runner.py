@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import dlt
-import duckdb
 import pytest
+from support import make_pipeline, settings_for
 from truth import assert_exact
 
 from cogny_source import cogny_source, sync
@@ -18,44 +17,6 @@ from cogny_source.engine.stop import StopFlag
 from cogny_source.errors import AlreadyRunning, ConfigError, LoadFailed, ServerError, Stopped
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
-
-NAME = "cogny"
-
-
-@pytest.fixture
-def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dlt.Pipeline]:
-    """A pipeline into a DuckDB file of its own."""
-    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
-    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "ERROR")
-    yield make_pipeline(tmp_path)
-    dlt.pipeline(NAME, pipelines_dir=str(tmp_path / "pipelines")).deactivate()
-
-
-def make_pipeline(folder: Path) -> dlt.Pipeline:
-    """The same pipeline anew, as another process would make it."""
-    return dlt.pipeline(
-        NAME,
-        pipelines_dir=str(folder / "pipelines"),
-        destination=dlt.destinations.duckdb(str(folder / "cogny.duckdb")),
-        dataset_name="cogny_data",
-    )
-
-
-def settings_for(server: SandboxServer, **values: Any) -> Settings:
-    """Settings for the sandbox."""
-    return Settings("sk_test_sandbox", server.base_url, requests_per_minute=None, **values)
-
-
-@pytest.fixture
-def ask(tmp_path: Path) -> Callable[[str], list[tuple[Any, ...]]]:
-    """Ask the database."""
-
-    def query(sql: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(tmp_path / "cogny.duckdb")) as connection:
-            connection.execute("SET TimeZone = 'UTC'; SET schema = 'cogny_data'")
-            return connection.execute(sql).fetchall()
-
-    return query
 
 
 def test_source_alone_works_under_a_plain_run(
