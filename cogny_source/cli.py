@@ -192,6 +192,7 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
     from rich.logging import RichHandler
 
     from cogny_source.display import print_differences, print_open_tickets, print_summary, show_progress
+    from cogny_source.engine.destination import Destination
     from cogny_source.engine.runner import sync
     from cogny_source.logs import configure_logging
     from cogny_source.settings import resolve_settings
@@ -223,9 +224,10 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
     if not out.is_terminal:
         out = Console(width=max(out.width, SUMMARY_WIDTH))
     if not options.quiet:
-        print_summary(out, result, pipeline)
-        if options.sandbox:
-            print_open_tickets(out, pipeline)
+        with Destination(pipeline, settings.destination_wait_seconds, stop.sleep).hold():
+            print_summary(out, result, pipeline)
+            if options.sandbox:
+                print_open_tickets(out, pipeline)
     faults = print_differences(out, result, quiet=options.quiet) if options.verify else 0
     if faults:
         raise VerificationFailed(f"{faults} rows of the database are not as the API lists them; --census mends them")

@@ -52,7 +52,7 @@ class ListSpec:
         return (
             Column(self.parent_column, "text", "Key of the parent row.", nullable=False),
             Column("position", "bigint", "Place in the list, from 0."),
-            Column("value", "text", "The element; null where it is no text (the list is then kept in `extra`)."),
+            Column("value", "text", "The element; null for null, and for what is no text (`extra` then has the list)."),
             Column(TOMBSTONE, "bool", "Always null here: it marks, on its way in, a list that became empty."),
             LOAD_ID,
         )

@@ -97,13 +97,14 @@ class Package:
 
     Attributes:
         chunks: Resource name to the chunk to load.
-        turn: Names the package in the source's state: its `id`, and the id of the one `after` which it comes.
+        turn: Names the package in the source's state, so that each commits one, even where nothing else changes in it:
+            by their states runs on other machines see that this one loads too.
         runs: Rows for `sync_runs`; None where the run goes on.
         history: Whether the tables of versions are filled.
     """
 
     chunks: Mapping[str, Chunk]
-    turn: Mapping[str, str | None]
+    turn: str
     runs: pa.Table | None = None
     history: bool = True
 
@@ -143,9 +144,7 @@ def _supply_one(chunk: Chunk) -> Supply:
     return lambda _: iter([chunk])
 
 
-def _make_resource(
-    spec: TableSpec, supply: Supply, *, history: bool, turn: Mapping[str, str | None] | None = None
-) -> DltResource:
+def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str | None = None) -> DltResource:
     specs = [spec, spec.versions] if history and spec.versions is not None else [spec]
     hints = {table.name: _table_hints(table) for table in specs}
     columns: dict[str, Sequence[Column]] = {table.name: table.columns for table in specs}
@@ -169,7 +168,7 @@ def _make_resource(
     return dlt.resource(extract, name=spec.name)
 
 
-def _make_runs_resource(runs: pa.Table, turn: Mapping[str, str | None]) -> DltResource:
+def _make_runs_resource(runs: pa.Table, turn: str) -> DltResource:
     hints = _table_hints(SYNC_RUNS)
 
     def extract() -> Iterator[Any]:
@@ -179,9 +178,9 @@ def _make_runs_resource(runs: pa.Table, turn: Mapping[str, str | None]) -> DltRe
     return dlt.resource(extract, name=SYNC_RUNS.name)
 
 
-def _note_turn(turn: Mapping[str, str | None] | None) -> None:
+def _note_turn(turn: str | None) -> None:
     if turn is not None:
-        dlt.current.source_state()["turn"] = dict(turn)
+        dlt.current.source_state()["turn"] = turn
 
 
 def _empty_table(columns: Sequence[Column]) -> pa.Table:

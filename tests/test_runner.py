@@ -14,7 +14,7 @@ from truth import assert_exact
 from cogny_source import cogny_source, sync
 from cogny_source.engine.record import ResourceRun
 from cogny_source.engine.stop import StopFlag
-from cogny_source.errors import AlreadyRunning, ConfigError, LoadFailed, ServerError, Stopped
+from cogny_source.errors import AlreadyRunning, ConfigError, Stopped
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
 
@@ -105,52 +105,6 @@ def test_second_run_is_turned_away(sandbox: SandboxServer, pipeline: dlt.Pipelin
     finally:
         go_on.set()
         first.join()
-
-
-def test_refused_load_is_named_and_retried(
-    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, tmp_path: Path
-) -> None:
-    """A database that another process holds fails the run with the cause, and the next run loses nothing."""
-    sync(pipeline, settings_for(sandbox))
-    ask("ALTER TABLE tickets RENAME TO tickets_away")
-    sandbox.world.patch("tickets", sandbox.world.rows("tickets")[0]["id"], notes="changed")
-    with pytest.raises(LoadFailed, match="tickets"):
-        sync(make_pipeline(tmp_path), settings_for(sandbox))
-    ask("ALTER TABLE tickets_away RENAME TO tickets")
-    sync(make_pipeline(tmp_path), settings_for(sandbox))
-    assert_exact(ask, sandbox.world)
-
-
-def test_pending_package_is_loaded_first(
-    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, tmp_path: Path
-) -> None:
-    """A package that waits for its destination is loaded before anything is read, and what it holds is not lost."""
-    sync(pipeline, settings_for(sandbox))
-    extract_only(sandbox, pipeline, "tickets", "while away")
-    assert make_pipeline(tmp_path).has_pending_data
-    sandbox.switches.away = True
-    with pytest.raises(ServerError):
-        sync(make_pipeline(tmp_path), settings_for(sandbox, max_wait_seconds=1e-9))
-    sandbox.switches.away = False
-    assert ask("SELECT count(*) FROM tickets WHERE notes = 'while away'") == [(1,)]
-
-
-def test_pending_package_of_a_deleted_database_is_let_go(
-    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, tmp_path: Path
-) -> None:
-    """A package whose database is gone would bring a watermark without the rows before it: all is read anew."""
-    sync(pipeline, settings_for(sandbox))
-    extract_only(sandbox, pipeline, "tickets", "while away")
-    (tmp_path / "cogny.duckdb").unlink()
-    sync(make_pipeline(tmp_path), settings_for(sandbox))
-    assert_exact(ask, sandbox.world)
-
-
-def extract_only(sandbox: SandboxServer, pipeline: dlt.Pipeline, resource: str, notes: str) -> None:
-    """Change a row and leave its package extracted, as a process killed before the load does."""
-    sandbox.world.patch(resource, sandbox.world.rows(resource)[0]["id"], notes=notes)
-    source = cogny_source(api_key="sk_test_sandbox", base_url=sandbox.base_url).with_resources(resource)
-    pipeline.extract(source, loader_file_format="parquet")
 
 
 def test_rows_of_two_origins_do_not_mix(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:

@@ -51,13 +51,13 @@ class Answer:
 
     Attributes:
         data: The envelope's `data`.
-        pagination: The envelope's `pagination`; empty where there is none.
+        pagination: The envelope's `pagination`; None where it has none, empty where that says nothing.
         server_time: The server's clock when it answered (UTC), or None where neither envelope nor header tells.
         request_id: The id of the request, as the API gave it back, else as it was sent.
     """
 
     data: Any
-    pagination: dict[str, Any]
+    pagination: dict[str, Any] | None
     server_time: datetime | None
     request_id: str | None
 
@@ -131,7 +131,7 @@ def _build_answer(envelope: dict[str, Any], response: Response, request_id: str 
     stamp = parse_instant(meta.get("timestamp")) if isinstance(meta, dict) else None
     return Answer(
         envelope["data"],
-        pagination or {},
+        (pagination or {}) if "pagination" in envelope else None,
         stamp or parse_http_date(response.headers.get("Date")),
         request_id,
     )

@@ -15,6 +15,7 @@ from cogny_source.errors import ContractError, PaginationError
 logger = logging.getLogger(__name__)
 
 PAGE_ROWS = 100
+MORE_OR_NOT = "the API does not say whether the list goes on (has_more)"
 # A list may repeat pages when the same rows change again; this many in a row bring nothing new.
 MAX_STALE_PAGES = 100
 # A list may grow while it is read; beyond twice what the API counts, and this many rows, it has no end.
@@ -32,6 +33,7 @@ class Page:
         total_count: How many rows the API counts for the list; None where it does not say.
         server_time: The server's clock when it answered (UTC); None where neither envelope nor header tells.
         request_id: The id of the request that brought it.
+        unclear: Whether it belongs to a list with pagination and does not say whether another page follows.
     """
 
     rows: list[dict[str, Any]]
@@ -40,11 +42,13 @@ class Page:
     total_count: int | None
     server_time: datetime | None
     request_id: str | None
+    unclear: bool = False
 
     @property
     def list_rows(self) -> int | None:
         """How many rows the list holds, as far as its first page tells."""
-        return len(self.rows) if self.total_count is None and not self.has_more else self.total_count
+        complete = not self.has_more and not self.unclear
+        return len(self.rows) if self.total_count is None and complete else self.total_count
 
 
 class Getter(Protocol):
@@ -54,8 +58,13 @@ class Getter(Protocol):
         """Read one answer."""
 
 
-def read_page(answer: Answer, path: str) -> Page:
+def read_page(answer: Answer, path: str, *, following: bool = False) -> Page:
     """Check an answer's shape.
+
+    Args:
+        answer: The answer.
+        path: The list's path, for messages.
+        following: Whether a page came before, so that the list has pagination.
 
     Raises:
         ContractError: If its data is no list of objects, or it does not say whether more follows.
@@ -65,13 +74,12 @@ def read_page(answer: Answer, path: str) -> Page:
         raise ContractError(
             "the API answered a list request with something else", request_id=answer.request_id, path=path
         )
-    has_more = answer.pagination.get("has_more", False)
-    cursor = answer.pagination.get("next_cursor")
-    if not isinstance(has_more, bool) or (cursor and "has_more" not in answer.pagination):
-        raise ContractError(
-            "the API does not say whether the list goes on (has_more)", request_id=answer.request_id, path=path
-        )
-    total = answer.pagination.get("total_count")
+    pagination = answer.pagination or {}
+    has_more = pagination.get("has_more", False)
+    cursor = pagination.get("next_cursor")
+    if not isinstance(has_more, bool) or (cursor and "has_more" not in pagination):
+        raise ContractError(MORE_OR_NOT, request_id=answer.request_id, path=path)
+    total = pagination.get("total_count")
     return Page(
         rows=rows,
         has_more=has_more,
@@ -79,6 +87,7 @@ def read_page(answer: Answer, path: str) -> Page:
         total_count=total if isinstance(total, int) and not isinstance(total, bool) else None,
         server_time=answer.server_time,
         request_id=answer.request_id,
+        unclear="has_more" not in pagination and (following or answer.pagination is not None),
     )
 
 
@@ -101,13 +110,16 @@ def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope
     guard = _Guard(path)
     query: dict[str, str | int] = {**params, "limit": PAGE_ROWS}
     while True:
-        page = read_page(client.get(path, query, meter, scope=scope), path)
+        page = read_page(client.get(path, query, meter, scope=scope), path, following="cursor" in query)
         meter.pages += 1
         meter.rows += len(page.rows)
         if page.total_count is not None:
             meter.total_count = max(page.total_count, meter.total_count or 0)
         logger.debug("%s: page of %d rows, request id %s", path, len(page.rows), page.request_id)
         guard.check(page)
+        if page.unclear and len(page.rows) == PAGE_ROWS:
+            # Without any pagination a list is complete; with one that is empty, a full page may be the first of many.
+            raise ContractError(MORE_OR_NOT, request_id=page.request_id, path=path)
         yield page
         if not page.has_more:
             return

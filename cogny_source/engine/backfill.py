@@ -94,6 +94,6 @@ def _read_chunks(listing: Listing, state_at: StateAt) -> Iterator[Chunk]:
 def _cut_state(listing: Listing, state_at: StateAt) -> dict[str, Any] | None:
     cut = listing.safe_cut
     if cut is None:
-        logger.info("%s: no safe point to resume at yet", listing.reading.endpoint.path)
+        logger.debug("%s: no safe point to resume at yet", listing.reading.endpoint.path)
         return state_at([listing.window])
     return state_at([Window(cut, listing.window.end)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,7 @@ from cogny_source.engine.roll import Roll
 from cogny_source.engine.state import State, accepts, note_census
 from cogny_source.engine.verification import verify
 from cogny_source.engine.windows import MARGIN_SECONDS
-from cogny_source.errors import BadRequest
+from cogny_source.errors import BadRequest, ContractError
 from cogny_source.instants import format_instant, parse_instant, shift
 from cogny_source.schema import DELETED_AT
 
@@ -86,7 +86,14 @@ class Settlement:
             self._measure()
         wanted = tally.unexplained_rows and not accepts(self._state, tally.unexplained_rows)
         if self._plan.census == "always" or (self._plan.census == "auto" and wanted):
-            yield from self._take_census()
+            surplus = yield from self._take_census()
+            if surplus:
+                yield Chunk(state=self._state)
+                raise ContractError(
+                    f"the API counts {surplus} rows more than it lists, each time anew; should the next run find the"
+                    " same, it takes that for the API's way to count",
+                    path=self._reading.endpoint.path,
+                )
         elif wanted:
             logger.warning("%s: %s", name, describe_difference(tally.unexplained_rows or 0))
         if self._plan.verify:
@@ -98,8 +105,12 @@ class Settlement:
         live, settled = self._destination.count_live(self._spec, self._start, tally.taken_at)
         tally.live_rows, tally.unexplained_rows = live, tally.unexplained(live, settled)
 
-    def _take_census(self) -> Iterator[Chunk]:
-        """Bring what the destination lacks or holds otherwise, and mark what the API no longer lists."""
+    def _take_census(self) -> Generator[Chunk, None, int]:
+        """Bring what the destination lacks or holds otherwise, and mark what the API no longer lists.
+
+        Returns:
+            How many rows the API counts beyond those that it lists, unless that was accepted before.
+        """
         tally, name = self._reading.tally, self._spec.name
         logger.info("%s: taking a census", name)
         roll = Roll(self._reading, self._start)
@@ -126,6 +137,7 @@ class Settlement:
             self._state = note_census(self._state, tally.unexplained_rows)
         if tally.unexplained_rows:
             logger.warning("%s: also after a census, %s", name, describe_difference(tally.unexplained_rows))
+        return 0 if accepts(self._state, tally.unexplained_rows or 0) else roll.surplus
 
     def _mark(self, gone: list[str], deleted_at: datetime) -> Chunk:
         """The rows that are gone, as the destination holds them, with `deleted_at`."""

@@ -135,11 +135,12 @@ class Destination:
         return {load_id for table in tables for load_id in table.column(0).to_pylist()}
 
     def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
-        """The source's states that some load packages committed, the oldest package first."""
+        """The states by resource that some load packages committed, the oldest package first."""
         places = ", ".join(["%s"] * len(load_ids))
         query = f"SELECT state FROM _dlt_pipeline_state WHERE _dlt_load_id IN ({places}) ORDER BY _dlt_load_id"
         texts = [text for table in self._query(query, *load_ids) for text in table.column(0).to_pylist()]
-        return [decompress_state(text).get("sources", {}).get("cogny", {}) for text in texts]
+        sources = [decompress_state(text).get("sources", {}).get("cogny", {}) for text in texts]
+        return [source.get("resources", {}) for source in sources]
 
     @contextmanager
     def naming_failures(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from cogny_source.api.pages import Page
@@ -77,11 +77,11 @@ class _Observer:
             older += start is not None and instant < shift(start, -MARGIN_SECONDS)
         if older and not self._told:
             self._told = True
+            total = listing.total_count
             logger.warning(
-                "%s ignores updated_after: each sync lists all %s rows, %s requests",
+                "%s ignores updated_after: each sync lists all %s",
                 listing.reading.endpoint.path,
-                listing.total_count if listing.total_count is not None else "its",
-                -(-listing.total_count // len(page.rows)) if listing.total_count else "many",
+                f"{total} rows, {-(-total // len(page.rows))} requests" if total is not None else "its rows",
             )
 
 
@@ -105,7 +105,8 @@ def _final_state(listing: Listing, observer: _Observer, state: dict[str, Any]) -
             listing.reading.endpoint.path,
             CLOCKLESS_OVERLAP_SECONDS,
         )
-        mark = shift(observer.newest, -CLOCKLESS_OVERLAP_SECONDS)
+        # A row that is stamped in the future must not hide what changes until then.
+        mark = shift(min(observer.newest, datetime.now(UTC)), -CLOCKLESS_OVERLAP_SECONDS)
     if mark is None:
         return None
     return {**state, "updated_after": format_instant(mark)}

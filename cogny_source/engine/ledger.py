@@ -29,7 +29,6 @@ class Ledger:
         self._names = names
         self._known: set[str] = set()
         self._theirs: list[dict[str, State]] = []
-        self._turn: str | None = None
         self._turns = 0
         self.states: dict[str, State] = {}
 
@@ -37,10 +36,8 @@ class Ledger:
         """Take the state from the destination."""
         check_schema(self._destination.pipeline)
         with self._destination.hold():
-            source_state = restore_state(self._destination)
+            self.states = dict(restore_state(self._destination))
             self._known = self._destination.state_ids()
-        self.states = dict(source_state.get("resources", {}))
-        self._turn = source_state.get("turn", {}).get("id")
 
     def agree(self, waiting: dict[str, Chunk]) -> None:
         """Lower the states about to be committed to what other machines vouch for that loaded since.
@@ -53,10 +50,8 @@ class Ledger:
             logger.warning(
                 "another machine loads into this destination too; what both read is read again by the next sync"
             )
-            states = self._destination.read_states(news)
             self._known |= news
-            self._theirs += [state.get("resources", {}) for state in states]
-            self._turn = states[-1].get("turn", {}).get("id")
+            self._theirs += self._destination.read_states(news)
         for name in ENDPOINTS if self._theirs else ():
             chunk = waiting.get(name, Chunk())
             state = self.states.get(name, {}) if chunk.state is None else chunk.state
@@ -64,13 +59,12 @@ class Ledger:
                 state = lower_state(state, theirs.get(name, {})) if name in self._names else theirs.get(name, {})
             waiting[name] = replace(chunk, state=state)
 
-    def next_turn(self, run_id: str) -> dict[str, str | None]:
+    def name_turn(self, run_id: str) -> str:
         """What names the next package in the state."""
         self._turns += 1
-        return {"id": f"{run_id}:{self._turns}", "after": self._turn}
+        return f"{run_id}:{self._turns}"
 
     def note(self, load_ids: set[str], package: Package) -> None:
         """Note that a package is loaded."""
         self._known |= load_ids
-        self._turn = package.turn["id"]
         self.states |= {name: chunk.state for name, chunk in package.chunks.items() if chunk.state is not None}

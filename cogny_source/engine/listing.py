@@ -36,6 +36,7 @@ class Listing:
         ascending: Whether the rows came in ascending order.
         last: The newest timestamp up to which the listing is read.
         complete: Whether the API's own count agrees with the rows that came, as far as it counts.
+        surplus: How many rows the API counts in the whole resource beyond those that it lists, time and again.
         cut_short: Whether it was ended because it changes faster than it is read.
     """
 
@@ -46,6 +47,7 @@ class Listing:
         self.server_time: datetime | None = None
         self.latest_time: datetime | None = None
         self.total_count: int | None = None
+        self.surplus = 0
         self.cut_short = False
         self.ascending = True
         self.last: datetime | None = None
@@ -54,6 +56,7 @@ class Listing:
         self._pages = 0
         self._rows_after_start = 0
         self.count = RowCount(field)
+        self._listed: set[int] = set()
 
     def pages(self) -> Iterator[Page]:
         """Read the listing to its end, again where it lost its place.
@@ -153,11 +156,14 @@ class Listing:
     def _is_short(self, attempt: _Attempt, shortages: list[int]) -> bool:
         """Whether rows slipped between two pages, so that the listing must be read again."""
         shortage, path = attempt.shortage, self.reading.endpoint.path
-        self.complete = shortage == 0 or shortage in shortages
+        self.complete = shortage == 0
         if not shortage:
             return False
-        if self.complete:  # the same number again: not chance but the API's way to count
+        brought_news = not attempt.keys <= self._listed
+        self._listed |= attempt.keys
+        if shortage in shortages and not brought_news:  # not chance but the API's way to count
             logger.warning("%s: the API counts %d rows more than it lists", path, shortage)
+            self.complete, self.surplus = True, 0 if self.window.params(self.field) else shortage
             return False
         shortages.append(shortage)
         if len(shortages) > MAX_RESTARTS:
@@ -172,6 +178,7 @@ class _Attempt:
 
     Attributes:
         pages_read: Pages that came.
+        surplus: How many rows the API counts in the whole resource beyond those that it lists, time and again.
         cut_short: Whether it was ended because more rows came than it could ever read.
         gap_after: Where rows may be missing, because others vanished before them and cursors that count places moved.
     """
@@ -212,11 +219,18 @@ class _Attempt:
                 return
 
     @property
+    def keys(self) -> set[int]:
+        """A hash of each key that came."""
+        return self._count.keys
+
+    @property
     def shortage(self) -> int:
-        """How many rows fewer came than the API counted, over more than one page."""
+        """How many rows fewer came than the API counted."""
         if self.cut_short:
             return 0
-        own = self._count.shortage if self.pages_read > 1 else 0
+        # The count of a filtered list may be that of all rows; over one page it proves nothing.
+        filtered = bool(self._window.params(self._listing.field))
+        own = self._count.shortage if self.pages_read > 1 or not filtered else 0
         # Taken up at a timestamp, the list leaves out the rows that have none.
         taken_up = self._window != self._listing.window
         return max(own, self._listing.count.missing) if taken_up else own

@@ -25,6 +25,7 @@ class Roll:
     Attributes:
         complete: Whether every row that was there all the while has come; False until the end.
         ended_at: The server's clock at the last page (UTC); None where it is not told.
+        surplus: How many rows the API counts beyond those that it lists, time and again.
         tally: What the API counted at the first page.
         digests: Of a list that is read whole: each row's content.
     """
@@ -34,6 +35,7 @@ class Roll:
         self._reading = replace(reading, tally=self.tally)
         self._window = Window(start)
         self.complete = False
+        self.surplus = 0
         self.ended_at: datetime | None = None
         self.digests: dict[str, str] = {}
 
@@ -56,6 +58,7 @@ class Roll:
                 yield builder.build(None)
         yield builder.build(None)
         self.complete, self.ended_at = listing.complete and not listing.cut_short, listing.latest_time
+        self.surplus = listing.surplus
 
     def _read_whole(self) -> Iterator[Chunk]:
         builder = self._make_builder()
@@ -63,6 +66,7 @@ class Roll:
             builder.add(page.rows)
             self.digests.update({str(row["id"]): digest_row(row) for row in page.rows})
             self.ended_at = page.server_time
+            self.surplus = max(0, (page.total_count or 0) - len(self.digests))
             self._reading.after_page()
         yield builder.build(None)
         self.complete = True

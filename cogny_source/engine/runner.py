@@ -211,7 +211,7 @@ class _Run:
         with self.destination.hold():
             self.ledger.agree(self.waiting)
             self.journal.write(runs)
-            turn = self.ledger.next_turn(self.run_id)
+            turn = self.ledger.name_turn(self.run_id)
             table = None if self.readers else self.journal.read_table()
             package = Package(self.waiting, turn, table, self.settings.history)
             self.ledger.note(self.destination.load(make_package_source(package)), package)

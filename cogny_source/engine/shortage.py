@@ -42,9 +42,14 @@ class RowCount:
         return max(0, previous - page.total_count) if previous is not None and page.total_count is not None else 0
 
     @property
+    def keys(self) -> set[int]:
+        """A hash of each row's key."""
+        return set(self._keys)
+
+    @property
     def missing(self) -> int:
         """Rows counted at the first page that never came, over all attempts."""
-        keys = set(self._keys)
+        keys = self.keys
         if self._field == "created_at":
             keys -= set(self._newcomers)
         return max(0, (self._first or 0) - len(keys))
@@ -55,6 +60,6 @@ class RowCount:
 
         By creation, the rows counted at the first page must all come. By update time, those counted at the last.
         """
-        keys = set(self._keys)
+        keys = self.keys
         by_creation = (self._first or 0) - len(keys - set(self._newcomers)) if self._field == "created_at" else 0
         return max(0, by_creation, (self._last or 0) - len(keys))

@@ -33,39 +33,43 @@ def read_whole(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
     builder = ChunkBuilder(endpoint.table)
     known: dict[str, str] = state.get("digests", {})
     digests: dict[str, str] = {}
-    server_time = None
+    server_time, total = None, 0
     for page in list_whole(reading):
-        server_time = server_time or page.server_time
+        server_time, total = server_time or page.server_time, page.total_count or 0
         for row in page.rows:
             key, digest = str(row.get("id")), digest_row(row)
             if digests.get(key, known.get(key)) != digest:
                 builder.add([row])
             digests[key] = digest
         reading.after_page()
-    reading.tally.take(len(digests), server_time)
+    reading.tally.take(max(total, len(digests)), server_time)
     yield builder.build({**state, "digests": digests} if digests != known else None, last=True)
 
 
 def list_whole(reading: Reading) -> Iterator[Page]:
-    """The pages of a list, from its beginning again where a cursor expired.
+    """The pages of a list, from its beginning again where a cursor expired or the API counts more than it listed.
 
     Raises:
         BadRequest: If the API refuses the list, or its cursors keep expiring.
         PaginationError: If its cursors lead nowhere.
     """
     endpoint = reading.endpoint
+    keys: set[str] = set()
     for attempt in range(1 + MAX_RESTARTS):
-        pages = 0
+        pages, total = 0, None
         try:
             for page in iter_pages(reading.client, endpoint.path, {}, reading.meter, scope=endpoint.scope):
-                pages += 1
+                pages, total = pages + 1, page.total_count
+                keys.update(repr(row.get("id")) for row in page.rows)
                 yield page
         except BadRequest as error:
             if not pages or attempt == MAX_RESTARTS:
                 raise
             logger.warning("%s; the cursor may have expired, the list is read again", error)
         else:
-            return
+            if total is None or total <= len(keys):
+                return
+            logger.warning("%s: the API counts %d rows and listed %d", endpoint.path, total, len(keys))
 
 
 def digest_row(row: Row) -> str:

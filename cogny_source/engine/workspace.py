@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.common.destination.client import WithStateSync
 from dlt.common.exceptions import DltException
-from dlt.common.versioned_state import decompress_state
 from filelock import FileLock, Timeout
 
 from cogny_source.engine.destination import Destination
-from cogny_source.errors import AlreadyRunning, LoadFailed
+from cogny_source.errors import AlreadyRunning
 
 logger = logging.getLogger(__name__)
 
@@ -61,23 +59,26 @@ def open_pipeline(make: Callable[[], dlt.Pipeline], pipelines_dir: Path, pipelin
 
 
 def restore_state(destination: Destination) -> dict[str, Any]:
-    """Load what is pending, then take the state from the destination, which alone knows what it holds.
+    """Take the state from the destination, which alone knows what it holds; let go of everything local.
 
-    A local state may belong to a database that was deleted or swapped; its watermark would leave rows out. What cannot
-    be loaded is let go: its state was never committed, so that its rows are read again.
+    A local state may belong to a database that was deleted or swapped; its watermark would leave rows out. A package
+    that an earlier run left pending was never committed, so that its rows are read again. dlt would load it once more
+    from where it thinks it stopped: killed after the database took a table and before dlt noted it, the table's rows
+    would be there twice.
 
     Returns:
-        The source's state: `resources`, and the `turn` that wrote it.
+        The states by resource.
     """
     pipeline = destination.pipeline
     with destination.hold():
-        _load_pending(destination)
+        if _has_pending_data(pipeline):
+            logger.info("what an earlier run left unfinished is let go, and read again")
         _drop_working_directory(pipeline)
         with destination.naming_failures():
             pipeline.sync_destination()
     sources: dict[str, Any] = pipeline.state.get("sources", {})
-    state: dict[str, Any] = sources.get("cogny", {})
-    return state
+    states: dict[str, Any] = sources.get("cogny", {}).get("resources", {})
+    return states
 
 
 def check_schema(pipeline: dlt.Pipeline) -> None:
@@ -92,40 +93,11 @@ def check_schema(pipeline: dlt.Pipeline) -> None:
         _drop_working_directory(pipeline)
 
 
-def _load_pending(destination: Destination) -> None:
-    pipeline = destination.pipeline
+def _has_pending_data(pipeline: dlt.Pipeline) -> bool:
     try:
-        if not pipeline.has_pending_data:
-            return
-        with destination.naming_failures():
-            if _follows_destination(pipeline):
-                logger.info("loading what an earlier run left pending")
-                pipeline.run()
-                return
-        logger.warning("what an earlier run left pending is of another state of the destination; it is read again")
-    except LoadFailed as error:
-        logger.warning("%s; what an earlier run left pending is read again", error)
-    except UNREADABLE as error:
-        logger.warning("what an earlier run left pending cannot be read (%s); it is read again", type(error).__name__)
-
-
-def _follows_destination(pipeline: dlt.Pipeline) -> bool:
-    """Whether the pending package was made from the state that the destination holds, or made that state.
-
-    Where another machine loaded since, its rows may be newer than the package's. A database that was deleted, or
-    restored from a backup, lacks rows that the package's state would hide.
-    """
-    with pipeline.destination_client() as client:
-        if not isinstance(client, WithStateSync):
-            return False
-        stored = client.get_stored_state(pipeline.pipeline_name) if client.is_storage_initialized() else None
-    held = decompress_state(stored.state) if stored else {}
-    held_turn = held.get("sources", {}).get("cogny", {}).get("turn", {})
-    sources: dict[str, Any] = pipeline.state.get("sources", {})
-    turn: dict[str, Any] = sources.get("cogny", {}).get("turn", {})
-    if not stored:
-        return turn.get("after") is None and "id" in turn
-    return held_turn.get("id") in (turn.get("id"), turn.get("after"))
+        return pipeline.has_pending_data
+    except UNREADABLE:
+        return True
 
 
 def _drop_working_directory(pipeline: dlt.Pipeline) -> None:

@@ -55,7 +55,7 @@ def test_the_content_of_a_completed_report_is_an_object() -> None:
     """A single answer has data, the server's clock and the request's id, and no pagination."""
     answer, slept = replay("content")
     done = next(row["id"] for row in make_world().rows("reports") if row["status"] == "completed")
-    assert (answer.data["report_id"], answer.pagination, slept) == (done, {}, [])
+    assert (answer.data["report_id"], answer.pagination, slept) == (done, None, [])
     assert set(answer.data) == {"report_id", "sections", "recommendations", "metadata"}
     assert (answer.server_time, answer.request_id) == (NOW, REQUEST_ID)
 

@@ -72,7 +72,7 @@ def test_a_success_gives_data_pagination_and_meta() -> None:
 @pytest.mark.parametrize("status", [200, 201])
 @pytest.mark.parametrize("pagination", [None, []])
 def test_pagination_may_be_null_or_empty(status: int, pagination: object) -> None:
-    """Then there is none."""
+    """Then it says nothing, which is not the same as none at all."""
     body = {"success": True, "data": {"id": "rpt_1"}, "pagination": pagination}
     assert read_answer(respond(status, body), PATH) == Answer({"id": "rpt_1"}, {}, None, "sent")
 

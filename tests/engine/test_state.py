@@ -1,0 +1,102 @@
+"""Pure rules of a resource's state: what two writers both vouch for, and what a census may leave unexplained."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cogny_source.engine.reading import Tally
+from cogny_source.engine.state import accepts, lower_state, merge_windows, note_census
+
+EARLY, MIDDLE, LATE = (f"2025-0{month}-01T00:00:00.000000Z" for month in (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "both"),
+    [
+        ({"updated_after": LATE}, {"updated_after": EARLY}, {"updated_after": EARLY}),
+        (
+            {"updated_after": LATE},
+            {"backfill": {"windows": [[MIDDLE, None]], "updated_after": EARLY}},
+            {"backfill": {"windows": [[MIDDLE, None]], "updated_after": EARLY}},
+        ),
+        (
+            {"backfill": {"windows": [[MIDDLE, None]], "updated_after": None}},
+            {"backfill": {"windows": [[None, EARLY], [LATE, None]], "updated_after": LATE}},
+            {"backfill": {"windows": [[None, EARLY], [MIDDLE, None]], "updated_after": LATE}},
+        ),
+        (
+            {"updated_after": LATE, "start_date": EARLY},
+            {"updated_after": LATE},
+            {"updated_after": LATE, "start_date": EARLY},
+        ),
+    ],
+)
+def test_lowered_state_claims_no_more_than_either(
+    mine: dict[str, Any], theirs: dict[str, Any], both: dict[str, Any]
+) -> None:
+    """The older watermark, all windows that one of them has left, the later start; whoever asks."""
+    expected = {"origin": "here", "start_date": None, **both}
+    assert lower_state({"origin": "here", **mine}, {"origin": "here", **theirs}) == expected
+    assert lower_state({"origin": "here", **theirs}, {"origin": "here", **mine}) == expected
+
+
+def test_digests_that_differ_are_forgotten() -> None:
+    """Of a list that is read whole, only rows that both read alike are known."""
+    mine = {"origin": "here", "digests": {"a": "1", "b": "2", "c": "3"}}
+    theirs = {"origin": "here", "digests": {"a": "1", "b": "9"}}
+    assert lower_state(mine, theirs)["digests"] == {"a": "1"}
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [({}, {"updated_after": LATE}), ({"updated_after": LATE}, {})])
+def test_state_that_claims_nothing_wins(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Where one of them has read nothing, everything is read again."""
+    assert lower_state(mine, theirs) == {"origin": None}
+
+
+def days(window: list[str | None]) -> set[int]:
+    """The days of a month that lie in a window."""
+    first = 1 if window[0] is None else datetime.fromisoformat(window[0]).day
+    last = 29 if window[1] is None else datetime.fromisoformat(window[1]).day
+    return set(range(first, last))
+
+
+BOUNDS = st.tuples(st.none() | st.integers(2, 27), st.none() | st.integers(2, 27))
+
+
+@given(st.lists(BOUNDS, max_size=6))
+def test_merged_windows_cover_the_same(bounds: list[tuple[int | None, int | None]]) -> None:
+    """They are in order and disjoint, and hold what the windows held."""
+    valid = [pair for pair in bounds if pair[0] is None or pair[1] is None or pair[0] < pair[1]]
+    windows = [[None if day is None else f"2025-01-{day:02}T00:00:00Z" for day in pair] for pair in valid]
+    merged = merge_windows(windows)
+    covered = [days(window) for window in merged]
+    assert set().union(*covered) == set().union(*(days(window) for window in windows))
+    assert sum(map(len, covered)) == len(set().union(*covered))
+    assert [min(span) for span in covered] == sorted(min(span) for span in covered)
+
+
+def test_a_difference_is_accepted_once_two_censuses_agree() -> None:
+    """What they could not explain alike is the API's way to count; a census that explains all forgets it."""
+    state: dict[str, Any] = {"updated_after": LATE}
+    once = note_census(state, 3)
+    assert not accepts(once, 3)
+    assert not accepts(note_census(once, 4), 4)
+    assert accepts(note_census(once, 3), 3)
+    assert not accepts(note_census(once, 3), 2)
+    assert note_census(note_census(once, 3), 0) == state
+
+
+@pytest.mark.parametrize(
+    ("api_rows", "live", "settled", "unexplained"),
+    [(None, 5, 5, None), (5, 5, 5, 0), (6, 7, 5, 0), (8, 7, 5, 1), (4, 7, 5, -1), (0, 0, 0, 0)],
+)
+def test_rows_created_since_the_count_explain_themselves(
+    api_rows: int | None, live: int, settled: int, unexplained: int | None
+) -> None:
+    """The API's count may hold any of the rows that were created after it was taken."""
+    assert Tally(api_rows, datetime.now(UTC)).unexplained(live, settled) == unexplained
