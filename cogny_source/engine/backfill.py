@@ -83,6 +83,7 @@ def _read_chunks(listing: Listing, state_at: StateAt) -> Iterator[Chunk]:
         for page in listing.pages():
             builder.add(row for row in page.rows if parse_instant(row.get(CREATED)) in listing.window)
             if builder.rows >= reading.chunk_rows and page.has_more:
+                listing.prove_order()
                 yield builder.build(_cut_state(listing, state_at))
     except CognyError:
         if builder.rows:

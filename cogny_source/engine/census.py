@@ -78,12 +78,9 @@ class Settlement:
             Chunks; each must be loaded before the next is asked for. The last is marked as such.
         """
         tally, name = self._reading.tally, self._spec.name
-        self._measure()
-        if tally.unexplained_rows and not accepts(self._state, tally.unexplained_rows):
-            # Rows that came and went while the resource was read explain most differences.
-            if not self._reading.endpoint.whole:
-                count_rows(self._reading, self._start)
-            self._measure()
+        self._compare_counts()
+        if tally.unexplained_rows == 0:
+            self._state = note_census(self._state, 0)
         wanted = tally.unexplained_rows and not accepts(self._state, tally.unexplained_rows)
         if self._plan.census == "always" or (self._plan.census == "auto" and wanted):
             surplus = yield from self._take_census()
@@ -100,10 +97,24 @@ class Settlement:
             tally.differences = verify(self._reading, self._state, self._destination)
         yield Chunk(state=self._state, last=True)
 
-    def _measure(self) -> None:
+    def _compare_counts(self) -> None:
+        """Compare the API's count with the destination's, and with a second count of the API where they differ.
+
+        Rows that came and went while the resource was read explain most differences.
+        """
+        tally = self._reading.tally
+        self._measure()
+        if tally.api_rows in (None, tally.live_rows):
+            return
+        counted_before = tally.api_rows
+        if not self._reading.endpoint.whole:
+            count_rows(self._reading, self._start)
+        self._measure(counted_before)
+
+    def _measure(self, counted_before: int | None = None) -> None:
         tally = self._reading.tally
         live, settled = self._destination.count_live(self._spec, self._start, tally.taken_at)
-        tally.live_rows, tally.unexplained_rows = live, tally.unexplained(live, settled)
+        tally.live_rows, tally.unexplained_rows = live, tally.unexplained(live, settled, counted_before)
 
     def _take_census(self) -> Generator[Chunk, None, int]:
         """Bring what the destination lacks or holds otherwise, and mark what the API no longer lists.

@@ -49,6 +49,7 @@ def read_incremental(reading: Reading, state: dict[str, Any], overlap_seconds: f
             observer.observe(page)
             builder.add(row for row in page.rows if parse_instant(row.get(CREATED)) in created)
             if builder.rows >= reading.chunk_rows and page.has_more:
+                listing.prove_order()
                 yield builder.build(_state_at_cut(listing, state, watermark))
     except CognyError:
         if builder.rows:

@@ -51,6 +51,7 @@ class Listing:
         self.cut_short = False
         self.ascending = True
         self.last: datetime | None = None
+        self._first: datetime | None = None
         self.complete = True
         self._proven: bool | None = None
         self._pages = 0
@@ -89,6 +90,7 @@ class Listing:
             if attempt.gap_after is not None:
                 start = self.last = attempt.gap_after
             elif self._is_short(attempt, shortages):
+                furthest, fruitless = None, 0
                 # What was read proves nothing of the rows that slipped: no chunk of the new reading may pass them.
                 start, self.last, self.count = self.window.start, None, RowCount(self.field)
             else:
@@ -107,7 +109,7 @@ class Listing:
     def can_resume_after(self, start: datetime | None) -> bool:
         """Whether taking the listing up at its last timestamp skips something and loses nothing."""
         moved = self.last is not None and (start is None or self.last > start)
-        return moved and self.ascending and self._prove_order()
+        return moved and self.ascending and self.prove_order()
 
     def observe(self, page: Page, order: Order) -> None:
         """Take in what a page tells of the listing."""
@@ -121,25 +123,30 @@ class Listing:
         for row in page.rows:
             instant = parse_instant(row.get(self.field))
             order.observe(instant)
+            self._first = self._first or instant
             self._rows_after_start += bool(instant and self.server_time and instant > self.server_time)
         self.ascending = self.ascending and order.ascending
         if order.last is not None and (self.last is None or order.last > self.last):
             self.last = order.last
         if self._pages >= PROOF_PAGES and page.has_more and self.ascending:
-            self._prove_order()
+            self.prove_order()
 
     @property
     def runs_away(self) -> bool:
         """Whether more rows came after the listing began than it set out to read: it may never end."""
         return self.ascending and self._rows_after_start > GROWTH_ROWS + (self.total_count or 0)
 
-    def _prove_order(self) -> bool:
-        """Ask for the newest row: a server that ignores the sort answers with an older one.
+    def prove_order(self) -> bool:
+        """Ask for the newest row: a server that ignores the sort answers with its first one, which is older.
 
         Rows that came in ascending order may do so by chance: in a listing that is always by creation, and whose
-        first rows never changed, `updated_at` ascends too, until it does not.
+        first rows never changed, `updated_at` ascends too, until it does not. As long as all rows share one instant,
+        the question would prove nothing.
+
+        Returns:
+            Whether the order is proven, and the listing can be resumed.
         """
-        if self._proven is None and self.last is not None:
+        if self._proven is None and self._first is not None and self.last is not None and self._first < self.last:
             params: Params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
             endpoint = self.reading.endpoint
             try:
@@ -159,6 +166,9 @@ class Listing:
         self.complete = shortage == 0
         if not shortage:
             return False
+        if attempt.slipped and shortage == attempt.slipped:
+            shortages.append(-1)
+            return self._read_again(shortage, shortages)
         brought_news = not attempt.keys <= self._listed
         self._listed |= attempt.keys
         if shortage in shortages and not brought_news:  # not chance but the API's way to count
@@ -166,6 +176,10 @@ class Listing:
             self.complete, self.surplus = True, 0 if self.window.params(self.field) else shortage
             return False
         shortages.append(shortage)
+        return self._read_again(shortage, shortages)
+
+    def _read_again(self, shortage: int, shortages: list[int]) -> bool:
+        path = self.reading.endpoint.path
         if len(shortages) > MAX_RESTARTS:
             logger.warning("%s: %d rows slipped between two pages again; the next sync reads them", path, shortage)
             return False
@@ -178,8 +192,9 @@ class _Attempt:
 
     Attributes:
         pages_read: Pages that came.
-        surplus: How many rows the API counts in the whole resource beyond those that it lists, time and again.
         cut_short: Whether it was ended because more rows came than it could ever read.
+        slipped: How many rows vanished from a list of changes that could not be taken up again before them; the counts
+            do not show whether others slipped into their places.
         gap_after: Where rows may be missing, because others vanished before them and cursors that count places moved.
     """
 
@@ -190,6 +205,7 @@ class _Attempt:
         self.pages_read = 0
         self.gap_after: datetime | None = None
         self.cut_short = False
+        self.slipped = 0
 
     def pages(self) -> Iterator[Page]:
         """Read on until the list ends, or rows vanish from it."""
@@ -211,12 +227,16 @@ class _Attempt:
                 self.cut_short = True
                 return
             start = self._window.start
-            if vanished and before is not None and (start is None or before > start):
-                if not listing.can_resume_after(start):
-                    continue
+            if (
+                vanished
+                and before is not None
+                and (start is None or before > start)
+                and listing.can_resume_after(start)
+            ):
                 logger.info("%s: %d rows vanished, the listing is taken up before them", endpoint.path, vanished)
                 self.gap_after = before
                 return
+            self.slipped += vanished if listing.field == "updated_at" else 0
 
     @property
     def keys(self) -> set[int]:
@@ -233,4 +253,4 @@ class _Attempt:
         own = self._count.shortage if self.pages_read > 1 or not filtered else 0
         # Taken up at a timestamp, the list leaves out the rows that have none.
         taken_up = self._window != self._listing.window
-        return max(own, self._listing.count.missing) if taken_up else own
+        return max(own, self.slipped, self._listing.count.missing if taken_up else 0)

@@ -55,15 +55,19 @@ class Tally:
         """Note a count of the API."""
         self.api_rows, self.taken_at = api_rows, taken_at
 
-    def unexplained(self, live: int, settled: int) -> int | None:
+    def unexplained(self, live: int, settled: int, counted_before: int | None = None) -> int | None:
         """By how many rows the API counts more than the destination holds; negative where it counts fewer.
 
         Args:
             live: The destination's live rows.
             settled: Those of them that were not created after the API counted; the rest may be in its count or not.
+            counted_before: The API's count before the resource was read, if this one was taken afterwards. Where both
+                are the same nothing moved, and no row explains a difference.
         """
         if self.api_rows is None:
             return None
+        if self.api_rows == counted_before:
+            return self.api_rows - live
         return self.api_rows - min(max(self.api_rows, settled), live)
 
 
