@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all check sandbox docs clean
+.PHONY: demo test test-all check soak sandbox docs clean
 
 demo: $(READY)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -26,6 +26,11 @@ test-all:
 		if python$$version -c 'import venv, ensurepip' 2>/dev/null; then \
 			echo "== Python $$version"; $(MAKE) test VENV=.venv-$$version PYTHON=python$$version || exit 1; \
 		else echo "== Python $$version is not on this machine"; fi; done
+
+# Scenarios drawn by lot, about an hour; SOAK_SCENARIOS and SOAK_FIRST_SEED say how many and which.
+soak: $(READY)
+	SOAK_SCENARIOS=$${SOAK_SCENARIOS:-200} SOAK_FIRST_SEED=$${SOAK_FIRST_SEED:-1000} \
+		$(BIN)/python -m pytest tests/test_soak.py -n 2 --tb=short
 
 sandbox: $(READY)
 	$(BIN)/python -m cogny_source.sandbox --port 8080 --tickets 5000
