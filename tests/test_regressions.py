@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +114,31 @@ def test_list_read_again_for_missing_rows_may_outlive_its_cursors_again(
     large.switches.total_count_unfiltered = True
     sync(pipeline, settings_for(large), start_date=stamps[500].replace(" ", "T"), resources=["tickets"])
     assert ask("SELECT count(*) FROM tickets") == [(1000,)]
+
+
+def test_first_row_that_changes_before_the_proof_proves_no_order(
+    large: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """Of a list by creation, the first row changes just before the newest is asked for: it is not taken for proof."""
+    sync(pipeline, settings_for(large))
+    large.switches.ignored_sorts = {"tickets": "oldest_first"}
+    rows = sorted(large.world.rows("tickets"), key=lambda row: str(instant(row["created_at"])))
+    moment = pass_hours(large, 2)
+    for number, row in enumerate(rows):
+        # Ascending for eleven pages, and then the changes that came first.
+        minutes = number if number < 1150 else -number
+        stamp = moment + timedelta(seconds=minutes)
+        large.world.patch("tickets", row["id"], notes="changed", updated_at=stamp.isoformat())
+    pass_hours(large, 3)
+    stop = StopFlag()
+
+    def change_then_stop(run: ResourceRun, _: int | None) -> None:
+        if run.meter.pages == 9:
+            large.world.patch("tickets", rows[0]["id"], notes="again")
+        if run.meter.pages == 11:
+            stop.set(15)
+
+    with pytest.raises(Stopped):
+        sync(make_pipeline(tmp_path), settings_for(large), resources=["tickets"], stop=stop, progress=change_then_stop)
+    sync(make_pipeline(tmp_path), settings_for(large), census="never")
+    assert_exact(ask, large.world)

@@ -9,7 +9,7 @@ from datetime import datetime
 from cogny_source.api.client import Params
 from cogny_source.api.pages import GROWTH_ROWS, Page, iter_pages, read_page
 from cogny_source.engine.reading import Reading
-from cogny_source.engine.shortage import RowCount
+from cogny_source.engine.shortage import RowCount, hash_key
 from cogny_source.engine.windows import Order, Window
 from cogny_source.errors import BadRequest
 from cogny_source.instants import parse_instant
@@ -54,6 +54,7 @@ class Listing:
         self._first: datetime | None = None
         self.complete = True
         self._proven: bool | None = None
+        self._ask_at = 0
         self._pages = 0
         self._rows_after_start = 0
         self.count = RowCount(field)
@@ -146,19 +147,32 @@ class Listing:
         Returns:
             Whether the order is proven, and the listing can be resumed.
         """
-        if self._proven is None and self._first is not None and self.last is not None and self._first < self.last:
-            params: Params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
-            endpoint = self.reading.endpoint
-            try:
-                answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
-                rows = read_page(answer, endpoint.path).rows
-            except BadRequest:
-                rows = []  # an API that knows no descending sort proves nothing
-            newest = parse_instant(rows[0].get(self.field)) if rows else None
-            self._proven = newest is not None and newest >= self.last
-            if not self._proven:
-                logger.warning("%s: sort=%s is not honoured; the listing cannot be resumed", endpoint.path, self.field)
+        risen = self._first is not None and self.last is not None and self._first < self.last
+        if self._proven is None and risen and self._pages >= self._ask_at:
+            self._proven = self._read_proof()
+            if self._proven is None:
+                self._ask_at = self._pages + PROOF_PAGES
+            elif not self._proven:
+                path = self.reading.endpoint.path
+                logger.warning("%s: sort=%s is not honoured; the listing cannot be resumed", path, self.field)
         return bool(self._proven)
+
+    def _read_proof(self) -> bool | None:
+        """Whether the newest row by the API's own order is the newest; None where that row came before.
+
+        Then it may be the first of a list in another order, changed since it was read.
+        """
+        endpoint = self.reading.endpoint
+        params: Params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
+        try:
+            answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
+            rows = read_page(answer, endpoint.path).rows
+        except BadRequest:
+            return False  # an API that knows no descending sort proves nothing
+        newest = parse_instant(rows[0].get(self.field)) if rows else None
+        if newest is None or self.last is None or newest < self.last:
+            return False
+        return None if hash_key(rows[0]) in self.count.keys else True
 
     def _is_short(self, attempt: _Attempt, shortages: list[int]) -> bool:
         """Whether rows slipped between two pages, so that the listing must be read again."""

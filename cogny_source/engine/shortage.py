@@ -6,7 +6,13 @@ from array import array
 from datetime import datetime
 
 from cogny_source.api.pages import Page
+from cogny_source.arrow import Row
 from cogny_source.instants import parse_instant
+
+
+def hash_key(row: Row) -> int:
+    """A row's key in 64 bits."""
+    return hash(repr(row.get("id")))
 
 
 class RowCount:
@@ -34,7 +40,7 @@ class RowCount:
         if self.is_new:
             self._first, self._began = page.total_count, page.server_time
         for row in page.rows:
-            key = hash(repr(row.get("id")))
+            key = hash_key(row)
             self._keys.append(key)
             instant = parse_instant(row.get(self._field))
             if instant and self._began and page.server_time and self._began < instant <= page.server_time:
