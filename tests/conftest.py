@@ -11,7 +11,7 @@ from pathlib import Path
 import dlt
 import duckdb
 import pytest
-from support import KEY, NAME, ROOT, Script, make_pipeline
+from support import KEY, NAME, ROOT, Begin, Script, make_pipeline
 
 from cogny_source.sandbox import SandboxServer, World
 
@@ -50,6 +50,30 @@ def script(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) 
         return done
 
     return run
+
+
+@pytest.fixture
+def begin(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) -> Iterator[Begin]:
+    """Start the script as `script` runs it, without waiting for it; what still runs in the end is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+        settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url, **variables}
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "pipelines" / "cogny_to_duckdb.py"), *arguments],
+            cwd=tmp_path,
+            env={**environment, **settings},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture

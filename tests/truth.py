@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,22 @@ Ask = Callable[[str], list[tuple[Any, ...]]]
 
 TICKET_TEXTS = ("warehouse_id", "title", "description", "category", "priority", "status", "assignee", "effort", "notes")
 IMPACT = ("metric", "current_value", "projected_value", "increase_percentage", "confidence")
+COLUMNS = {
+    "tickets": [
+        "id", *TICKET_TEXTS, *(f"estimated_impact__{name}" for name in IMPACT),
+        "supporting_data", "url", "created_at", "updated_at",
+    ],
+    "reports": [
+        "id", "warehouse_id", "status", "prompt", "summary__total_queries", "summary__total_insights", "metadata",
+        "url", "stream_url", "created_at", "updated_at", "completed_at", "estimated_completion",
+    ],
+    "warehouses": ["id", "name", "type", "status"],
+}  # fmt: skip
+# Child table to its parent and the column that names it.
+LISTS = {
+    "tickets__action_items": ("tickets", "ticket_id"),
+    "reports__summary__key_findings": ("reports", "report_id"),
+}
 
 
 def instant(text: str | None) -> datetime | None:
@@ -53,57 +70,93 @@ def canonical(value: object) -> str | None:
     return None if value is None else json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 
-def assert_exact(ask: Ask, world: World, *, listed_only: bool = False) -> None:
-    """Every cell of every table equals the sandbox's truth.
+@dataclass(frozen=True)
+class Gone:
+    """What the tables held of rows that the API no longer lists, before the sync that marks them.
+
+    Attributes:
+        rows: Table to each such row's cells, by id.
+        lists: Child table to all cells of such rows.
+        marks: Table to each such row's `deleted_at`, by id.
+    """
+
+    rows: dict[str, dict[str, tuple[Any, ...]]]
+    lists: dict[str, list[tuple[Any, ...]]]
+    marks: dict[str, dict[str, datetime | None]]
+
+
+def read_gone(ask: Ask, world: World) -> Gone:
+    """What the tables hold of rows that the API no longer lists."""
+    rows, lists, marks = {}, {}, {}
+    for name, columns in COLUMNS.items():
+        listed = {row["id"] for row in world.rows(name)}
+        rows[name] = {row[0]: row for row in read(ask, name, columns) if row[0] not in listed}
+        marks[name] = {key: mark for key, mark in ask(f"SELECT id, deleted_at FROM {name}") if key not in listed}
+    for child, (parent, column) in LISTS.items():
+        lists[child] = [row for row in read_list(ask, child, column) if row[0] in rows[parent]]
+    return Gone(rows, lists, marks)
+
+
+def assert_exact(ask: Ask, world: World, *, but: Gone | None = None) -> None:
+    """Every cell of every table equals the sandbox's truth, and no row is marked deleted.
 
     Args:
         ask: Asks the database.
-        world: The sandbox's.
-        listed_only: Leave out rows that are marked deleted, and their children.
+        world: The truth.
+        but: Rows that the API no longer lists; `assert_marked` looks at them.
     """
-    if listed_only:
-        for table in ("tickets", "reports", "warehouses"):
-            listed = {row["id"] for row in world.rows(table)}
-            marked = {key for (key,) in ask(f"SELECT id FROM {table} WHERE deleted_at IS NOT NULL")}
-            assert not listed & marked, table
-        ask = _without_deleted(ask)
-    tickets, reports, warehouses = (world.rows(name) for name in ("tickets", "reports", "warehouses"))
-    columns = [
-        "id", *TICKET_TEXTS, *(f"estimated_impact__{name}" for name in IMPACT),
-        "supporting_data", "url", "created_at", "updated_at",
-    ]  # fmt: skip
-    assert read(ask, "tickets", columns) == sorted(ticket(row) for row in tickets)
-    columns = [
-        "id", "warehouse_id", "status", "prompt", "summary__total_queries", "summary__total_insights", "metadata",
-        "url", "stream_url", "created_at", "updated_at", "completed_at", "estimated_completion",
-    ]  # fmt: skip
-    assert read(ask, "reports", columns) == sorted(report(row) for row in reports)
-    assert read(ask, "warehouses", ["id", "name", "type", "status"]) == sorted(
-        tuple(row[name] for name in ("id", "name", "type", "status")) for row in warehouses
-    )
-    items = [(row["id"], i, text) for row in tickets for i, text in enumerate(row["action_items"] or [])]
-    assert ask("SELECT ticket_id, position, value FROM tickets__action_items ORDER BY ALL") == sorted(items)
-    findings = [
-        (row["id"], i, text)
-        for row in reports
-        for i, text in enumerate((row["summary"] or {}).get("key_findings") or [])
-    ]
-    assert ask("SELECT report_id, position, value FROM reports__summary__key_findings ORDER BY ALL") == sorted(findings)
+    shown = {"tickets": ticket, "reports": report, "warehouses": warehouse}
+    for name, columns in COLUMNS.items():
+        gone = but.rows[name] if but else {}
+        live = [row for row in read(ask, name, columns) if row[0] not in gone]
+        assert live == sorted(shown[name](row) for row in world.rows(name)), name
+        marked = {key for (key,) in ask(f"SELECT id FROM {name} WHERE deleted_at IS NOT NULL")}
+        assert marked - gone.keys() == set(), name
+    for child, (parent, column) in LISTS.items():
+        gone = but.rows[parent] if but else {}
+        truth = sorted(item for row in world.rows(parent) for item in items(child, row))
+        assert [row for row in read_list(ask, child, column) if row[0] not in gone] == truth, child
 
 
-def _without_deleted(ask: Ask) -> Ask:
-    def query(sql: str) -> list[tuple[Any, ...]]:
-        for table in ("tickets", "reports", "warehouses"):
-            sql = sql.replace(f" FROM {table} ", f" FROM (SELECT * FROM {table} WHERE deleted_at IS NULL) ")
-        for child, parent, key in (
-            ("tickets__action_items", "tickets", "ticket_id"),
-            ("reports__summary__key_findings", "reports", "report_id"),
-        ):
-            live = f"(SELECT c.* FROM {child} c JOIN {parent} p ON p.id = c.{key} WHERE p.deleted_at IS NULL)"
-            sql = sql.replace(f" FROM {child} ", f" FROM {live} ")
-        return ask(sql)
+def assert_marked(ask: Ask, world: World, gone: Gone, since: datetime, until: datetime) -> None:
+    """Rows that the API no longer lists are marked between two instants, and are else as they were; all else is exact.
 
-    return query
+    Args:
+        ask: Asks the database.
+        world: The truth.
+        gone: What the tables held of such rows before the sync that marked them.
+        since: The server's clock before that sync; a row that was marked earlier keeps its mark.
+        until: The server's clock after it.
+    """
+    assert_exact(ask, world, but=gone)
+    after = read_gone(ask, world)
+    assert after.rows == gone.rows
+    assert after.lists == gone.lists
+    for name, marks in after.marks.items():
+        # A server without `meta.timestamp` tells whole seconds.
+        late = {key: mark for key, mark in marks.items() if mark is None or not second(since) <= mark <= until}
+        assert late == {key: mark for key, mark in gone.marks[name].items() if mark is not None}, name
+
+
+def second(instant: datetime) -> datetime:
+    """An instant without its fraction of a second."""
+    return instant.replace(microsecond=0)
+
+
+def warehouse(row: dict[str, Any]) -> tuple[Any, ...]:
+    """A warehouse's columns from `id` to `status`."""
+    return tuple(row[name] for name in COLUMNS["warehouses"])
+
+
+def items(child: str, row: dict[str, Any]) -> list[tuple[str, int, str]]:
+    """A row's cells in a child table."""
+    texts = row["action_items"] if child == "tickets__action_items" else (row["summary"] or {}).get("key_findings")
+    return [(row["id"], place, text) for place, text in enumerate(texts or [])]
+
+
+def read_list(ask: Ask, child: str, parent_column: str) -> list[tuple[Any, ...]]:
+    """A child table's cells."""
+    return ask(f"SELECT {parent_column}, position, value FROM {child} ORDER BY ALL")
 
 
 def read(ask: Ask, table: str, columns: list[str]) -> list[tuple[Any, ...]]:
