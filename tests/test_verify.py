@@ -134,6 +134,39 @@ def test_warehouses_without_timestamps_can_be_fresh(
     assert found <= {(rows[0]["id"], False), (rows[1]["id"], True)}
 
 
+def test_rows_gone_since_the_census_are_fresh(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """Where rows vanish while a census and then the proof list them, those that the census still saw are fresh."""
+    sync(pipeline, settings_for(sandbox))
+    sandbox.world.delete("tickets", sandbox.world.rows("tickets")[4]["id"])
+    sandbox.switches.churn_deletes_per_page = 1
+    result = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], verify=True)
+    assert differences(result)
+    assert all(row.fresh for row in differences(result))
+
+
+def test_warehouses_that_a_census_brought_are_known(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path
+) -> None:
+    """Warehouses that appear between the sync and its census are counted, proven, and not loaded again."""
+    sync(pipeline, settings_for(sandbox))
+    row = sandbox.world.rows("warehouses")[0]
+    pages = 0
+
+    def add_two(run: ResourceRun, _: int | None) -> None:
+        nonlocal pages
+        pages += 1
+        if pages == 1:
+            for key in ("wh_new_one", "wh_new_two"):
+                sandbox.world.put("warehouses", {**row, "id": key})
+
+    asked = {"resources": ["warehouses"], "census": "always", "verify": True}
+    result = sync(make_pipeline(tmp_path), settings_for(sandbox), progress=add_two, **asked)
+    [run] = result.resources
+    assert (run.tally.live_rows, run.tally.unexplained_rows, run.tally.differences) == (7, 0, ())
+    result = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["warehouses"])
+    assert result.resources[0].rows_loaded["warehouses"] == 0
+
+
 def test_deletions_that_nobody_marked_are_faults(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path
 ) -> None:

@@ -146,6 +146,8 @@ class Settlement:
         self._measure()
         if roll.complete:
             self._state = note_census(self._state, tally.unexplained_rows)
+            if self._reading.endpoint.whole:
+                self._state = {**self._state, "digests": roll.digests}
         if tally.unexplained_rows:
             logger.warning("%s: also after a census, %s", name, describe_difference(tally.unexplained_rows))
         return 0 if accepts(self._state, tally.unexplained_rows or 0) else roll.surplus

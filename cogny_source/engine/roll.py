@@ -62,13 +62,16 @@ class Roll:
 
     def _read_whole(self) -> Iterator[Chunk]:
         builder = self._make_builder()
+        began_at = None
         for page in list_whole(self._reading):
             builder.add(page.rows)
+            began_at = began_at or page.server_time
             self.digests.update({str(row["id"]): digest_row(row) for row in page.rows})
             self.ended_at = page.server_time
             self.surplus = max(0, (page.total_count or 0) - len(self.digests))
             self._reading.after_page()
         yield builder.build(None)
+        self.tally.take(len(self.digests) + self.surplus, began_at)
         self.complete = True
 
     def _make_builder(self) -> ChunkBuilder:

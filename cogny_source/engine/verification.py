@@ -35,7 +35,7 @@ def verify(reading: Reading, state: State, destination: Destination) -> tuple[Di
 
     Returns:
         What differs. Rows that the API stamped after the sync had begun are marked as fresh, and so are rows that are
-        gone although the counts agreed after the sync.
+        gone although the counts agreed after the sync, or a census had just seen them.
 
     Raises:
         ContractError: If the API's list cannot be read whole.
@@ -69,7 +69,8 @@ class _Judge:
 
     def __init__(self, reading: Reading, state: State, roll: Roll) -> None:
         self._whole = reading.endpoint.whole
-        self._counts_agreed = reading.tally.unexplained_rows == 0
+        # After a census every live row had just been listed, however the counts moved meanwhile.
+        self._counts_agreed = reading.tally.unexplained_rows == 0 or reading.tally.deleted_rows is not None
         self._known: dict[str, str] = state.get("digests", {})
         self._listed = roll.digests
         mark = parse_instant(state.get("updated_after"))
