@@ -19,6 +19,9 @@ class RowCount:
     """Counts the rows of a listing against the API's own counts.
 
     A cursor that counts places skips a row for each that vanishes, or moves behind the reader, before its place.
+
+    Attributes:
+        dropped: By how many rows the count fell from page to page, in all.
     """
 
     def __init__(self, field: str) -> None:
@@ -28,6 +31,7 @@ class RowCount:
         self._first: int | None = None
         self._last: int | None = None
         self._began: datetime | None = None
+        self.dropped = 0
 
     @property
     def is_new(self) -> bool:
@@ -45,7 +49,11 @@ class RowCount:
             instant = parse_instant(row.get(self._field))
             if instant and self._began and page.server_time and self._began < instant <= page.server_time:
                 self._newcomers.append(key)
-        return max(0, previous - page.total_count) if previous is not None and page.total_count is not None else 0
+        if previous is None or page.total_count is None:
+            return 0
+        vanished = max(0, previous - page.total_count)
+        self.dropped += vanished
+        return vanished
 
     @property
     def keys(self) -> set[int]:
@@ -53,12 +61,19 @@ class RowCount:
         return set(self._keys)
 
     @property
+    def settled_keys(self) -> set[int]:
+        """Those that are not of rows created since the first page; in a list of changes they cannot be told apart."""
+        return self.keys - set(self._newcomers) if self._field == "created_at" else self.keys
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the API counted the same at the first page and at the last."""
+        return self._first == self._last
+
+    @property
     def missing(self) -> int:
         """Rows counted at the first page that never came, over all attempts."""
-        keys = self.keys
-        if self._field == "created_at":
-            keys -= set(self._newcomers)
-        return max(0, (self._first or 0) - len(keys))
+        return max(0, (self._first or 0) - len(self.settled_keys))
 
     @property
     def shortage(self) -> int:
@@ -66,6 +81,5 @@ class RowCount:
 
         By creation, the rows counted at the first page must all come. By update time, those counted at the last.
         """
-        keys = self.keys
-        by_creation = (self._first or 0) - len(keys - set(self._newcomers)) if self._field == "created_at" else 0
-        return max(0, by_creation, (self._last or 0) - len(keys))
+        by_creation = (self._first or 0) - len(self.settled_keys) if self._field == "created_at" else 0
+        return max(0, by_creation, (self._last or 0) - len(self.keys))
