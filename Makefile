@@ -7,13 +7,17 @@ READY := $(VENV)/.ready
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-all check soak sandbox docs clean
+.PHONY: demo test test-long test-all check soak sandbox docs clean
 
 demo: $(READY)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
 
 test: check
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/python -m pytest -n 2 -m "not long" --cov --cov-report=term:skip-covered --cov-fail-under=95
+
+# All cells of the matrix of faults and moving rows: some minutes more.
+test-long: $(READY)
+	$(BIN)/python -m pytest -n 2 -m long
 
 check: $(READY)
 	$(BIN)/ruff check .

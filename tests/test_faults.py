@@ -37,8 +37,14 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "dribble": ({"stall_seconds": 6.0}, SHORT_READS, "the answer did not end within 2.5 s"),
 }
 
+# Played by every run of the suite; the others by `make test-long`.
+ALWAYS = ("error_500", "reset", "cut_short")
 
-@pytest.mark.parametrize("fault", FAULTS)
+
+@pytest.mark.parametrize(
+    "fault",
+    [fault if fault in ALWAYS else pytest.param(fault, marks=pytest.mark.long) for fault in FAULTS],
+)
 def test_a_tenth_of_all_requests_is_struck(
     fault: str, sandbox: SandboxServer, script: Script, begin: Begin, database: Ask
 ) -> None:
@@ -76,6 +82,7 @@ def test_all_faults_together(sandbox: SandboxServer, script: Script, database: A
     assert_marked(database, sandbox.world, gone, since, sandbox.world.now)
 
 
+@pytest.mark.long
 def test_answer_that_comes_after_half_a_minute(sandbox: SandboxServer, script: Script, database: Ask) -> None:
     """An answer that is 30 s late is waited for under the default settings, and nothing is asked again."""
     third = next(seed for seed in count() if [strikes(seed, "stall", n, RATE) for n in range(1, 16)] == only(3, 15))
