@@ -85,8 +85,8 @@ def sandbox() -> Iterator[SandboxServer]:
 
 @pytest.mark.parametrize(
     "name",
-    # Every third cell in each run of the suite, all of them in `make test-long`.
-    [name if place % 3 == 0 else pytest.param(name, marks=pytest.mark.long) for place, name in enumerate(CELLS)],
+    # Every fourth cell in each run of the suite, all of them in `make test-long`.
+    [name if place % 4 == 0 else pytest.param(name, marks=pytest.mark.long) for place, name in enumerate(CELLS)],
 )
 def test_moving_rows_are_exact_after_a_quiet_sync(
     name: str, sandbox: SandboxServer, script: Script, database: Ask
