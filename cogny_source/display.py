@@ -34,7 +34,8 @@ OPEN_TICKETS = """
 def describe_run(run: ResourceRun, requests_left: int | None) -> str:
     """One line on how far a resource is."""
     meter = run.meter
-    total = f" of {meter.total_count:,}" if meter.total_count else ""
+    # Beyond the count it is read once more, for a census or a proof.
+    total = f" of {meter.total_count:,}" if meter.total_count and meter.rows <= meter.total_count else ""
     left = "" if requests_left is None else f", {requests_left} requests left in the window"
     waited = f", waited {meter.waited_seconds:.0f} s"
     return f"{run.resource}: {meter.rows:,} rows{total}, {meter.pages} pages{left}{waited}"
