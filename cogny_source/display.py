@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-import dlt
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
@@ -17,6 +16,7 @@ from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cogny_source.engine.census import describe_difference
+from cogny_source.engine.destination import Destination
 from cogny_source.engine.record import ResourceRun, SyncResult
 from cogny_source.schema import RESOURCE_TABLES, TableSpec
 
@@ -72,7 +72,7 @@ class _LogLines:
             logger.info("%s", describe_run(run, requests_left))
 
 
-def print_summary(console: Console, result: SyncResult, pipeline: dlt.Pipeline) -> None:
+def print_summary(console: Console, result: SyncResult, destination: Destination) -> None:
     """A row a table: what was loaded, what is there now, what it cost, what no column declares."""
     table = Table(title=f"Run {result.run_id}", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("table", no_wrap=True)
@@ -86,15 +86,15 @@ def print_summary(console: Console, result: SyncResult, pipeline: dlt.Pipeline) 
         table.add_row(
             spec.name,
             f"{run.rows_loaded[spec.name]:,}",
-            *(f"{count:,}" for count in _ask(pipeline, f"SELECT count(*), count(deleted_at) FROM {spec.name}")[0]),
+            *(f"{count:,}" for count in destination.ask(f"SELECT count(*), count(deleted_at) FROM {spec.name}")[0]),
             str(meter.requests),
             str(meter.retries),
             f"{meter.waited_seconds:.1f}",
-            _show_instant(_ask(pipeline, f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
+            _show_instant(destination.ask(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
             ", ".join(f"{name} ({rows})" for name, rows in sorted(run.undeclared.items())) or "-",
         )
         for name in [item.name for item in spec.lists] + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
-            now = _ask(pipeline, f"SELECT count(*) FROM {name}")[0][0]
+            now = destination.ask(f"SELECT count(*) FROM {name}")[0][0]
             table.add_row(name, f"{run.rows_loaded[name]:,}", f"{now:,}", "", "", "", "", "", "")
     console.print(table)
     for run in result.resources:
@@ -146,17 +146,12 @@ def _show_instant(value: object) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if isinstance(value, datetime) else "-"
 
 
-def print_open_tickets(console: Console, pipeline: dlt.Pipeline) -> None:
+def print_open_tickets(console: Console, destination: Destination) -> None:
     """The question an analyst asks first: open tickets by priority, with the impact they promise."""
     table = Table(title="Open tickets", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("priority")
     table.add_column("tickets", justify="right")
     table.add_column("projected increase, mean %", justify="right")
-    for priority, tickets, increase in _ask(pipeline, OPEN_TICKETS):
+    for priority, tickets, increase in destination.ask(OPEN_TICKETS):
         table.add_row(str(priority or "-"), f"{tickets:,}", "-" if increase is None else str(increase))
     console.print(table)
-
-
-def _ask(pipeline: dlt.Pipeline, query: str) -> list[tuple[object, ...]]:
-    with pipeline.sql_client() as client, client.execute_query(query) as cursor:
-        return list(cursor.fetchall())

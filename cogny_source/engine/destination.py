@@ -12,6 +12,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 from dlt.common.destination.exceptions import DestinationException
+from dlt.common.typing import TLoaderFileFormat
 from dlt.common.versioned_state import decompress_state
 from dlt.destinations.exceptions import DatabaseUndefinedRelation, DestinationConnectionError
 from dlt.destinations.sql_client import SqlClientBase
@@ -29,6 +30,8 @@ KEYS_A_QUERY = 500
 RETRY_SECONDS = 1.0
 LINE_EVERY_SECONDS = 30.0
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+# What dlt writes for a destination; BigQuery takes no JSON columns from Parquet.
+LOADER_FILE_FORMATS: dict[str, TLoaderFileFormat] = {"dlt.destinations.bigquery": "jsonl"}
 LOCKED = "Could not set lock on file"
 STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
 
@@ -77,8 +80,14 @@ class Destination:
         Raises:
             LoadFailed: If the destination refuses it.
         """
+        file_format = LOADER_FILE_FORMATS.get(self.pipeline.destination.destination_type, "parquet")
         with self.hold(), self.naming_failures():
-            return set(self.pipeline.run(source, loader_file_format="parquet").loads_ids)
+            return set(self.pipeline.run(source, loader_file_format=file_format).loads_ids)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query brings, as Python's values; its table must be there."""
+        with self.hold() as client, self.naming_failures(), client.execute_query(query) as cursor:
+            return list(cursor.fetchall())
 
     def count_live(self, spec: TableSpec, start: datetime | None, taken_at: datetime | None) -> tuple[int, int]:
         """Count the rows that are not marked deleted.

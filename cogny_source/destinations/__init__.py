@@ -1,0 +1,1 @@
+"""The destinations that the command line offers."""

@@ -1,0 +1,50 @@
+"""A target: what the command line knows of a destination before the pipeline is made."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cogny_source.errors import ConfigError
+
+DATASET_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a pipeline loads.
+
+    Attributes:
+        make: Makes the dlt destination.
+        dataset: The dataset's name.
+        identity: What tells it from every other target; it has a working directory of its own.
+        world: Where the embedded sandbox remembers its world; None for the working directory.
+        show: The command that shows the tables.
+    """
+
+    make: Callable[[], Any]
+    dataset: str
+    identity: str
+    show: str
+    world: Path | None = None
+
+
+def check_dataset(name: str) -> None:
+    """Refuse a dataset's name that not every destination takes as it is.
+
+    Raises:
+        ConfigError: If it holds other than small letters, digits and underscores.
+    """
+    if not DATASET_NAME.fullmatch(name):
+        raise ConfigError(f"--dataset is {name!r}; use small letters, digits and _, a letter first")
+
+
+def show_python() -> str:
+    """The Python that has the connector, as a person would type it here."""
+    relative = os.path.relpath(sys.executable)
+    return sys.executable if relative.startswith("..") else relative
