@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
 from cogny_source.destinations.duckdb_file import make_duckdb_target
+from cogny_source.destinations.folder import make_folder_target
 from cogny_source.destinations.target import Target
 from cogny_source.embedded import EmbeddedSandbox, run_sandbox
 from cogny_source.engine.plan import Census
@@ -48,7 +49,6 @@ class Options:
     """What the command line said.
 
     Attributes:
-        dataset: The dataset, which is a schema in DuckDB.
         resources: The resources to sync; all where empty.
         start_date: Rows created before it are left out.
         end_date: With it, a window by creation time is loaded and no watermark moves.
@@ -63,7 +63,6 @@ class Options:
         verbose: A failure ends with its traceback.
     """
 
-    dataset: str
     resources: str
     start_date: str | None
     end_date: str | None
@@ -81,7 +80,6 @@ class Options:
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that every pipeline takes."""
     options = [
-        click.option("--dataset", default="cogny_data", show_default=True, help="Dataset (schema) of the tables."),
         click.option("--resources", default="", help="Comma-separated: tickets,reports,warehouses. Default: all."),
         click.option("--start-date", help="Leave out rows created before it, such as 2025-02-03."),
         click.option("--end-date", help="Load only rows created before it; the watermark does not move."),
@@ -123,8 +121,9 @@ def sync_group() -> None:
 
 @sync_group.command("duckdb", epilog=EPILOG)
 @click.option("--database", type=click.Path(dir_okay=False, path_type=Path), default="cogny.duckdb", show_default=True)
+@click.option("--dataset", default="cogny_data", show_default=True, help="Dataset (schema) of the tables.")
 @shared_options
-def sync_to_duckdb(database: Path, **options: Any) -> None:
+def sync_to_duckdb(database: Path, dataset: str, **options: Any) -> None:
     r"""Sync the Cogny API into a DuckDB file.
 
     \b
@@ -133,7 +132,32 @@ def sync_to_duckdb(database: Path, **options: Any) -> None:
       python pipelines/cogny_to_duckdb.py --database growth.duckdb --resources tickets,reports
       python pipelines/cogny_to_duckdb.py --start-date 2025-01-01 --end-date 2025-02-01
     """
-    _execute(lambda: make_duckdb_target(database, options["dataset"]), Options(**options))
+    _execute(lambda: make_duckdb_target(database, dataset), Options(**options))
+
+
+@sync_group.command("parquet", epilog=EPILOG)
+@click.option("--bucket-url", default="cogny", show_default=True, help="A folder, s3://... or gs://...")
+@click.option(
+    "--table-format",
+    type=click.Choice(["parquet", "delta"]),
+    default="parquet",
+    show_default=True,
+    help="Plain Parquet files, or Delta tables.",
+)
+@click.option("--dataset", help="A folder in it for the tables. Default: the folder itself.")
+@shared_options
+def sync_to_parquet(
+    bucket_url: str, table_format: Literal["parquet", "delta"], dataset: str | None, **options: Any
+) -> None:
+    r"""Sync the Cogny API into a folder of Parquet files, which hold each row once.
+
+    \b
+    Examples:
+      python pipelines/cogny_to_parquet.py --sandbox
+      python pipelines/cogny_to_parquet.py --bucket-url s3://growth/cogny
+      python pipelines/cogny_to_parquet.py --bucket-url exports --table-format delta
+    """
+    _execute(lambda: make_folder_target(bucket_url, dataset, table_format), Options(**options))
 
 
 def _execute(make_target: Callable[[], Target], options: Options) -> NoReturn:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import dlt
 import pyarrow as pa
@@ -18,6 +18,7 @@ from dlt.destinations.exceptions import DatabaseUndefinedRelation, DestinationCo
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
+from filelock import BaseFileLock, Timeout
 
 from cogny_source.errors import LoadFailed
 from cogny_source.schema import ListSpec, TableSpec
@@ -33,6 +34,7 @@ END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 # What dlt writes for a destination; BigQuery takes no JSON columns from Parquet.
 LOADER_FILE_FORMATS: dict[str, TLoaderFileFormat] = {"dlt.destinations.bigquery": "jsonl"}
 LOCKED = "Could not set lock on file"
+Opened = TypeVar("Opened")
 STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
 
 
@@ -67,12 +69,14 @@ class Destination:
             yield self._client
             return
         with self.naming_failures():
-            self._client = self._open()
+            self._client, lock = self._wait_for(self._open)
         try:
             yield self._client
         finally:
             client, self._client = self._client, None
             client.close_connection()
+            if lock is not None:
+                lock.release()
 
     def load(self, source: DltSource) -> set[str]:
         """Load a source; returns the ids of its load packages.
@@ -178,14 +182,29 @@ class Destination:
         except DestinationException as exc:
             raise LoadFailed(f"the destination does not answer: {_find_reason(exc)}") from exc
 
-    def _open(self) -> SqlClientBase[Any]:
+    def _open(self) -> tuple[SqlClientBase[Any], BaseFileLock | None]:
+        """Open a connection, and take the lock of a destination that has one."""
+        make_lock: Callable[[], BaseFileLock | None] = getattr(self.pipeline.destination, "make_lock", lambda: None)
+        lock = make_lock()
+        if lock is not None:
+            lock.acquire()
+        try:
+            client = self.pipeline.sql_client()
+            client.open_connection()
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        return client, lock
+
+    def _wait_for(self, open_it: Callable[[], Opened]) -> Opened:
+        """Open what another process may hold."""
         waited = 0.0
         while True:
-            client = self.pipeline.sql_client()
             try:
-                client.open_connection()
-            except DestinationConnectionError as exc:
-                if LOCKED not in str(exc):
+                return open_it()
+            except (DestinationConnectionError, Timeout) as exc:
+                if isinstance(exc, DestinationConnectionError) and LOCKED not in str(exc):
                     raise
                 reason = _find_reason(exc)
                 if waited >= self._wait_seconds:
@@ -193,8 +212,6 @@ class Destination:
                         f"another process holds the database, also after {waited:.0f} s: {reason}. Nothing is lost:"
                         " close that session and run the same command again"
                     ) from exc
-            else:
-                return client
             if waited % LINE_EVERY_SECONDS < RETRY_SECONDS:
                 logger.warning("waiting for the database, up to %.0f s: %s", self._wait_seconds - waited, reason)
             self._sleep(RETRY_SECONDS)

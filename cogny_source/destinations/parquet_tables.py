@@ -1,0 +1,208 @@
+"""Plain Parquet files that hold the latest state: a load's rows merged into them, file by file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import duckdb
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+
+from cogny_source.destinations.shapes import Shape
+from cogny_source.destinations.stores import SUFFIX, Draft, Store
+from cogny_source.schema import TOMBSTONE
+
+# From so many rows on a table has a file a month, so that a sync writes anew only the months it touches.
+MONTHLY_FROM_ROWS = 100_000
+ROWS_A_GROUP = 50_000
+UNDATED = "undated"
+# Bounds what sorting a month takes; beyond it DuckDB goes on in a file.
+SORT_MEMORY = "512MB"
+GLOB = re.compile(r"[\[*?]")
+
+
+class ParquetTables:
+    """The tables of a folder.
+
+    Args:
+        store: Where their files lie.
+        shapes: The tables, each after its parent.
+        filesystem: What DuckDB reads the store by; None for local files.
+        monthly_from_rows: From so many rows on a table has a file a month.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        shapes: Mapping[str, Shape],
+        filesystem: AbstractFileSystem | None = None,
+        monthly_from_rows: int = MONTHLY_FROM_ROWS,
+    ) -> None:
+        self._store = store
+        self._shapes = shapes
+        self._filesystem = filesystem
+        # Where files are replaced one by one, going over from one to many would show rows twice meanwhile.
+        self._monthly_from_rows = monthly_from_rows if store.switches_at_once else 0
+
+    def files(self, table: str) -> list[str]:
+        """The paths of a table's files; none where it is not there."""
+        return list(self._store.files(table).values())
+
+    def merge(self, package: Mapping[str, Sequence[str]]) -> None:
+        """Merge a load's rows.
+
+        A row takes the place of the one with its key, and a list's elements that of all that its parent had; a
+        tombstone stands for a list without any. A package that comes twice changes nothing the second time.
+
+        Args:
+            package: Table name to the local Parquet files with its rows.
+        """
+        with self._store.draft() as draft, connect(self._filesystem) as db:
+            for name, shape in self._shapes.items():
+                if package.get(name):
+                    _Merge(db, shape, self._store, draft, self._monthly_from_rows).run(package)
+
+
+class _Merge:
+    """A load's rows of one table, on their way into its files."""
+
+    def __init__(
+        self, db: duckdb.DuckDBPyConnection, shape: Shape, store: Store, draft: Draft, monthly_from_rows: int
+    ) -> None:
+        self._db = db
+        self._shape = shape
+        self._store = store
+        self._draft = draft
+        self._monthly_from_rows = monthly_from_rows
+        self._files = store.files(shape.name)
+        self._single = f"{shape.name}{SUFFIX}"
+
+    def run(self, package: Mapping[str, Sequence[str]]) -> None:
+        """Write anew the files that the rows touch."""
+        shape = self._shape
+        self._db.register("blank", shape.schema.empty_table())
+        self._db.execute("CREATE OR REPLACE TEMP VIEW nobody AS SELECT NULL AS id, NULL::TIMESTAMPTZ AS created_at")
+        self._db.execute(f"CREATE OR REPLACE TEMP VIEW incoming AS {self._read(package[shape.name])}")
+        [(rows,)] = self._db.execute("SELECT count(*) FROM incoming").fetchall()
+        if not rows and self._files:
+            return
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE keys AS SELECT DISTINCT {', '.join(shape.key)} FROM incoming")
+        live = f"SELECT * FROM incoming WHERE {TOMBSTONE} IS NOT TRUE" if shape.is_list else "FROM incoming"
+        parents = package.get(shape.parent or "", [])
+        if self._stays_single(rows):
+            self._write(self._single, f"{self._keep(self._files.values())} UNION ALL BY NAME {live}")
+        elif self._single in self._files:
+            parents = [*parents, *self._store.files(shape.parent or "").values()]
+            self._write_months(f"{self._keep(self._files.values())} UNION ALL BY NAME {live}", parents)
+        else:
+            self._write_touched(live, parents)
+
+    def _stays_single(self, rows: int) -> bool:
+        """Whether all rows are in one file, and remain there."""
+        if any(name != self._single for name in self._files):
+            return False
+        for path in self._files.values():
+            query = f"SELECT sum(num_rows) FROM parquet_file_metadata({quote([path])})"
+            [(there,)] = self._db.execute(query).fetchall()
+            rows += int(there)
+        return rows < self._monthly_from_rows
+
+    def _write_months(self, rows: str, parents: Sequence[str]) -> None:
+        """Go over from one file to a file a month."""
+        self._date(rows, parents)
+        months = self._list_months()
+        for month in months:
+            self._write(self._name(month), f"SELECT * EXCLUDE (month) FROM dated WHERE month = '{month}'")
+        self._draft.remove(self._shape.name, self._single)
+
+    def _write_touched(self, live: str, parents: Sequence[str]) -> None:
+        """Write anew the months that the rows belong to, and those that hold what they take the place of."""
+        self._date(live, parents)
+        names = {self._name(month) for month in self._list_months()} | self._find_touched()
+        for name in sorted(names):
+            kept = self._keep([self._files[name]] if name in self._files else [])
+            month = name.removeprefix(f"{self._shape.name}-").removesuffix(SUFFIX)
+            self._write(name, f"{kept} UNION ALL BY NAME SELECT * EXCLUDE (month) FROM dated WHERE month = '{month}'")
+
+    def _find_touched(self) -> set[str]:
+        """The files with rows that are replaced."""
+        if not self._files:
+            return set()
+        names = {path: name for name, path in self._files.items()}
+        rows = f"read_parquet({quote(names)}, filename = true, union_by_name = true)"
+        query = f"SELECT DISTINCT filename FROM {rows} SEMI JOIN keys USING ({', '.join(self._shape.key)})"
+        return {names[path] for (path,) in self._db.execute(query).fetchall()}
+
+    def _date(self, rows: str, parents: Sequence[str]) -> None:
+        """Make the table `dated`: rows with the month of theirs, or their parents', first day.
+
+        The month says where a row is put, not where it is looked for.
+        """
+        if self._shape.dated_by:
+            query = f"SELECT *, {_month_of(self._shape.dated_by)} AS month FROM ({rows})"
+        else:
+            column = self._shape.parent_column
+            read = f"read_parquet({quote(parents)}, union_by_name = true)" if parents else "nobody"
+            dates = f"SELECT id, created_at FROM {read}"
+            months = f"SELECT id, min({_month_of('created_at')}) AS month FROM ({dates}) GROUP BY id"
+            query = (
+                f"SELECT r.*, coalesce(m.month, '{UNDATED}') AS month FROM ({rows}) r"
+                f" LEFT JOIN ({months}) m ON m.id = r.{column}"
+            )
+        self._db.execute(f"CREATE OR REPLACE TEMP TABLE dated AS {query}")
+
+    def _list_months(self) -> list[str]:
+        """The months of the table `dated`; a table without rows has a file too, as a reader must find its columns."""
+        found = self._db.execute("SELECT DISTINCT month FROM dated ORDER BY month").fetchall()
+        return [month for (month,) in found] or [UNDATED]
+
+    def _name(self, month: str) -> str:
+        return f"{self._shape.name}-{month}{SUFFIX}"
+
+    def _keep(self, files: Iterable[str]) -> str:
+        """The rows of files that nothing takes the place of."""
+        return f"FROM ({self._read(list(files))}) ANTI JOIN keys USING ({', '.join(self._shape.key)})"
+
+    def _read(self, files: Sequence[str]) -> str:
+        """The rows of files, with all of the table's columns, also where none of them has one."""
+        if not files:
+            return "FROM blank"
+        return f"FROM blank UNION ALL BY NAME FROM read_parquet({quote(files)}, union_by_name = true)"
+
+    def _write(self, name: str, rows: str) -> None:
+        """Write rows in the table's order."""
+        rows = f"SELECT * FROM ({rows}) ORDER BY {', '.join(self._shape.order)}"
+        reader = self._db.execute(rows).to_arrow_reader(ROWS_A_GROUP)
+        known = self._shape.schema
+        schema = known
+        for field in reader.schema:
+            if field.name not in known.names:
+                schema = schema.append(field)
+        path = self._draft.path(self._shape.name, name)
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for batch in reader:
+                writer.write_batch(batch.select(schema.names).cast(schema))
+
+
+def connect(filesystem: AbstractFileSystem | None) -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, which can read a file system.
+
+    Args:
+        filesystem: None for local files.
+    """
+    db = duckdb.connect()
+    db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{SORT_MEMORY}'")
+    if filesystem is not None:
+        db.register_filesystem(filesystem)
+    return db
+
+
+def quote(paths: Iterable[str]) -> str:
+    """Paths as a list in DuckDB's SQL, each standing for itself."""
+    escaped = [GLOB.sub(lambda found: f"[{found[0]}]", path).replace("'", "''") for path in paths]
+    return "[" + ", ".join(f"'{path}'" for path in escaped) + "]"
+
+
+def _month_of(column: str) -> str:
+    return f"coalesce(strftime(make_timestamp(epoch_us({column})), '%Y-%m'), '{UNDATED}')"
