@@ -11,7 +11,8 @@ from dlt.common.libs.deltalake import deltalake_storage_options, evolve_delta_ta
 from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from fsspec import AbstractFileSystem
 
-from cogny_source.destinations.parquet_tables import connect, quote
+from cogny_source.destinations.parquet_tables import connect
+from cogny_source.destinations.scan import Scanner, quote
 from cogny_source.destinations.shapes import Shape
 from cogny_source.schema import TOMBSTONE
 
@@ -57,12 +58,13 @@ class DeltaTables:
         Args:
             package: Table name to the local Parquet files with its rows.
         """
-        with connect(self._filesystem) as db:
+        with connect() as db:
+            scanner = Scanner(db, self._filesystem)
             for name, shape in self._shapes.items():
                 if package.get(name):
-                    self._merge_table(db, shape, package[name])
+                    self._merge_table(db, scanner, shape, package[name])
 
-    def _merge_table(self, db: duckdb.DuckDBPyConnection, shape: Shape, files: Sequence[str]) -> None:
+    def _merge_table(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: Shape, files: Sequence[str]) -> None:
         db.register("blank", shape.schema.empty_table())
         read = f"FROM blank UNION ALL BY NAME FROM read_parquet({quote(files)}, union_by_name = true)"
         db.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS {read}")
@@ -72,7 +74,8 @@ class DeltaTables:
         if table is None:
             self._create(shape, rows)
             return
-        there = f"read_parquet({quote(list_files(table))}, union_by_name = true)" if list_files(table) else "blank"
+        paths = list_files(table)
+        there = scanner.scan("there", paths) if paths else "blank"
         keys = ", ".join(shape.key)
         [(replaced,)] = db.execute(f"SELECT count(*) FROM {there} SEMI JOIN incoming USING ({keys})").fetchall()
         evolve_delta_table_schema(table, rows.schema)

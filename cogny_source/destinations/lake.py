@@ -20,17 +20,18 @@ from dlt.common.configuration import configspec, resolve_type
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
+from dlt.common.destination.client import LoadJob, RunnableLoadJob
 from dlt.common.schema import Schema
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from dlt.destinations.impl.filesystem.filesystem import CURRENT_VERSION, FilesystemClient
 from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
-from dlt.destinations.job_impl import FinalizedLoadJob
 from dlt.destinations.sql_client import SqlClientBase
 from filelock import FileLock
 
-from cogny_source.destinations.parquet_tables import ParquetTables, quote
+from cogny_source.destinations.parquet_tables import ParquetTables
+from cogny_source.destinations.scan import Scanner
 from cogny_source.destinations.shapes import Shape, list_shapes
 from cogny_source.destinations.stores import ObjectStore, Store, open_local_store
 from cogny_source.errors import ConfigError
@@ -147,9 +148,9 @@ class LakeClient(FilesystemClient):
         """Refuse it, as `truncate_tables` does."""
         self.truncate_tables(list(tables))
 
-    def get_load_job_class(self, table: PreparedTableSchema, file_path: str) -> type[FinalizedLoadJob]:
+    def get_load_job_class(self, table: PreparedTableSchema, file_path: str) -> type[LoadJob]:
         """Nothing is done file by file."""
-        return FinalizedLoadJob
+        return _WaitingJob
 
     @staticmethod
     def get_reference_followup_job_class(table: PreparedTableSchema) -> None:
@@ -204,6 +205,13 @@ class LakeClient(FilesystemClient):
         draft.replace(filepath)
 
 
+class _WaitingJob(RunnableLoadJob):
+    """A file that waits for the rest of its load; dlt looks for the end of a job that never began once a second."""
+
+    def run(self) -> None:
+        """Do nothing."""
+
+
 class LakeSqlClient(FilesystemSqlClient):
     """Reads the tables of a folder with DuckDB: each query sees them as they are when it begins."""
 
@@ -217,8 +225,27 @@ class LakeSqlClient(FilesystemSqlClient):
     def create_secret(self, scope: str, credentials: Any, *_: Any, **__: Any) -> bool:
         """Let DuckDB read by dlt's file system: extensions of its own would have to be downloaded."""
         if self.remote_client.reading_filesystem is not None:
+            # For dlt's own tables, which are JSON.
             self._register_filesystem(self.remote_client.fs_client, self.remote_client.config.protocol)
         return True
+
+    def list_states(self, pipeline_name: str) -> set[str]:
+        """The load ids of the states of a pipeline, of which dlt keeps the newest hundred."""
+        return set(self._find_states(pipeline_name))
+
+    def read_states(self, pipeline_name: str, load_ids: set[str]) -> list[str]:
+        """The states, as dlt compresses them, of some load packages, the oldest first."""
+        paths = self._find_states(pipeline_name)
+        texts = [self.remote_client.fs_client.read_text(paths[load_id]) for load_id in sorted(load_ids)]
+        return [json.loads(text)["state"] for text in texts]
+
+    def _find_states(self, pipeline_name: str) -> dict[str, str]:
+        """Load id to the path of the state that it committed."""
+        client = self.remote_client
+        if not client.is_storage_initialized():
+            return {}
+        files = client._list_dlt_table_files(client.schema.state_table_name, pipeline_name)
+        return {load_id: path for path, (_, load_id, _) in files}
 
     def should_replace_view(self, view_name: str, table_schema: PreparedTableSchema) -> bool:
         """Whether to look for a table's files again: always."""
@@ -240,7 +267,8 @@ class LakeSqlClient(FilesystemSqlClient):
             for column_name, column in table_schema["columns"].items()
         )
         columns = ", ".join(self.escape_column_name(column_name) for column_name in table_schema["columns"])
-        rows = f"SELECT {blank} WHERE false UNION ALL BY NAME FROM read_parquet({quote(files)}, union_by_name = true)"
+        scan = Scanner(self._conn, self.remote_client.reading_filesystem).scan(f"files_of_{name}", files)
+        rows = f"SELECT {blank} WHERE false UNION ALL BY NAME FROM {scan}"
         return self.remote_client.get_table_dir(name), f"SELECT {columns} FROM ({rows})"
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import duckdb
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
+from cogny_source.destinations.scan import Scanner, quote
 from cogny_source.destinations.shapes import Shape
 from cogny_source.destinations.stores import SUFFIX, Draft, Store
 from cogny_source.schema import TOMBSTONE
@@ -19,7 +20,6 @@ ROWS_A_GROUP = 50_000
 UNDATED = "undated"
 # Bounds what sorting a month takes; beyond it DuckDB goes on in a file.
 SORT_MEMORY = "512MB"
-GLOB = re.compile(r"[\[*?]")
 
 
 class ParquetTables:
@@ -42,8 +42,7 @@ class ParquetTables:
         self._store = store
         self._shapes = shapes
         self._filesystem = filesystem
-        # Where files are replaced one by one, going over from one to many would show rows twice meanwhile.
-        self._monthly_from_rows = monthly_from_rows if store.switches_at_once else 0
+        self._monthly_from_rows = monthly_from_rows
 
     def files(self, table: str) -> list[str]:
         """The paths of a table's files; none where it is not there."""
@@ -58,59 +57,70 @@ class ParquetTables:
         Args:
             package: Table name to the local Parquet files with its rows.
         """
-        with self._store.draft() as draft, connect(self._filesystem) as db:
+        with self._store.draft() as draft, connect() as db:
+            scanner = Scanner(db, self._filesystem)
             for name, shape in self._shapes.items():
                 if package.get(name):
-                    _Merge(db, shape, self._store, draft, self._monthly_from_rows).run(package)
+                    _Merge(db, scanner, shape, self._store, draft, self._monthly_from_rows).run(package)
 
 
 class _Merge:
     """A load's rows of one table, on their way into its files."""
 
     def __init__(
-        self, db: duckdb.DuckDBPyConnection, shape: Shape, store: Store, draft: Draft, monthly_from_rows: int
+        self,
+        db: duckdb.DuckDBPyConnection,
+        scanner: Scanner,
+        shape: Shape,
+        store: Store,
+        draft: Draft,
+        monthly_from_rows: int,
     ) -> None:
         self._db = db
+        self._scanner = scanner
         self._shape = shape
         self._store = store
         self._draft = draft
         self._monthly_from_rows = monthly_from_rows
-        self._files = store.files(shape.name)
         self._single = f"{shape.name}{SUFFIX}"
+        self._files = store.files(shape.name)
+        self._half_split = self._single in self._files and len(self._files) > 1
+        if self._half_split:
+            # Where files are replaced one by one, the one file is let go when all months are there.
+            self._files = {self._single: self._files[self._single]}
 
     def run(self, package: Mapping[str, Sequence[str]]) -> None:
         """Write anew the files that the rows touch."""
         shape = self._shape
         self._db.register("blank", shape.schema.empty_table())
-        self._db.execute("CREATE OR REPLACE TEMP VIEW nobody AS SELECT NULL AS id, NULL::TIMESTAMPTZ AS created_at")
-        self._db.execute(f"CREATE OR REPLACE TEMP VIEW incoming AS {self._read(package[shape.name])}")
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS nobody (id VARCHAR, created_at TIMESTAMPTZ)")
+        read = f"read_parquet({quote(package[shape.name])}, union_by_name = true)"
+        self._db.execute(f"CREATE OR REPLACE TEMP VIEW incoming AS FROM blank UNION ALL BY NAME FROM {read}")
         [(rows,)] = self._db.execute("SELECT count(*) FROM incoming").fetchall()
-        if not rows and self._files:
+        if not rows and self._files and not self._half_split:
             return
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE keys AS SELECT DISTINCT {', '.join(shape.key)} FROM incoming")
         live = f"SELECT * FROM incoming WHERE {TOMBSTONE} IS NOT TRUE" if shape.is_list else "FROM incoming"
         parents = package.get(shape.parent or "", [])
         if self._stays_single(rows):
-            self._write(self._single, f"{self._keep(self._files.values())} UNION ALL BY NAME {live}")
+            self._write(self._single, f"{self._keep(self._files)} UNION ALL BY NAME {live}")
         elif self._single in self._files:
-            parents = [*parents, *self._store.files(shape.parent or "").values()]
-            self._write_months(f"{self._keep(self._files.values())} UNION ALL BY NAME {live}", parents)
+            self._write_months(f"{self._keep(self._files)} UNION ALL BY NAME {live}", parents)
         else:
             self._write_touched(live, parents)
 
     def _stays_single(self, rows: int) -> bool:
         """Whether all rows are in one file, and remain there."""
-        if any(name != self._single for name in self._files):
+        if self._half_split or any(name != self._single for name in self._files):
             return False
-        for path in self._files.values():
-            query = f"SELECT sum(num_rows) FROM parquet_file_metadata({quote([path])})"
-            [(there,)] = self._db.execute(query).fetchall()
+        if self._files and rows < self._monthly_from_rows:
+            [(there,)] = self._db.execute(f"SELECT count(*) FROM {self._scan(self._files)}").fetchall()
             rows += int(there)
         return rows < self._monthly_from_rows
 
     def _write_months(self, rows: str, parents: Sequence[str]) -> None:
         """Go over from one file to a file a month."""
-        self._date(rows, parents)
+        self._date(rows, parents, self._store.files(self._shape.parent or ""))
         months = self._list_months()
         for month in months:
             self._write(self._name(month), f"SELECT * EXCLUDE (month) FROM dated WHERE month = '{month}'")
@@ -121,34 +131,41 @@ class _Merge:
         self._date(live, parents)
         names = {self._name(month) for month in self._list_months()} | self._find_touched()
         for name in sorted(names):
-            kept = self._keep([self._files[name]] if name in self._files else [])
+            kept = self._keep([name] if name in self._files else [])
             month = name.removeprefix(f"{self._shape.name}-").removesuffix(SUFFIX)
             self._write(name, f"{kept} UNION ALL BY NAME SELECT * EXCLUDE (month) FROM dated WHERE month = '{month}'")
 
     def _find_touched(self) -> set[str]:
         """The files with rows that are replaced."""
-        if not self._files:
-            return set()
-        names = {path: name for name, path in self._files.items()}
-        rows = f"read_parquet({quote(names)}, filename = true, union_by_name = true)"
-        query = f"SELECT DISTINCT filename FROM {rows} SEMI JOIN keys USING ({', '.join(self._shape.key)})"
-        return {names[path] for (path,) in self._db.execute(query).fetchall()}
+        found = set()
+        for name in self._files:
+            query = f"SELECT true FROM {self._scan([name])} SEMI JOIN keys USING ({', '.join(self._shape.key)}) LIMIT 1"
+            if self._db.execute(query).fetchall():
+                found.add(name)
+        return found
 
-    def _date(self, rows: str, parents: Sequence[str]) -> None:
-        """Make the table `dated`: rows with the month of theirs, or their parents', first day.
+    def _date(self, rows: str, parents: Sequence[str], older: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Make the table `dated`: rows with the month that they, or their parents, were created in.
 
         The month says where a row is put, not where it is looked for.
+
+        Args:
+            rows: A query.
+            parents: The load's files of the parent table.
+            older: The files that hold the parent table so far.
         """
         if self._shape.dated_by:
             query = f"SELECT *, {_month_of(self._shape.dated_by)} AS month FROM ({rows})"
         else:
-            column = self._shape.parent_column
-            read = f"read_parquet({quote(parents)}, union_by_name = true)" if parents else "nobody"
-            dates = f"SELECT id, created_at FROM {read}"
+            dates = "SELECT id, created_at FROM nobody"
+            if parents:
+                dates += f" UNION ALL SELECT id, created_at FROM read_parquet({quote(parents)}, union_by_name = true)"
+            if older:
+                dates += f" UNION ALL SELECT id, created_at FROM {self._scanner.scan('older', list(older.values()))}"
             months = f"SELECT id, min({_month_of('created_at')}) AS month FROM ({dates}) GROUP BY id"
             query = (
                 f"SELECT r.*, coalesce(m.month, '{UNDATED}') AS month FROM ({rows}) r"
-                f" LEFT JOIN ({months}) m ON m.id = r.{column}"
+                f" LEFT JOIN ({months}) m ON m.id = r.{self._shape.parent_column}"
             )
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE dated AS {query}")
 
@@ -160,15 +177,16 @@ class _Merge:
     def _name(self, month: str) -> str:
         return f"{self._shape.name}-{month}{SUFFIX}"
 
-    def _keep(self, files: Iterable[str]) -> str:
-        """The rows of files that nothing takes the place of."""
-        return f"FROM ({self._read(list(files))}) ANTI JOIN keys USING ({', '.join(self._shape.key)})"
-
-    def _read(self, files: Sequence[str]) -> str:
-        """The rows of files, with all of the table's columns, also where none of them has one."""
-        if not files:
+    def _keep(self, names: Iterable[str]) -> str:
+        """The rows of files that nothing takes the place of, with all of the table's columns."""
+        found = list(names)
+        if not found:
             return "FROM blank"
-        return f"FROM blank UNION ALL BY NAME FROM read_parquet({quote(files)}, union_by_name = true)"
+        rows = f"FROM {self._scan(found)} ANTI JOIN keys USING ({', '.join(self._shape.key)})"
+        return f"FROM blank UNION ALL BY NAME {rows}"
+
+    def _scan(self, names: Iterable[str]) -> str:
+        return self._scanner.scan("there", [self._files[name] for name in names])
 
     def _write(self, name: str, rows: str) -> None:
         """Write rows in the table's order."""
@@ -185,23 +203,11 @@ class _Merge:
                 writer.write_batch(batch.select(schema.names).cast(schema))
 
 
-def connect(filesystem: AbstractFileSystem | None) -> duckdb.DuckDBPyConnection:
-    """DuckDB in memory, which can read a file system.
-
-    Args:
-        filesystem: None for local files.
-    """
+def connect() -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory."""
     db = duckdb.connect()
     db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{SORT_MEMORY}'")
-    if filesystem is not None:
-        db.register_filesystem(filesystem)
     return db
-
-
-def quote(paths: Iterable[str]) -> str:
-    """Paths as a list in DuckDB's SQL, each standing for itself."""
-    escaped = [GLOB.sub(lambda found: f"[{found[0]}]", path).replace("'", "''") for path in paths]
-    return "[" + ", ".join(f"'{path}'" for path in escaped) + "]"
 
 
 def _month_of(column: str) -> str:

@@ -39,13 +39,7 @@ class Draft(ABC):
 
 
 class Store(ABC):
-    """The files of each table.
-
-    Attributes:
-        switches_at_once: Whether all files of a draft appear in one step.
-    """
-
-    switches_at_once: bool
+    """The files of each table."""
 
     @abstractmethod
     def files(self, table: str) -> dict[str, str]:
@@ -65,8 +59,6 @@ class SnapshotStore(Store):
     Args:
         root: The folder.
     """
-
-    switches_at_once = True
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -161,8 +153,6 @@ class ObjectStore(Store):
         root: The folder in it, as the file system names it, with a slash at its end.
         scheme: What DuckDB puts before a path, such as `s3://`.
     """
-
-    switches_at_once = False
 
     def __init__(self, filesystem: AbstractFileSystem, root: str, scheme: str) -> None:
         self._filesystem = filesystem

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import dlt
 import pyarrow as pa
@@ -36,6 +36,17 @@ LOADER_FILE_FORMATS: dict[str, TLoaderFileFormat] = {"dlt.destinations.bigquery"
 LOCKED = "Could not set lock on file"
 Opened = TypeVar("Opened")
 STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
+
+
+@runtime_checkable
+class KeepsStates(Protocol):
+    """A client of a destination that keeps states otherwise than in a table."""
+
+    def list_states(self, pipeline_name: str) -> set[str]:
+        """The load ids of the states of a pipeline."""
+
+    def read_states(self, pipeline_name: str, load_ids: set[str]) -> list[str]:
+        """The states, as dlt compresses them, of some load packages, the oldest first."""
 
 
 class Destination:
@@ -143,15 +154,22 @@ class Destination:
             yield from self._query(f"SELECT {names} FROM {spec.name} WHERE id IN ({places})", *some)
 
     def state_ids(self) -> set[str]:
-        """The load ids of every state that was ever committed to the destination."""
+        """The load ids of every state that the destination keeps."""
+        with self.hold() as client:
+            if isinstance(client, KeepsStates):
+                return set(client.list_states(self.pipeline.pipeline_name))
         tables = self._query(STATES, self.pipeline.pipeline_name)
         return {load_id for table in tables for load_id in table.column(0).to_pylist()}
 
     def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
         """The states by resource that some load packages committed, the oldest package first."""
-        places = ", ".join(["%s"] * len(load_ids))
-        query = f"SELECT state FROM _dlt_pipeline_state WHERE _dlt_load_id IN ({places}) ORDER BY _dlt_load_id"
-        texts = [text for table in self._query(query, *load_ids) for text in table.column(0).to_pylist()]
+        with self.hold() as client:
+            if isinstance(client, KeepsStates):
+                texts = client.read_states(self.pipeline.pipeline_name, load_ids)
+            else:
+                places = ", ".join(["%s"] * len(load_ids))
+                query = f"SELECT state FROM _dlt_pipeline_state WHERE _dlt_load_id IN ({places}) ORDER BY _dlt_load_id"
+                texts = [text for table in self._query(query, *load_ids) for text in table.column(0).to_pylist()]
         sources = [decompress_state(text).get("sources", {}).get("cogny", {}) for text in texts]
         return [source.get("resources", {}) for source in sources]
 

@@ -1,0 +1,148 @@
+"""Each destination as the tests see it: a pipeline into it, and how a plain reader asks it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar
+
+import dlt
+import duckdb
+from deltalake import DeltaTable
+from pyarrow.parquet import read_table
+from s3fs import S3FileSystem
+from support import NAME, make_pipeline
+
+from cogny_source.destinations.lake import open_folder
+from cogny_source.destinations.shapes import list_shapes
+
+TABLES = list(list_shapes())
+BUCKET = "growth"
+KEY_ID, SECRET = "AKIAEXAMPLE", "not-a-secret"
+
+
+class Place(ABC):
+    """A destination with a name of its own, and nothing in it.
+
+    Attributes:
+        script: The script that syncs into it.
+    """
+
+    script: ClassVar[str]
+
+    @abstractmethod
+    def pipeline(self, machine: str = "pipelines") -> dlt.Pipeline:
+        """The pipeline as a machine with that working folder makes it."""
+
+    @abstractmethod
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """What a reader without dlt finds; tables go by their bare names."""
+
+    @property
+    @abstractmethod
+    def arguments(self) -> list[str]:
+        """The script's options that name it."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the script needs to reach it."""
+        return {}
+
+
+class DuckDBPlace(Place):
+    """A DuckDB file in a folder."""
+
+    script = "cogny_to_duckdb.py"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def pipeline(self, machine: str = "pipelines") -> dlt.Pipeline:
+        """A pipeline into the file."""
+        return make_pipeline(self._folder, machine)
+
+    @property
+    def arguments(self) -> list[str]:
+        """The file."""
+        return ["--database", str(self._folder / "cogny.duckdb")]
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask DuckDB."""
+        with duckdb.connect(str(self._folder / "cogny.duckdb")) as db:
+            db.execute("SET TimeZone = 'UTC'; SET schema = 'cogny_data'")
+            return db.execute(query).fetchall()
+
+
+class FolderPlace(Place):
+    """A folder, or a prefix in a bucket, of Parquet files or Delta tables."""
+
+    script = "cogny_to_parquet.py"
+
+    def __init__(self, folder: Path, table_format: str, endpoint: str | None = None) -> None:
+        self._folder = folder
+        self._format = table_format
+        self._endpoint = endpoint
+        self._seen: dict[str, str] = {}
+        self._copy = duckdb.connect()
+        self.url = str(folder / "tables") if endpoint is None else f"s3://{BUCKET}/{folder.name}"
+
+    def pipeline(self, machine: str = "pipelines") -> dlt.Pipeline:
+        """A pipeline into the folder."""
+        destination = open_folder(self.url, self._format)
+        folder = str(self._folder / machine)
+        return dlt.pipeline(NAME, pipelines_dir=folder, destination=destination, dataset_name="cogny_data")
+
+    @property
+    def arguments(self) -> list[str]:
+        """The URL and the format."""
+        return ["--bucket-url", self.url, "--table-format", self._format]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Dlt's credentials of the bucket."""
+        if self._endpoint is None:
+            return {}
+        names = {"AWS_ACCESS_KEY_ID": KEY_ID, "AWS_SECRET_ACCESS_KEY": SECRET, "ENDPOINT_URL": self._endpoint}
+        credentials = {f"DESTINATION__FILESYSTEM__CREDENTIALS__{name}": value for name, value in names.items()}
+        return {**credentials, "DESTINATION__FILESYSTEM__CREDENTIALS__REGION_NAME": "us-east-1"}
+
+    def open_bucket(self) -> S3FileSystem:
+        """The bucket as a reader opens it."""
+        options = {"key": KEY_ID, "secret": SECRET, "endpoint_url": self._endpoint}
+        return S3FileSystem(**options, use_listings_cache=False, skip_instance_cache=True)
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask DuckDB, which reads what is in the folder; a bucket's tables are read again once an object changed."""
+        if self._endpoint is None:
+            with duckdb.connect() as db:
+                self._define_tables(db)
+                return db.execute(query).fetchall()
+        bucket = self.open_bucket()
+        bucket.invalidate_cache()
+        objects = {path: item["ETag"] for path, item in bucket.find(self.url, detail=True).items()}
+        if objects != self._seen:
+            self._seen, self._copy = objects, duckdb.connect()
+            self._define_tables(self._copy)
+        return self._copy.execute(query).fetchall()
+
+    def _define_tables(self, db: duckdb.DuckDBPyConnection) -> None:
+        db.execute("SET TimeZone = 'UTC'")
+        for table in TABLES:
+            path = f"{self.url}/{table}"
+            if self._format == "delta":
+                db.register(table, self.open_delta(table).to_pyarrow_table())
+            elif self._endpoint is not None:
+                db.register(table, read_table(path.removeprefix("s3://"), filesystem=self.open_bucket()))
+            else:
+                db.execute(f"CREATE VIEW {table} AS FROM '{path}/*.parquet'")
+
+    def open_delta(self, table: str) -> DeltaTable:
+        """A Delta table as a reader opens it."""
+        options = {
+            "AWS_ACCESS_KEY_ID": KEY_ID,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_ENDPOINT_URL": self._endpoint or "",
+            "AWS_REGION": "us-east-1",
+            "AWS_ALLOW_HTTP": "true",
+        }
+        return DeltaTable(f"{self.url}/{table}", storage_options=options if self._endpoint else None)
