@@ -13,6 +13,7 @@ import pyarrow as pa
 from dlt.common.configuration import configspec
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.pipeline import PipelineContext
 from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.extract import DltResource, DltSource
@@ -21,6 +22,7 @@ from cogny_source.api.client import Client, Meter, Timing
 from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.arrow import arrow_schema
 from cogny_source.engine.chunk import Chunk, merge_chunks
+from cogny_source.engine.destination import check_destination
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.plan import Plan
 from cogny_source.engine.reader import read_resource
@@ -153,6 +155,9 @@ def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str 
         columns[item.name] = item.columns
 
     def extract() -> Iterator[Any]:
+        context = Container()[PipelineContext]
+        if context.is_active():
+            check_destination(dlt.current.pipeline())
         state = dlt.current.resource_state()
         known = dlt.current.source_schema().tables
         for name in hints.keys() - known.keys():

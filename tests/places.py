@@ -133,7 +133,7 @@ class FolderPlace(Place):
                 db.register(table, self.open_delta(table).to_pyarrow_table())
             elif self._endpoint is not None:
                 db.register(table, read_table(path.removeprefix("s3://"), filesystem=self.open_bucket()))
-            else:
+            elif Path(path).exists():
                 db.execute(f"CREATE VIEW {table} AS FROM '{path}/*.parquet'")
 
     def open_delta(self, table: str) -> DeltaTable:

@@ -20,7 +20,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import BaseFileLock, Timeout
 
-from cogny_source.errors import LoadFailed
+from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import ListSpec, TableSpec
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,7 @@ LINE_EVERY_SECONDS = 30.0
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 # What dlt writes for a destination; BigQuery takes no JSON columns from Parquet.
 LOADER_FILE_FORMATS: dict[str, TLoaderFileFormat] = {"dlt.destinations.bigquery": "jsonl"}
+APPENDING = "dlt.destinations.filesystem"
 LOCKED = "Could not set lock on file"
 Opened = TypeVar("Opened")
 STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
@@ -47,6 +48,19 @@ class KeepsStates(Protocol):
 
     def read_states(self, pipeline_name: str, load_ids: set[str]) -> list[str]:
         """The states, as dlt compresses them, of some load packages, the oldest first."""
+
+
+def check_destination(pipeline: dlt.Pipeline) -> None:
+    """Refuse a destination that would hold rows twice.
+
+    Raises:
+        ConfigError: If it is dlt's own `filesystem`, which appends where it should merge.
+    """
+    if pipeline.destination is not None and pipeline.destination.destination_type == APPENDING:
+        raise ConfigError(
+            "dlt's filesystem destination appends each version of a row: use"
+            " cogny_source.destinations.lake.open_folder(bucket_url), which holds each row once"
+        )
 
 
 class Destination:
@@ -65,6 +79,9 @@ class Destination:
         self._wait_seconds = wait_seconds
         self._sleep = sleep
         self._client: SqlClientBase[Any] | None = None
+        # A client that is closed, to be opened again: to make one takes dlt some 50 ms.
+        self._idle: SqlClientBase[Any] | None = None
+        self._knows_schema = True
 
     @contextmanager
     def hold(self) -> Iterator[SqlClientBase[Any]]:
@@ -86,6 +103,7 @@ class Destination:
         finally:
             client, self._client = self._client, None
             client.close_connection()
+            self._idle = client if self._knows_schema else None
             if lock is not None:
                 lock.release()
 
@@ -97,7 +115,13 @@ class Destination:
         """
         file_format = LOADER_FILE_FORMATS.get(self.pipeline.destination.destination_type, "parquet")
         with self.hold(), self.naming_failures():
-            return set(self.pipeline.run(source, loader_file_format=file_format).loads_ids)
+            load_ids = set(self.pipeline.run(source, loader_file_format=file_format).loads_ids)
+        self.forget_schema()
+        return load_ids
+
+    def forget_schema(self) -> None:
+        """Make the next connection anew: a client knows the tables that there were when it was made."""
+        self._idle, self._knows_schema = None, False
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """What a query brings, as Python's values; its table must be there."""
@@ -207,8 +231,9 @@ class Destination:
         if lock is not None:
             lock.acquire()
         try:
-            client = self.pipeline.sql_client()
+            client = self._idle or self.pipeline.sql_client()
             client.open_connection()
+            self._knows_schema = True
         except BaseException:
             if lock is not None:
                 lock.release()

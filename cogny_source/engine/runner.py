@@ -14,7 +14,7 @@ import dlt
 
 from cogny_source.api.client import Client, Timing
 from cogny_source.engine.chunk import Chunk
-from cogny_source.engine.destination import Destination
+from cogny_source.engine.destination import Destination, check_destination
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.ledger import Ledger
@@ -68,11 +68,13 @@ def sync(
         What was done with each resource.
 
     Raises:
+        ConfigError: If what is asked for cannot be, or the destination would hold rows twice.
         AlreadyRunning: If another run works in the same working directory.
         LoadFailed: If the destination refuses a load package, or another process keeps holding it.
         Stopped: If `stop` was set; what was complete is loaded.
         CognyError: Whatever ended the reading; what was complete before it is loaded.
     """
+    check_destination(pipeline)
     settings = settings or resolve_settings()
     plan = _make_plan(settings, start_date, end_date, full_refresh=full_refresh, census=census, verify=verify)
     stop = stop or StopFlag()

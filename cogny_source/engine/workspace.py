@@ -76,6 +76,7 @@ def restore_state(destination: Destination) -> dict[str, Any]:
         _drop_working_directory(pipeline)
         with destination.naming_failures():
             pipeline.sync_destination()
+    destination.forget_schema()
     sources: dict[str, Any] = pipeline.state.get("sources", {})
     states: dict[str, Any] = sources.get("cogny", {}).get("resources", {})
     return states

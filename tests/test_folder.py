@@ -1,0 +1,373 @@
+"""A folder of Parquet files: what lies in it, how it changes, and what a reader sees meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import dlt
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from fsspec.implementations.local import LocalFileSystem
+from places import FolderPlace
+from support import KEY, ROOT, settings_for
+from truth import assert_exact
+
+from cogny_source import cogny_source, sync
+from cogny_source.cli import sync_to_parquet
+from cogny_source.destinations.parquet_tables import ParquetTables
+from cogny_source.destinations.shapes import list_shapes
+from cogny_source.destinations.stores import CURRENT, ObjectStore, SnapshotStore, Store
+from cogny_source.engine.chunk import ChunkBuilder
+from cogny_source.errors import ConfigError
+from cogny_source.sandbox import SandboxServer, World
+from cogny_source.schema import TICKETS
+
+SHAPES = list_shapes()
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FolderPlace:
+    """An empty folder."""
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    return FolderPlace(tmp_path, "parquet")
+
+
+def write_package(folder: Path, rows: list[Row]) -> dict[str, list[str]]:
+    """Rows of tickets as the files of a load."""
+    builder = ChunkBuilder(TICKETS, history=True)
+    builder.add(rows)
+    files = {}
+    for name, table in builder.build(None).tables.items():
+        path = folder / f"{name}.in"
+        pq.write_table(table, path)
+        files[name] = [str(path)]
+    return files
+
+
+def make_store(kind: str, folder: Path) -> Store:
+    """A store of a kind, in a folder."""
+    return SnapshotStore(folder) if kind == "snapshots" else ObjectStore(LocalFileSystem(), f"{folder}/", "")
+
+
+def read(tables: ParquetTables, query: str) -> list[tuple[Any, ...]]:
+    """Ask the files."""
+    with duckdb.connect() as db:
+        db.execute("SET TimeZone = 'UTC'")
+        for name in SHAPES:
+            if name in query:
+                db.execute(f"CREATE VIEW {name} AS FROM read_parquet({tables.files(name)}, union_by_name = true)")
+        return db.execute(query).fetchall()
+
+
+def month(row: Row) -> str:
+    """The month of a row in a file's name."""
+    try:
+        return datetime.fromisoformat(row["created_at"]).astimezone(UTC).strftime("%Y-%m")
+    except ValueError:
+        return "undated"
+
+
+@pytest.mark.parametrize("kind", ["snapshots", "objects"])
+@pytest.mark.parametrize("monthly_from_rows", [0, 60, 1000])
+def test_merges_equal_a_dictionary(kind: str, monthly_from_rows: int, tmp_path: Path) -> None:
+    """Whatever comes in whatever order, from one file to many, each key is there once, as it came last."""
+    chance = Random(monthly_from_rows)
+    source = World(seed=5, tickets=120).rows("tickets")
+    tables = ParquetTables(make_store(kind, tmp_path / "out"), SHAPES, monthly_from_rows=monthly_from_rows)
+    held: dict[str, Row] = {}
+    for turn in range(8):
+        rows = [dict(row) for row in chance.sample(source, chance.randint(1, 25))]
+        for row in rows:
+            row["title"] = f"turn {turn}"
+            row["updated_at"] = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=turn)).isoformat()
+            row["action_items"] = [f"item {place} of {turn}" for place in range(chance.randint(0, 3))]
+            if chance.random() < 0.1:
+                row["created_at"] = "some day"
+        package = write_package(tmp_path, rows)
+        tables.merge(package)
+        if chance.random() < 0.3:
+            tables.merge(package)
+        held |= {row["id"]: row for row in rows}
+        assert read(tables, "SELECT id, title FROM tickets ORDER BY 1") == sorted(
+            (key, row["title"]) for key, row in held.items()
+        )
+        assert read(tables, "SELECT ticket_id, position, value FROM tickets__action_items ORDER BY 1, 2") == sorted(
+            (key, place, text) for key, row in held.items() for place, text in enumerate(row["action_items"])
+        )
+    assert read(tables, "SELECT count(*), count(DISTINCT (id, updated_at)) FROM tickets_history") == [
+        (count := read(tables, "SELECT count(*) FROM tickets_history")[0][0], count)
+    ]
+    names = {Path(path).name for path in tables.files("tickets")}
+    if monthly_from_rows > len(held):
+        assert names == {"tickets.parquet"}
+    else:
+        assert {f"tickets-{month(row)}.parquet" for row in held.values()} <= names
+        assert "tickets.parquet" not in names
+
+
+def test_only_touched_months_are_written(tmp_path: Path) -> None:
+    """A change of one ticket leaves the files of all other months, and of all other tables, as they are."""
+    tables = ParquetTables(SnapshotStore(tmp_path / "out"), SHAPES, monthly_from_rows=0)
+    rows = World(seed=5, tickets=200).rows("tickets")
+    tables.merge(write_package(tmp_path, rows))
+    before = {Path(path).name: Path(path).stat().st_ino for name in SHAPES for path in tables.files(name)}
+    tables.merge(write_package(tmp_path, [{**rows[0], "title": "new"}]))
+    after = {Path(path).name: Path(path).stat().st_ino for name in SHAPES for path in tables.files(name)}
+    changed = {name for name in after if after[name] != before.get(name)}
+    names = ("tickets", "tickets__action_items", "tickets_history")
+    assert changed == {f"{name}-{month(rows[0])}.parquet" for name in names}
+    assert len(before) > 30
+
+
+def test_files_are_sorted_and_described(tmp_path: Path) -> None:
+    """Rows are in order of creation, zstd compresses them, and the metadata tell table, columns and their ranges."""
+    tables = ParquetTables(SnapshotStore(tmp_path / "out"), SHAPES)
+    rows = World(seed=5, tickets=200).rows("tickets")
+    Random(1).shuffle(rows)
+    tables.merge(write_package(tmp_path, rows))
+    [path] = tables.files("tickets")
+    table, metadata = pq.read_table(path), pq.read_metadata(path)
+    stamps = table["created_at"].to_pylist()
+    assert stamps == sorted(stamps)
+    assert table.schema.metadata[b"description"].decode() == TICKETS.description
+    descriptions = {field.name: field.metadata[b"description"].decode() for field in table.schema}
+    assert descriptions == {column.name: column.description for column in TICKETS.columns}
+    place = table.schema.names.index("created_at")
+    column = metadata.row_group(0).column(place)
+    assert column.compression == "ZSTD"
+    assert (column.statistics.min, column.statistics.max) == (stamps[0], stamps[-1])
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+class Death:
+    """Ends a merge at its nth step that changes the disk, and keeps it from tidying up."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+        self._left = step
+        self._dead = False
+        for owner, name in (
+            (Path, "replace"), (Path, "rename"), (Path, "symlink_to"), (Path, "mkdir"), (Path, "unlink"),
+            (os, "link"), (os, "fsync"), (os, "replace"), (shutil, "rmtree"), (shutil, "copyfile"),
+            (pq.ParquetWriter, "write_batch"), (pq.ParquetWriter, "close"), (LocalFileSystem, "rm_file"),
+        ):  # fmt: skip
+            monkeypatch.setattr(owner, name, self._watch(getattr(owner, name)))
+
+    def _watch(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if self._dead:
+                return None
+            self._left -= 1
+            if self._left < 0:
+                self._dead = True
+                raise Killed
+            return step(*args, **kwargs)
+
+        return counted
+
+
+@pytest.mark.parametrize("kind", ["snapshots", "objects"])
+def test_killed_at_any_step(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A merge that splits a table into months, killed at any step, leaves files that the next one makes exact.
+
+    In a local folder they are as they were, or as they should be, even before.
+    """
+    rows = World(seed=5, tickets=90).rows("tickets")
+    rows = [{**row, "created_at": f"2026-0{1 + place % 3}-01T00:00:00Z"} for place, row in enumerate(rows)]
+    first = make_store(kind, tmp_path / "first")
+    ParquetTables(first, SHAPES).merge(write_package(tmp_path, rows[:70]))
+    package = write_package(tmp_path, [{**row, "title": "new"} for row in rows[50:]])
+    wanted = sorted([(row["id"], row["title"]) for row in rows[:50]] + [(row["id"], "new") for row in rows[50:]])
+    items = sorted((row["id"], place, text) for row in rows for place, text in enumerate(row["action_items"] or []))
+    done, step = False, 0
+    while not done:
+        folder = Path(shutil.copytree(tmp_path / "first", tmp_path / f"{step}", symlinks=True))
+        tables = ParquetTables(make_store(kind, folder), SHAPES, monthly_from_rows=80)
+        with monkeypatch.context() as patch:
+            Death(patch, step)
+            try:
+                tables.merge(package)
+                done = True
+            except Killed:
+                step += 5
+        if kind == "snapshots":
+            counts = read(tables, "SELECT count(*), count(DISTINCT id), count(*) FILTER (title = 'new') FROM tickets")
+            assert counts in ([(70, 70, 0)], [(90, 90, 40)])
+        tables.merge(package)
+        assert read(tables, "SELECT id, title FROM tickets ORDER BY 1") == wanted
+        assert read(tables, "SELECT ticket_id, position, value FROM tickets__action_items ORDER BY 1, 2") == items
+        assert "tickets.parquet" not in {Path(path).name for path in tables.files("tickets")}
+    assert step > 20
+
+
+def test_reader_sees_whole_tables(sandbox: SandboxServer, place: FolderPlace) -> None:
+    """While syncs go on, each query finds every row once, none that was there is missing, and lists fit their rows."""
+    folder = Path(place.url)
+    faults: list[object] = []
+    counts = [0]
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            if not (folder / "tickets").exists():
+                continue
+            with duckdb.connect() as db:
+                query = f"SELECT count(*), count(DISTINCT id) FROM '{folder}/tickets/*.parquet'"
+                [(rows, keys)] = db.execute(query).fetchall()
+                snapshot = (folder / CURRENT).resolve()
+                parents = f"SELECT id FROM '{snapshot}/tickets/*.parquet'"
+                items = f"FROM '{snapshot}/tickets__action_items/*.parquet'"
+                strays = db.execute(f"{items} WHERE ticket_id NOT IN ({parents})").fetchall()
+            if rows != keys or rows < counts[-1] or strays:
+                faults.append((rows, keys, counts[-1], strays))
+            counts.append(rows)
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    try:
+        for _ in range(2):
+            sync(place.pipeline(), settings_for(sandbox, chunk_rows=50))
+            sandbox.world.advance(datetime.now(UTC), created=20, changed=60)
+    finally:
+        done.set()
+        reader.join()
+    assert faults == []
+    assert len(set(counts)) > 3
+
+
+def test_plain_dlt_loads_too(sandbox: SandboxServer, place: FolderPlace) -> None:
+    """`pipeline.run(cogny_source())` merges as `sync` does, and dlt's own dataset reads what is there."""
+    for _ in range(2):
+        pipeline = place.pipeline()
+        pipeline.run(cogny_source(api_key=KEY, base_url=sandbox.base_url))
+        assert_exact(place.ask, sandbox.world)
+        sandbox.world.advance(datetime.now(UTC), created=5, changed=20)
+    assert len(pipeline.dataset().tickets.select("id").fetchall()) == 455
+
+
+def test_dlts_own_destination_is_refused(sandbox: SandboxServer, tmp_path: Path) -> None:
+    """A destination that appends on merge is named, and what to take instead."""
+    destination = dlt.destinations.filesystem(str(tmp_path / "out"))
+    pipeline = dlt.pipeline("cogny", pipelines_dir=str(tmp_path / "p"), destination=destination)
+    with pytest.raises(ConfigError, match="open_folder"):
+        sync(pipeline, settings_for(sandbox))
+    with pytest.raises(Exception, match="open_folder"):
+        pipeline.run(cogny_source(api_key=KEY, base_url=sandbox.base_url))
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_tables_are_refused(place: FolderPlace) -> None:
+    """Rows of another source are not taken, as their keys are unknown."""
+    with pytest.raises(Exception, match="takes the tables of cogny_source alone, not birds"):
+        place.pipeline().run([{"a": 1}], table_name="birds")
+
+
+def test_folder_without_links(sandbox: SandboxServer, place: FolderPlace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the file system takes no links, files are replaced in their places, and stay so."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no links here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "symlink_to", refuse)
+        sync(place.pipeline(), settings_for(sandbox, chunk_rows=200))
+        assert_exact(place.ask, sandbox.world)
+    assert not (Path(place.url) / CURRENT).exists()
+    sandbox.world.advance(datetime.now(UTC), created=5, changed=20)
+    sync(place.pipeline(), settings_for(sandbox))
+    assert_exact(place.ask, sandbox.world)
+    assert not list(Path(place.url).rglob("*.new"))
+
+
+def test_something_in_the_way_is_named(sandbox: SandboxServer, place: FolderPlace) -> None:
+    """A file where a table belongs is named; nothing is overwritten, and without it the sync goes on."""
+    folder = Path(place.url)
+    folder.mkdir()
+    (folder / "reports").write_text("mine")
+    with pytest.raises(Exception, match="reports is in the way of the table reports"):
+        sync(place.pipeline(), settings_for(sandbox))
+    assert (folder / "reports").read_text() == "mine"
+    (folder / "reports").unlink()
+    sync(place.pipeline(), settings_for(sandbox))
+    assert_exact(place.ask, sandbox.world)
+
+
+def test_locked_folder_is_waited_for(sandbox: SandboxServer, tmp_path: Path, environment: dict[str, str]) -> None:
+    """Another process that writes into the folder is waited for, and named."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    holder = "import filelock, sys\nwith filelock.FileLock(sys.argv[1]):\n    print('held', flush=True); input()"
+    command = [sys.executable, str(ROOT / "pipelines" / "cogny_to_parquet.py"), "--bucket-url", "out"]
+    settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
+    variables = {**environment, **settings, "SOURCES__COGNY__DESTINATION_WAIT_SECONDS": "2"}
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(folder / ".lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120)
+        process.communicate(b"\n")
+    assert done.returncode == 1
+    assert "waiting for the database, up to 2 s" in done.stderr
+    assert f"{folder / '.lock'}" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_folder_with_an_odd_name(sandbox: SandboxServer, tmp_path: Path, environment: dict[str, str]) -> None:
+    """Blanks, quotes, brackets and other letters in a folder's name stand for themselves."""
+    name = "été [1]*'s %20 #a"
+    command = [sys.executable, str(ROOT / "pipelines" / "cogny_to_parquet.py"), "--bucket-url", name, "--quiet"]
+    settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=tmp_path, env={**environment, **settings}, capture_output=True, text=True, timeout=120
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert len(pq.read_table(tmp_path / name / "tickets" / "tickets.parquet")) == 450
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bucket-url", "https://bucket/x"], "name a folder, s3://... or gs://..."),
+        (["--bucket-url", "{file}"], "is a file: name a folder"),
+        (["--dataset", "No Such Name"], "use small letters"),
+    ],
+)
+def test_unusable_folders_are_refused(arguments: list[str], message: str, tmp_path: Path) -> None:
+    """What is no folder exits with 2 and says what to write instead."""
+    (tmp_path / "file").write_text("")
+    arguments = [argument.format(file=tmp_path / "file") for argument in arguments]
+    done = CliRunner().invoke(sync_to_parquet, arguments)
+    assert done.exit_code == 2
+    assert message in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "advice"),
+    [
+        (["--bucket-url", "s3://bucket/x"], "pip install 'cogny-source[s3]'"),
+        (["--bucket-url", "gs://bucket/x"], "pip install 'cogny-source[gs]'"),
+        (["--table-format", "delta"], "pip install 'cogny-source[delta]'"),
+    ],
+)
+def test_missing_extra_is_named(arguments: list[str], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the library that a folder needs, the message tells how to install it."""
+    monkeypatch.setattr("cogny_source.destinations.folder.find_spec", lambda _: None)
+    done = CliRunner().invoke(sync_to_parquet, arguments)
+    assert done.exit_code == 2
+    assert advice in done.output
