@@ -7,10 +7,13 @@ READY := $(VENV)/.ready
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test coverage test-long test-all check soak sandbox docs clean
+.PHONY: demo demo-parquet test coverage test-long test-all check soak sandbox docs clean
 
 demo: $(READY)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
+
+demo-parquet: $(READY)
+	$(BIN)/python pipelines/cogny_to_parquet.py --sandbox
 
 test: check
 	$(BIN)/python -m pytest -n 2 -m "not long"

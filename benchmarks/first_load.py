@@ -1,6 +1,6 @@
-"""A first load against a bare download of the same pages: wall time and peak memory of whole processes, in one run.
+"""A first load, and one without news, into each local destination, against a bare download of the same pages.
 
-python benchmarks/first_load.py --tickets 100000
+Wall and CPU time and peak memory of whole processes, in one run: python benchmarks/first_load.py --tickets 100000
 """
 
 from __future__ import annotations
@@ -11,10 +11,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 KEY = "sk_test_sandbox"
+DESTINATIONS = {
+    "DuckDB": ["cogny_to_duckdb.py"],
+    "Parquet": ["cogny_to_parquet.py", "--bucket-url", "parquet"],
+    "Delta": ["cogny_to_parquet.py", "--bucket-url", "delta", "--table-format", "delta"],
+}
 BARE = """
 import requests, sys
 session, cursor = requests.Session(), None
@@ -28,20 +34,35 @@ while True:
 """
 
 
-def measure(command: list[str], folder: str, base_url: str) -> tuple[float, float]:
-    """Wall seconds and peak memory in MB of a command."""
-    variables = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": base_url, "HOME": folder}
+@dataclass(frozen=True)
+class Cost:
+    """What a process took.
+
+    Attributes:
+        wall: Seconds.
+        cpu: Seconds of all its threads.
+        memory: Megabytes at the peak.
+    """
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def measure(command: list[str], folder: str, base_url: str) -> Cost:
+    """Run a command to its end."""
+    variables = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": base_url, "DLT_DATA_DIR": folder}
     start = time.monotonic()
     process = subprocess.Popen(command, cwd=folder, env={**os.environ, **variables}, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.monotonic() - start
     if status:
         raise SystemExit(f"{command[1]} failed")
-    return seconds, usage.ru_maxrss / 1024
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def main() -> None:
-    """Run both, print a line each and the ratio."""
+    """Run all, print a line each and the ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tickets", type=int, default=100_000)
     tickets = parser.parse_args().tickets
@@ -52,17 +73,23 @@ def main() -> None:
     )
     assert sandbox.stdout is not None
     base_url = sandbox.stdout.readline().split()[0]
-    script = str(ROOT / "pipelines" / "cogny_to_duckdb.py")
     try:
         with tempfile.TemporaryDirectory() as folder:
             bare = measure([sys.executable, "-c", BARE, base_url, KEY], folder, base_url)
-            first = measure([sys.executable, script, "--quiet"], folder, base_url)
-            again = measure([sys.executable, script, "--quiet"], folder, base_url)
+            report("bare download", bare, bare)
+            for name, (script, *arguments) in DESTINATIONS.items():
+                command = [sys.executable, str(ROOT / "pipelines" / script), *arguments, "--quiet"]
+                for what in ("first load", "no change"):
+                    report(f"{name}, {what}", measure(command, folder, base_url), bare)
     finally:
         sandbox.terminate()
         sandbox.wait()
-    for name, (seconds, megabytes) in {"bare download": bare, "first load": first, "no change": again}.items():
-        print(f"{name:14} {seconds:7.1f} s {megabytes:7.0f} MB {seconds / bare[0]:6.2f} x the bare download")
+
+
+def report(name: str, cost: Cost, bare: Cost) -> None:
+    """Print a line."""
+    ratio = f"{cost.wall / bare.wall:6.2f} x the bare download"
+    print(f"{name:22} {cost.wall:7.1f} s {cost.cpu:7.1f} s CPU {cost.memory:6.0f} MB {ratio}", flush=True)
 
 
 if __name__ == "__main__":

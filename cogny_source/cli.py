@@ -136,7 +136,7 @@ def sync_to_duckdb(database: Path, dataset: str, **options: Any) -> None:
 
 
 @sync_group.command("parquet", epilog=EPILOG)
-@click.option("--bucket-url", default="cogny", show_default=True, help="A folder, s3://... or gs://...")
+@click.option("--bucket-url", help="A folder, s3://... or gs://... Default: cogny_parquet, or cogny_delta.")
 @click.option(
     "--table-format",
     type=click.Choice(["parquet", "delta"]),
@@ -147,7 +147,7 @@ def sync_to_duckdb(database: Path, dataset: str, **options: Any) -> None:
 @click.option("--dataset", help="A folder in it for the tables. Default: the folder itself.")
 @shared_options
 def sync_to_parquet(
-    bucket_url: str, table_format: Literal["parquet", "delta"], dataset: str | None, **options: Any
+    bucket_url: str | None, table_format: Literal["parquet", "delta"], dataset: str | None, **options: Any
 ) -> None:
     r"""Sync the Cogny API into a folder of Parquet files, which hold each row once.
 
@@ -157,7 +157,9 @@ def sync_to_parquet(
       python pipelines/cogny_to_parquet.py --bucket-url s3://growth/cogny
       python pipelines/cogny_to_parquet.py --bucket-url exports --table-format delta
     """
-    _execute(lambda: make_folder_target(bucket_url, dataset, table_format), Options(**options))
+    _execute(
+        lambda: make_folder_target(bucket_url or f"cogny_{table_format}", dataset, table_format), Options(**options)
+    )
 
 
 def _execute(make_target: Callable[[], Target], options: Options) -> NoReturn:

@@ -298,11 +298,20 @@ def test_something_in_the_way_is_named(sandbox: SandboxServer, place: FolderPlac
     folder = Path(place.url)
     folder.mkdir()
     (folder / "reports").write_text("mine")
-    with pytest.raises(Exception, match="reports is in the way of the table reports"):
+    with pytest.raises(ConfigError, match="reports is in the way of the table reports"):
         sync(place.pipeline(), settings_for(sandbox))
     assert (folder / "reports").read_text() == "mine"
     (folder / "reports").unlink()
     sync(place.pipeline(), settings_for(sandbox))
+    assert_exact(place.ask, sandbox.world)
+
+
+def test_formats_are_not_mixed(sandbox: SandboxServer, place: FolderPlace, tmp_path: Path) -> None:
+    """A folder with tables of the other format is refused, as the state in it says nothing of new tables."""
+    sync(place.pipeline(), settings_for(sandbox))
+    delta = FolderPlace(tmp_path, "delta")
+    with pytest.raises(ConfigError, match="holds parquet tables"):
+        sync(delta.pipeline("elsewhere"), settings_for(sandbox))
     assert_exact(place.ask, sandbox.world)
 
 

@@ -47,8 +47,13 @@ def make_folder_target(bucket_url: str, dataset: str | None, table_format: Liter
 
         return open_folder(url, table_format)
 
-    # Names the views of dlt's SQL client; the folder itself is the dataset.
-    return Target(make, "cogny_data", identity=f"{url} {table_format}", show=_show(url, table_format))
+    return Target(
+        make,
+        "cogny_data",  # names the views of dlt's SQL client; the folder itself is the dataset
+        identity=f"{url} {table_format}",
+        show=_show(url, table_format),
+        world=None if SCHEME.match(url) else Path(f"{url}.sandbox.json"),
+    )
 
 
 def _show(url: str, table_format: str) -> str:

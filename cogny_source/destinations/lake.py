@@ -20,7 +20,7 @@ from dlt.common.configuration import configspec, resolve_type
 from dlt.common.configuration.container import Container
 from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
-from dlt.common.destination.client import LoadJob, RunnableLoadJob
+from dlt.common.destination.client import LoadJob, RunnableLoadJob, StateInfo
 from dlt.common.schema import Schema
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext
@@ -117,6 +117,25 @@ class LakeClient(FilesystemClient):
         if self.is_local_filesystem:
             return open_local_store(Path(self.bucket_path), list(shapes))
         return ObjectStore(self.fs_client, self.dataset_path, f"{self.config.protocol}://")
+
+    def get_stored_state(self, pipeline_name: str) -> StateInfo | None:
+        """The newest state, which tells how much the tables hold.
+
+        Raises:
+            ConfigError: If the tables are of the other format, about which the state says nothing.
+        """
+        self._check_format()
+        found: StateInfo | None = super().get_stored_state(pipeline_name)
+        return found
+
+    def _check_format(self) -> None:
+        for table in list_shapes():
+            folder = self.pathlib.join(self.dataset_path, table)
+            if self.fs_client.isdir(folder):
+                held = "delta" if self.fs_client.isdir(self.pathlib.join(folder, "_delta_log")) else "parquet"
+                if held != self.config.table_format:
+                    raise ConfigError(f"{self.dataset_path} holds {held} tables: name another folder, or that format")
+                return
 
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
         """Make the folder, and dlt's mark in it, in one step."""

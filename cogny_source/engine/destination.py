@@ -203,10 +203,14 @@ class Destination:
 
         Raises:
             LoadFailed: Instead of them.
+            ConfigError: Where that is what dlt has wrapped.
         """
         try:
             yield
         except (PipelineStepFailed, DestinationException, OSError) as exc:
+            cause = _find_cause(exc)
+            if isinstance(cause, ConfigError):
+                raise cause from exc
             where = f"pipeline {self.pipeline.pipeline_name} in {self.pipeline.pipelines_dir}"
             package = f"load package {exc.load_id}" if isinstance(exc, PipelineStepFailed) and exc.load_id else "a load"
             raise LoadFailed(
@@ -261,9 +265,14 @@ class Destination:
             waited += RETRY_SECONDS
 
 
-def _find_reason(exc: BaseException) -> str:
-    """The innermost cause's first line: around DuckDB's own words dlt guesses at credentials and the internet."""
+def _find_cause(exc: BaseException) -> BaseException:
     while exc.__cause__ is not None:
         exc = exc.__cause__
+    return exc
+
+
+def _find_reason(exc: BaseException) -> str:
+    """The innermost cause's first line: around DuckDB's own words dlt guesses at credentials and the internet."""
+    exc = _find_cause(exc)
     text = str(exc).strip() or type(exc).__name__
     return text.splitlines()[0].rpartition("The actual reason given is: ")[2]
