@@ -31,6 +31,7 @@ from cogny_source.engine.state import claim_state
 from cogny_source.errors import ConfigError
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, Column, ListSpec, TableSpec
 from cogny_source.settings import Settings, resolve_settings
+from cogny_source.shipping import lay_out, loads_into_bigquery, open_shipping
 
 # Takes a resource's state and gives its chunks.
 Supply = Callable[[dict[str, Any]], Iterator[Chunk]]
@@ -147,12 +148,10 @@ def _supply_one(chunk: Chunk) -> Supply:
 
 
 def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str | None = None) -> DltResource:
-    specs = [spec, spec.versions] if history and spec.versions is not None else [spec]
-    hints = {table.name: _table_hints(table) for table in specs}
-    columns: dict[str, Sequence[Column]] = {table.name: table.columns for table in specs}
-    for item in spec.lists:
-        hints[item.name] = _list_hints(item)
-        columns[item.name] = item.columns
+    specs: list[TableSpec | ListSpec] = [spec, *spec.lists]
+    if history and spec.versions is not None:
+        specs.append(spec.versions)
+    tables = {table.name: table for table in specs}
 
     def extract() -> Iterator[Any]:
         context = Container()[PipelineContext]
@@ -160,24 +159,27 @@ def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str 
             check_destination(dlt.current.pipeline())
         state = dlt.current.resource_state()
         known = dlt.current.source_schema().tables
-        for name in hints.keys() - known.keys():
-            yield dlt.mark.with_hints(_stamp(_empty_table(columns[name])), hints[name], create_table_variant=True)
-        for chunk in supply(dict(state)):
-            for name, table in chunk.tables.items():
-                yield dlt.mark.with_hints(_stamp(table), hints[name], create_table_variant=True)
-            if chunk.state is not None:
-                state.clear()
-                state.update(chunk.state)
+        pipeline = dlt.current.pipeline()
+        with open_shipping(pipeline) as ship:
+            for name in tables.keys() - known.keys():
+                empty = arrow_schema(tables[name].columns).empty_table()
+                yield from ship(_stamp(empty), tables[name], _make_hints(tables[name], pipeline))
+            for chunk in supply(dict(state)):
+                for name, table in chunk.tables.items():
+                    yield from ship(_stamp(table), tables[name], _make_hints(tables[name], pipeline))
+                if chunk.state is not None:
+                    state.clear()
+                    state.update(chunk.state)
         _note_turn(turn)
 
     return dlt.resource(extract, name=spec.name)
 
 
 def _make_runs_resource(runs: pa.Table, turn: str) -> DltResource:
-    hints = _table_hints(SYNC_RUNS)
-
     def extract() -> Iterator[Any]:
-        yield dlt.mark.with_hints(_stamp(runs), hints, create_table_variant=True)
+        pipeline = dlt.current.pipeline()
+        with open_shipping(pipeline) as ship:
+            yield from ship(_stamp(runs), SYNC_RUNS, _make_hints(SYNC_RUNS, pipeline))
         _note_turn(turn)
 
     return dlt.resource(extract, name=SYNC_RUNS.name)
@@ -188,34 +190,23 @@ def _note_turn(turn: str | None) -> None:
         dlt.current.source_state()["turn"] = turn
 
 
-def _empty_table(columns: Sequence[Column]) -> pa.Table:
-    return arrow_schema(columns).empty_table()
-
-
 def _stamp(table: pa.Table) -> pa.Table:
     """Add `_dlt_load_id`, which is known only while dlt extracts."""
     load_id = Container()[LoadPackageStateInjectableContext].load_id
     return table.append_column(pa.field(LOAD_ID.name, pa.string()), pa.repeat(pa.scalar(load_id), table.num_rows))
 
 
-def _table_hints(spec: TableSpec) -> Any:
-    key: TColumnSchema = {"primary_key": True}
-    hints = [_column_hint(column, key if column.name in spec.primary_key else {}) for column in spec.columns]
-    return _make_hints(spec.name, spec.description, hints)
-
-
-def _list_hints(item: ListSpec) -> Any:
-    extra: dict[str, TColumnSchema] = {item.parent_column: {"merge_key": True}, TOMBSTONE: {"hard_delete": True}}
-    hints = [_column_hint(column, extra.get(column.name, {})) for column in item.columns]
-    return _make_hints(item.name, item.description, hints)
-
-
-def _make_hints(name: str, description: str, columns: list[TColumnSchema]) -> Any:
+def _make_hints(spec: TableSpec | ListSpec, pipeline: dlt.Pipeline) -> Any:
+    if isinstance(spec, ListSpec):
+        marks: dict[str, TColumnSchema] = {spec.parent_column: {"merge_key": True}, TOMBSTONE: {"hard_delete": True}}
+    else:
+        marks = {name: {"primary_key": True} for name in spec.primary_key}
+    layout = lay_out(spec) if loads_into_bigquery(pipeline) else {}
     return dlt.mark.make_hints(
-        table_name=name,
+        table_name=spec.name,
         write_disposition=MERGE,
-        columns=columns,
-        additional_table_hints={"description": description},
+        columns=[_column_hint(column, marks.get(column.name, {})) for column in spec.columns],
+        additional_table_hints={"description": spec.description, **layout},
     )
 
 

@@ -222,7 +222,9 @@ class Destination:
         """Read what a query brings, in batches; nothing where its table is not there."""
         try:
             with self.hold() as client, client.execute_query(query, *values) as cursor:
-                yield from cursor.iter_arrow(BATCH_ROWS)
+                for batch in cursor.iter_arrow(BATCH_ROWS):
+                    # BigQuery's come as batches, whatever dlt's annotations say.
+                    yield pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
         except DatabaseUndefinedRelation:
             return
         except DestinationException as exc:

@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 
 from cogny_source.arrow import arrow_schema
+from cogny_source.numerals import canonical_json
 from cogny_source.schema import DELETED_AT, LOAD_ID, Column, ListSpec, TableSpec
 
 DIGEST_BYTES = 8
@@ -26,15 +27,14 @@ def compared_columns(spec: TableSpec) -> list[Column]:
 def comparable_values(spec: TableSpec, table: pa.Table) -> list[tuple[Any, ...]]:
     """The compared columns of each row, as values that are equal where they mean the same.
 
-    Instants are microseconds, and JSON has its keys sorted.
+    Instants are microseconds, and JSON has its keys sorted and its numbers in one form.
     """
     columns = []
     for column, field in zip(compared_columns(spec), arrow_schema(compared_columns(spec)), strict=True):
         values = table[column.name].cast(field.type)
         if column.type == "timestamp":
             values = values.cast(pa.int64())
-        listed = values.to_pylist()
-        columns.append([_sort_keys(text) for text in listed] if column.type == "json" else listed)
+        columns.append(canonical_json(values) if column.type == "json" else values.to_pylist())
     return list(zip(*columns, strict=True))
 
 
@@ -70,12 +70,3 @@ def _digest(value: object) -> int:
 
 
 EMPTY_LIST = _digest([])
-
-
-def _sort_keys(text: str | None) -> str | None:
-    if text is None:
-        return None
-    try:
-        return orjson.dumps(orjson.loads(text), option=orjson.OPT_SORT_KEYS).decode()
-    except orjson.JSONDecodeError:  # half a surrogate pair
-        return text
