@@ -6,14 +6,15 @@ import hashlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
 
+from cogny_source.destinations.bigquery import Place, make_bigquery_target
 from cogny_source.destinations.duckdb_file import make_duckdb_target
 from cogny_source.destinations.folder import make_folder_target
 from cogny_source.destinations.target import Target
@@ -26,6 +27,7 @@ from cogny_source.errors import (
     CognyError,
     ConfigError,
     Forbidden,
+    LoadFailed,
     Stopped,
     VerificationFailed,
 )
@@ -61,6 +63,7 @@ class Options:
         log_format: `text` or `json`.
         quiet: Warnings and errors only.
         verbose: A failure ends with its traceback.
+        check: Only prove that API and destination can be reached and used.
     """
 
     resources: str
@@ -75,6 +78,7 @@ class Options:
     log_format: str
     quiet: bool
     verbose: bool
+    check: bool
 
 
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,6 +103,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--verify", is_flag=True, help="Compare database and API afterwards, row for row; exit 1 if not equal."
         ),
         click.option("--history/--no-history", default=None, help="Keep each version of a row. Default: keep."),
+        click.option("--check", is_flag=True, help="Prove access to API and destination, and end without a sync."),
         click.option("--sandbox", is_flag=True, help="Use an API with made-up data on this machine; needs no key."),
         click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
         click.option("--quiet", is_flag=True, help="Print warnings and errors only."),
@@ -162,6 +167,26 @@ def sync_to_parquet(
     )
 
 
+@sync_group.command("bigquery", epilog=EPILOG)
+@click.option("--project", help="The Google Cloud project. Default: the credentials' own.")
+@click.option("--dataset", default="cogny_data", show_default=True, help="The dataset; for this pipeline alone.")
+@click.option("--location", help="Where a new dataset is made, such as EU. Default: US.")
+@click.option("--staging", help="A bucket that files travel through, gs://... Default: none.")
+@shared_options
+def sync_to_bigquery(
+    project: str | None, dataset: str, location: str | None, staging: str | None, **options: Any
+) -> None:
+    r"""Sync the Cogny API into a BigQuery dataset.
+
+    \b
+    Examples:
+      python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU --check
+      python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU
+    """
+    place = Place(project, dataset, location, staging)
+    _execute(lambda: make_bigquery_target(place), Options(**options))
+
+
 def _execute(make_target: Callable[[], Target], options: Options) -> NoReturn:
     """Sync into a target, and end the process with the exit code that tells how it went."""
     stop = StopFlag()
@@ -191,12 +216,25 @@ def _sync(make_target: Callable[[], Target], options: Options, stop: StopFlag) -
             PIPELINE_NAME,
             pipelines_dir=str(pipelines_dir),
             destination=target.make(),
+            staging=target.make_staging() if target.make_staging else None,
             dataset_name=target.dataset,
         )
 
     world = target.world or pipelines_dir / "sandbox.json"
-    with hold_lock(pipelines_dir, PIPELINE_NAME):
-        _run(open_pipeline(make, pipelines_dir, PIPELINE_NAME), options, stop, world, target.show)
+    with hold_lock(pipelines_dir, PIPELINE_NAME), _explaining(target):
+        _run(open_pipeline(make, pipelines_dir, PIPELINE_NAME), options, stop, world, target)
+
+
+@contextmanager
+def _explaining(target: Target) -> Iterator[None]:
+    """Let the target tell what a refusal of its own means."""
+    try:
+        yield
+    except LoadFailed as error:
+        told = target.explain(error) if target.explain else None
+        if told is None:
+            raise
+        raise told from error
 
 
 def _pipelines_dir() -> Path:
@@ -205,11 +243,12 @@ def _pipelines_dir() -> Path:
     return Path(get_dlt_pipelines_dir())
 
 
-def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, open_command: str) -> None:
+def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, target: Target) -> None:
     """Sync into a pipeline and show what happened."""
     from rich.console import Console
     from rich.logging import RichHandler
 
+    from cogny_source.check import check
     from cogny_source.display import print_differences, print_open_tickets, print_summary, show_progress
     from cogny_source.engine.destination import Destination
     from cogny_source.engine.runner import sync
@@ -226,6 +265,10 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
         settings = resolve_settings(
             chunk_rows=options.chunk_rows, history=options.history, **_sandbox_settings(sandbox)
         )
+        if options.check:
+            for line in check(pipeline, settings, _split(options.resources), target.probe):
+                click.echo(line)
+            return
         with show_progress(console, quiet=options.quiet) as progress:
             result = sync(
                 pipeline,
@@ -252,7 +295,7 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
     if faults:
         raise VerificationFailed(f"{faults} rows of the database are not as the API lists them; --census mends them")
     if not options.quiet:
-        click.echo(f"To open the database: {open_command}")
+        click.echo(f"To open the database: {target.show}")
 
 
 def _sandbox_settings(sandbox: EmbeddedSandbox | None) -> dict[str, str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cogny_source.errors import ConfigError
+from cogny_source.errors import CognyError, ConfigError
 
 DATASET_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -25,6 +25,9 @@ class Target:
         identity: What tells it from every other target; it has a working directory of its own.
         world: Where the embedded sandbox remembers its world; None for the working directory.
         show: The command that shows the tables.
+        make_staging: Makes dlt's staging, where files travel through a bucket.
+        explain: Tells what a failure means, where the target knows better than the engine.
+        probe: Tries what a sync needs of the destination, and yields a line for each thing that works.
     """
 
     make: Callable[[], Any]
@@ -32,6 +35,9 @@ class Target:
     identity: str
     show: str
     world: Path | None = None
+    make_staging: Callable[[], Any] | None = None
+    explain: Callable[[BaseException], CognyError | None] | None = None
+    probe: Callable[[], Iterator[str]] | None = None
 
 
 def check_dataset(name: str) -> None:

@@ -1,0 +1,93 @@
+"""What BigQuery and Google's sign-in refuse, as one sentence that says who has to do what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from cogny_source.errors import CognyError, ConfigError, LoadFailed
+
+URL = re.compile(r"^(?:\d{3} )?(?:[A-Z]+ )?https?://\S+: ")
+NO_CREDENTIALS = (
+    "no credentials for Google: run `gcloud auth application-default login`, or name a service account's key file in"
+    " GOOGLE_APPLICATION_CREDENTIALS, or set destination.bigquery.credentials in .dlt/secrets.toml"
+)
+QUOTA_REASONS = ("quotaExceeded", "rateLimitExceeded", "billingTierLimitExceeded", "resourcesExceeded")
+SIGN_IN = ("DefaultCredentialsError", "RefreshError", "Unauthorized", "Unauthenticated", "MalformedError")
+LINE = ("TransportError", "ConnectionError", "RetryError", "ServiceUnavailable", "Timeout", "ConnectTimeout")
+
+
+def explain(error: BaseException, project: str | None, dataset: str) -> CognyError | None:
+    """What a failure over BigQuery means, where it can be told.
+
+    Args:
+        error: The failure; what caused it counts.
+        project: The project that was named.
+        dataset: The dataset.
+    """
+    for cause in _causes(error):
+        sentence = _explain_refusal(cause, project or "of the credentials", dataset)
+        if sentence is not None:
+            return sentence
+    return None
+
+
+def _explain_refusal(cause: BaseException, project: str, dataset: str) -> CognyError | None:
+    kinds = {kind.__name__ for kind in type(cause).__mro__}
+    text, reason = _read(cause)
+    if "DefaultCredentialsError" in kinds:
+        return ConfigError(NO_CREDENTIALS)
+    if kinds.intersection(SIGN_IN):
+        return ConfigError(f"Google does not accept the credentials ({type(cause).__name__}): make new ones")
+    if reason in QUOTA_REASONS or "Quota exceeded" in text or "TooManyRequests" in kinds:
+        return LoadFailed(f"a quota of BigQuery is used up: {text}. Nothing is lost: run the same command again later")
+    if "Forbidden" in kinds:
+        return ConfigError(_explain_forbidden(text, project, dataset))
+    if "in location" in text and "not found" in text.lower():
+        return ConfigError(f"dataset {dataset} is in another location: name it with --location ({text})")
+    if "NotFound" in kinds and "Dataset" not in text and "Table" not in text and "Job" not in text:
+        return ConfigError(f"project {project} is not there: name another with --project ({text})")
+    if kinds.intersection(LINE):
+        return LoadFailed(
+            f"BigQuery cannot be reached ({type(cause).__name__}). Nothing is lost: run the same command again"
+        )
+    return None
+
+
+def _explain_forbidden(text: str, project: str, dataset: str) -> str:
+    if "has not been used in project" in text or "it is disabled" in text:
+        return f"the BigQuery API is off in project {project}: an owner has to enable it ({text})"
+    if "billing" in text.lower():
+        return f"project {project} has no billing, without which BigQuery changes no rows: {text}"
+    if "jobs.create" in text:
+        role = f"the role BigQuery Job User (roles/bigquery.jobUser) on project {project}"
+    elif "datasets.create" in text:
+        role = (
+            f"the role BigQuery User (roles/bigquery.user) on project {project}, or somebody has to create the datasets"
+            f" {dataset} and {dataset}_staging and give it BigQuery Data Editor on both"
+        )
+    elif "storage." in text:
+        role = "the role Storage Object Admin (roles/storage.objectAdmin) on the bucket of --staging"
+    else:
+        role = f"the role BigQuery Data Editor (roles/bigquery.dataEditor) on {dataset} and {dataset}_staging"
+    return f"the account lacks {role}: {text}"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what caused it, the innermost first."""
+    chain: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo:
+        cause = todo.pop()
+        if isinstance(cause, BaseException) and cause not in chain:
+            chain.append(cause)
+            todo += [cause.__context__, cause.__cause__, *cause.args]
+    return reversed(chain)
+
+
+def _read(cause: BaseException) -> tuple[str, str | None]:
+    """What Google says, without the URL, and the reason that it names."""
+    text = str(getattr(cause, "message", None) or cause).strip() or type(cause).__name__
+    errors = getattr(cause, "errors", None) or [{}]
+    reason = errors[0].get("reason") if isinstance(errors[0], dict) else None
+    return URL.sub("", text.splitlines()[0]), reason

@@ -1,0 +1,101 @@
+"""What Google refuses, told in one sentence with the exit code that it deserves."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from dlt.destinations.exceptions import DatabaseTransientException
+from google.api_core import exceptions as google
+from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
+from google.cloud.bigquery.dbapi.exceptions import DatabaseError
+
+from cogny_source.cli import exit_code, main
+from cogny_source.destinations import bigquery
+from cogny_source.destinations.bigquery import Place, make_bigquery_target
+from cogny_source.destinations.bigquery_errors import explain
+from cogny_source.errors import ConfigError, LoadFailed
+
+URL = "POST https://bigquery.googleapis.com/bigquery/v2/projects/growth/queries?prettyPrint=false: "
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence", "code"),
+    [
+        (google.Forbidden(f"{URL}Access Denied: bigquery.jobs.create denied"), "roles/bigquery.jobUser", 2),
+        (google.Forbidden("Access Denied: bigquery.datasets.create denied"), "roles/bigquery.user", 2),
+        (google.Forbidden("Access Denied: bigquery.tables.updateData"), "roles/bigquery.dataEditor", 2),
+        (google.Forbidden("a@b does not have storage.objects.create access"), "roles/storage.objectAdmin", 2),
+        (google.Forbidden("BigQuery API has not been used in project 1"), "an owner has to enable it", 2),
+        (google.Forbidden("Billing has not been enabled for this project"), "has no billing", 2),
+        (google.Forbidden("Too many", errors=[{"reason": "quotaExceeded"}]), "command again later", 1),
+        (google.NotFound("Not found: Project growth"), "name another with --project", 2),
+        (google.NotFound("Not found: Dataset growth:d was not found in location EU"), "name it with --location", 2),
+        (DefaultCredentialsError("x"), "gcloud auth application-default login", 2),
+        (RefreshError("invalid_grant", {"secret": "s3cret"}), "make new ones", 2),
+        (TransportError("x"), "cannot be reached", 1),
+    ],
+)  # fmt: skip
+def test_refusals_are_told(error: Exception, sentence: str, code: int) -> None:
+    """Who has to do what, and whether it will fail again until then; as deep as dlt wraps it."""
+    wrapped = LoadFailed("the destination refused a load")
+    wrapped.__cause__ = DatabaseTransientException(DatabaseError(error))
+    told = explain(wrapped, "growth", "d")
+    assert told is not None
+    assert sentence in str(told)
+    assert "https://" not in str(told)
+    assert "s3cret" not in str(told)
+    assert exit_code(told) == code
+
+
+def test_other_failures_are_left_alone() -> None:
+    """What is no refusal of Google's is told by the engine."""
+    assert explain(LoadFailed("a full disk"), None, "d") is None
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        (Place("Growth!", "d", None, None), "--project is"),
+        (Place(None, "D-1", None, None), "--dataset is"),
+        (Place(None, "d", None, "s3://bucket"), "--staging is"),
+    ],
+)
+def test_wrong_options_are_refused(place: Place, sentence: str) -> None:
+    """Before Google is asked."""
+    with pytest.raises(ConfigError, match=sentence):
+        make_bigquery_target(place)
+
+
+def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Google's client, the sentence says how to install it."""
+    monkeypatch.setattr(bigquery, "find_spec", lambda _: None)
+    with pytest.raises(ConfigError, match=r"pip install 'cogny-source\[bigquery\]'"):
+        make_bigquery_target(Place(None, "d", None, None))
+
+
+def test_missing_and_broken_credentials_end_with_2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the key nor a traceback is shown."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    for name in ("BIGQUERY_EMULATOR_HOST", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    arguments = ["sync", "bigquery", "--project", "growth", "--quiet"]
+    done = CliRunner().invoke(main, arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no credentials for Google" in done.stderr
+    key = '{"type":"service_account","project_id":"p","private_key":"s3cret","client_email":"a@b.c"}'
+    monkeypatch.setenv("DESTINATION__BIGQUERY__CREDENTIALS", key)
+    done = CliRunner().invoke(main, arguments)
+    assert done.exit_code == 2
+    assert "holds no key of a service account" in done.stderr
+    assert "s3cret" not in done.output
+
+
+def test_google_is_imported_only_where_it_is_used() -> None:
+    """The other pipelines start without it."""
+    code = "import cogny_source.cli, sys; print([name for name in sys.modules if name.startswith('google')])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
