@@ -3,11 +3,16 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; d
 	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$name && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+# The tests' BigQuery, an emulator, needs Python 3.13 to 3.15 and an environment of its own.
+EMULATOR := .venv-bigquery
+EMULATOR_PYTHON ?= $(shell for name in python3.13 python3.14 python3.15 python3 \
+	$${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/python3.1[345]; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 13) <= sys.version_info[:2] <= (3, 15))' 2>/dev/null && echo $$name && break; done)
 READY := $(VENV)/.ready
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-parquet test coverage test-long test-all check soak sandbox docs clean
+.PHONY: demo demo-parquet demo-bigquery emulator test coverage test-long test-all check soak sandbox docs clean
 
 demo: $(READY)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -15,7 +20,11 @@ demo: $(READY)
 demo-parquet: $(READY)
 	$(BIN)/python pipelines/cogny_to_parquet.py --sandbox
 
-test: check
+# The pipeline into the emulator, twice; no Google account is asked.
+demo-bigquery: $(READY) $(EMULATOR)/.ready
+	$(BIN)/python tests/bigquery_emulator.py
+
+test: check emulator
 	$(BIN)/python -m pytest -n 2 -m "not long"
 
 # Measured in the scripts' own processes too, which takes half as long again.
@@ -25,6 +34,22 @@ coverage: $(READY)
 # All cells of the matrix of faults and moving rows: some minutes more.
 test-long: $(READY)
 	$(BIN)/python -m pytest -n 2 -m long
+
+# Where no Python can run it, the tests that need it are skipped, but in CI.
+emulator:
+	@if [ -n "$(EMULATOR_PYTHON)" ]; then $(MAKE) --no-print-directory $(EMULATOR)/.ready; \
+	else echo "no Python 3.13 to 3.15 is here to run the tests' BigQuery (EMULATOR_PYTHON=/path/to/python)"; test -z "$$CI"; fi
+
+$(EMULATOR)/.ready: tests/bigquery/requirements.txt tests/bigquery/requirements-no-deps.txt
+	@test -n "$(EMULATOR_PYTHON)" || { echo "Python 3.13 to 3.15 is needed; set EMULATOR_PYTHON=/path/to/python"; exit 1; }
+	$(EMULATOR_PYTHON) -m venv $(EMULATOR)
+	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check --compile -r tests/bigquery/requirements.txt
+	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check --compile --no-deps \
+		-r tests/bigquery/requirements-no-deps.txt
+	mkdir -p $(EMULATOR)/home
+	HOME=$(CURDIR)/$(EMULATOR)/home $(EMULATOR)/bin/python -c "import duckdb_extensions as e; \
+		[e.import_extension(name) for name in ('ducklake', 'icu', 'spatial')]"
+	touch $@
 
 check: $(READY)
 	$(BIN)/ruff check .

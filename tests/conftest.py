@@ -5,15 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dlt
 import duckdb
 import pytest
+from bigquery_emulator import Dataset, Emulator, require_emulator, run_emulator
 from support import KEY, NAME, ROOT, Begin, Script, make_pipeline
 
 from cogny_source.sandbox import SandboxServer, World
+
+# dlt asks once a second whether a job is done.
+POLL_SECONDS = 0.05
 
 
 @pytest.fixture
@@ -107,3 +113,24 @@ def ask(tmp_path: Path) -> Callable[[str], list[tuple[object, ...]]]:
             return connection.execute(sql).fetchall()
 
     return query
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The tests' BigQuery; in CI it must be there."""
+    require_emulator()
+    with run_emulator(tmp_path_factory.mktemp("bigquery")) as running:
+        yield running
+
+
+@pytest.fixture
+def bigquery(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dataset]:
+    """A dataset of its own in the tests' BigQuery, for pipelines of this process."""
+    for name, value in emulator.variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setenv("RUNTIME__LOG_LEVEL", "ERROR")
+    for module in ("dlt.destinations.impl.bigquery.bigquery", "dlt.load.load"):
+        monkeypatch.setattr(f"{module}.sleep", lambda _: time.sleep(POLL_SECONDS))
+    yield Dataset(emulator, f"cogny_{uuid.uuid4().hex[:8]}")
+    dlt.pipeline(NAME).deactivate()

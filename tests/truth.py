@@ -156,7 +156,7 @@ def items(child: str, row: dict[str, Any]) -> list[tuple[str, int, str]]:
 
 def read_list(ask: Ask, child: str, parent_column: str) -> list[tuple[Any, ...]]:
     """A child table's cells."""
-    return ask(f"SELECT {parent_column}, position, value FROM {child} ORDER BY ALL")
+    return ask(f"SELECT {parent_column}, position, value FROM {child} ORDER BY 1, 2")
 
 
 def read(ask: Ask, table: str, columns: list[str]) -> list[tuple[Any, ...]]:
