@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, Column, ListSpec, TableSpec
+from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, Column, ColumnType, ListSpec, TableSpec
+
+# dlt's types as each destination holds them.
+TYPES: dict[ColumnType, dict[str, str]] = {
+    "text": {"DuckDB": "VARCHAR", "Parquet": "string", "Delta": "string", "BigQuery": "STRING"},
+    "double": {"DuckDB": "DOUBLE", "Parquet": "double", "Delta": "double", "BigQuery": "FLOAT64"},
+    "bigint": {"DuckDB": "BIGINT", "Parquet": "int64", "Delta": "long", "BigQuery": "INT64"},
+    "bool": {"DuckDB": "BOOLEAN", "Parquet": "bool", "Delta": "boolean", "BigQuery": "BOOL"},
+    "json": {"DuckDB": "JSON", "Parquet": "string", "Delta": "string", "BigQuery": "JSON"},
+    "timestamp": {
+        "DuckDB": "TIMESTAMP WITH TIME ZONE",
+        "Parquet": "timestamp[us, tz=UTC]",
+        "Delta": "timestamp",
+        "BigQuery": "TIMESTAMP",
+    },
+}
 
 HEAD = """# Tables
 
 Generated from `cogny_source/schema.py` by `make docs`. The tables are the same on every destination. Every instant
-is UTC with time zone, to the microsecond. dlt keeps its own tables beside them: `_dlt_loads`, `_dlt_version`,
-`_dlt_pipeline_state`.
+is UTC with time zone, to the microsecond. Where a destination has no type for JSON, its text stands there. dlt keeps
+its own tables beside them: `_dlt_loads`, `_dlt_version`, `_dlt_pipeline_state`.
 """
 
 
 def render_tables() -> str:
     """The whole page."""
-    parts = [HEAD, _render_diagram()]
+    parts = [HEAD, _render_types(), _render_diagram()]
     for spec in (*RESOURCE_TABLES.values(), SYNC_RUNS):
         parts.append(_render_table(spec.name, spec.description, spec.columns, spec.primary_key))
         parts.extend(_render_list(item) for item in spec.lists)
@@ -24,6 +39,13 @@ def render_tables() -> str:
             versions = spec.versions
             parts.append(_render_table(versions.name, versions.description, versions.columns, versions.primary_key))
     return "\n".join(parts)
+
+
+def _render_types() -> str:
+    destinations = list(TYPES["text"])
+    lines = [f"| type | {' | '.join(destinations)} |", "|---" * (len(destinations) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(types.values())} |" for name, types in TYPES.items()]
+    return "\n".join([*lines, ""])
 
 
 def _render_list(item: ListSpec) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -13,8 +14,10 @@ from pathlib import Path
 import dlt
 import duckdb
 import pytest
+import requests
 from bigquery_emulator import Dataset, Emulator, require_emulator, run_emulator
-from support import KEY, NAME, ROOT, Begin, Script, make_pipeline
+from places import BUCKET, FolderPlace
+from support import KEY, NAME, ROOT, Begin, Script, make_pipeline, wait_until
 
 from cogny_source.sandbox import SandboxServer, World
 
@@ -134,3 +137,28 @@ def bigquery(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Da
         monkeypatch.setattr(f"{module}.sleep", lambda _: time.sleep(POLL_SECONDS))
     yield Dataset(emulator, f"cogny_{uuid.uuid4().hex[:8]}")
     dlt.pipeline(NAME).deactivate()
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[str]:
+    """The address of an object store with an empty bucket, in a process of its own: deltalake calls it with the GIL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    endpoint = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_until(lambda: _answers(endpoint), server)
+            FolderPlace(Path("any"), "parquet", endpoint).open_bucket().mkdir(BUCKET)
+            yield endpoint
+        finally:
+            server.kill()
+
+
+def _answers(endpoint: str) -> bool:
+    try:
+        requests.get(endpoint, timeout=5)
+    except requests.ConnectionError:
+        return False
+    return True

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar
 
 import dlt
 import duckdb
+from bigquery_emulator import Dataset
 from deltalake import DeltaTable
-from pyarrow.parquet import read_table
+from pyarrow.parquet import read_schema, read_table
 from s3fs import S3FileSystem
 from support import NAME, make_pipeline
 
@@ -26,13 +28,19 @@ class Place(ABC):
 
     Attributes:
         script: The script that syncs into it.
+        kind: What `docs/tables.md` calls it.
     """
 
     script: ClassVar[str]
+    kind: str
 
     @abstractmethod
     def pipeline(self, machine: str = "pipelines") -> dlt.Pipeline:
         """The pipeline as a machine with that working folder makes it."""
+
+    @abstractmethod
+    def types(self, table: str) -> dict[str, str]:
+        """A table's columns with the types that a reader finds."""
 
     @abstractmethod
     def ask(self, query: str) -> list[tuple[Any, ...]]:
@@ -53,9 +61,15 @@ class DuckDBPlace(Place):
     """A DuckDB file in a folder."""
 
     script = "cogny_to_duckdb.py"
+    kind = "DuckDB"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def types(self, table: str) -> dict[str, str]:
+        """The types that DuckDB tells."""
+        rows = self.ask(f"SELECT column_name, data_type FROM information_schema.columns WHERE table_name = '{table}'")
+        return dict(rows)
 
     def pipeline(self, machine: str = "pipelines") -> dlt.Pipeline:
         """A pipeline into the file."""
@@ -81,6 +95,7 @@ class FolderPlace(Place):
     def __init__(self, folder: Path, table_format: str, endpoint: str | None = None) -> None:
         self._folder = folder
         self._format = table_format
+        self.kind = table_format.capitalize()
         self._endpoint = endpoint
         self._seen: dict[str, str] = {}
         self._copy = duckdb.connect()
@@ -125,6 +140,15 @@ class FolderPlace(Place):
             self._define_tables(self._copy)
         return self._copy.execute(query).fetchall()
 
+    def types(self, table: str) -> dict[str, str]:
+        """The types of the files, or of the Delta table."""
+        if self._format == "delta":
+            fields = json.loads(self.open_delta(table).schema().to_json())["fields"]
+            return {field["name"]: field["type"] for field in fields}
+        bucket = self.open_bucket() if self._endpoint else None
+        schema = read_schema(f"{self.url.removeprefix('s3://')}/{table}/{table}.parquet", filesystem=bucket)
+        return {field.name: str(field.type) for field in schema}
+
     def _define_tables(self, db: duckdb.DuckDBPyConnection) -> None:
         db.execute("SET TimeZone = 'UTC'")
         for table in TABLES:
@@ -146,3 +170,39 @@ class FolderPlace(Place):
             "AWS_ALLOW_HTTP": "true",
         }
         return DeltaTable(f"{self.url}/{table}", storage_options=options if self._endpoint else None)
+
+
+class BigQueryPlace(Place):
+    """A dataset of the emulator."""
+
+    script = "cogny_to_bigquery.py"
+    kind = "BigQuery"
+
+    def __init__(self, dataset: Dataset, folder: Path) -> None:
+        self._dataset = dataset
+        self._folder = folder
+
+    def pipeline(self, machine: str = "pipelines") -> dlt.Pipeline:
+        """A pipeline into the dataset."""
+        return self._dataset.make_pipeline(self._folder, machine)
+
+    @property
+    def arguments(self) -> list[str]:
+        """The dataset."""
+        return ["--dataset", self._dataset.name]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Where the emulator is."""
+        return self._dataset.emulator.variables
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """Ask Google's client."""
+        return self._dataset.ask(query)
+
+    def types(self, table: str) -> dict[str, str]:
+        """The types that Google's client tells, by their names in SQL."""
+        names = {"FLOAT": "FLOAT64", "INTEGER": "INT64", "BOOLEAN": "BOOL"}
+        with self._dataset.emulator.client(self._dataset.name) as client:
+            fields = client.get_table(f"{client.project}.{self._dataset.name}.{table}").schema
+        return {field.name: names.get(field.field_type, field.field_type) for field in fields}

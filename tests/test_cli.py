@@ -191,3 +191,14 @@ def test_sandbox_that_cannot_start_is_named(tmp_path: Path) -> None:
     world.write_text("no world")
     with pytest.raises(ConfigError, match="the sandbox did not start"), run_sandbox(world):
         pass
+
+
+def test_pandas_is_left_alone() -> None:
+    """A sync does not import pandas, and a data frame can be had in the same process all the same."""
+    code = (
+        "import sys, pyarrow; from cogny_source.cli import _keep_pandas_out; _keep_pandas_out();"
+        "table = pyarrow.Table.from_pylist([{'a': 1}]); assert 'pandas' not in sys.modules; print(table.to_pandas())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a" in done.stdout

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
+from cogny_source.destinations.target import list_causes
 from cogny_source.errors import CognyError, ConfigError, LoadFailed
 
 URL = re.compile(r"^(?:\d{3} )?(?:[A-Z]+ )?https?://\S+: ")
@@ -25,7 +25,7 @@ def explain(error: BaseException, project: str | None, dataset: str) -> CognyErr
         project: The project that was named.
         dataset: The dataset.
     """
-    for cause in _causes(error):
+    for cause in list_causes(error):
         sentence = _explain_refusal(cause, project or "of the credentials", dataset)
         if sentence is not None:
             return sentence
@@ -71,18 +71,6 @@ def _explain_forbidden(text: str, project: str, dataset: str) -> str:
     else:
         role = f"the role BigQuery Data Editor (roles/bigquery.dataEditor) on {dataset} and {dataset}_staging"
     return f"the account lacks {role}: {text}"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what caused it, the innermost first."""
-    chain: list[BaseException] = []
-    todo: list[object] = [error]
-    while todo:
-        cause = todo.pop()
-        if isinstance(cause, BaseException) and cause not in chain:
-            chain.append(cause)
-            todo += [cause.__context__, cause.__cause__, *cause.args]
-    return reversed(chain)
 
 
 def _read(cause: BaseException) -> tuple[str, str | None]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
+from cogny_source.destinations.folder_errors import explain
 from cogny_source.destinations.target import Target, check_dataset, show_python
-from cogny_source.errors import ConfigError
+from cogny_source.errors import ConfigError, LoadFailed
 
+SCRATCH = ".cogny_scratch"
 SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 # Scheme to the module that reads it, and the extra that brings it.
 FILE_SYSTEMS = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs")}
@@ -53,7 +56,44 @@ def make_folder_target(bucket_url: str, dataset: str | None, table_format: Liter
         identity=f"{url} {table_format}",
         show=_show(url, table_format),
         world=None if SCHEME.match(url) else Path(f"{url}.sandbox.json"),
+        explain=lambda error: explain(error, url),
+        probe=lambda: probe(make(), url),
     )
+
+
+def probe(destination: Any, url: str) -> Iterator[str]:
+    """Write, replace, list, read and delete a file.
+
+    Yields:
+        A line, when that works.
+
+    Raises:
+        CognyError: If it does not.
+    """
+    from dlt.common.schema import Schema
+
+    from cogny_source.destinations.lake import LakeConfiguration
+
+    client = destination.client(Schema("cogny"), LakeConfiguration()._bind_dataset_name("cogny_data"))
+    folder = client.pathlib.join(client.dataset_path, SCRATCH)
+    path = client.pathlib.join(folder, "file.txt")
+    try:
+        if client.is_local_filesystem:
+            client.fs_client.makedirs(folder, exist_ok=True)
+        for text in ("first", "second"):
+            client.fs_client.write_text(path, text)
+        found = [client.fs_client.read_text(name) for name in client.fs_client.ls(folder, detail=False)]
+        client.fs_client.rm_file(path)
+        if client.is_local_filesystem:
+            client.fs_client.rmdir(folder)
+    except Exception as exc:
+        told = explain(exc, url)
+        if told is None:
+            raise
+        raise told from exc
+    if found != ["second"]:
+        raise LoadFailed(f"{url} gives {found} for a file that was replaced: it does not show its newest state")
+    yield f"{url}: files can be written, replaced, listed, read and deleted"
 
 
 def _show(url: str, table_format: str) -> str:

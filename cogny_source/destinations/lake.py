@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol
 
@@ -30,6 +30,7 @@ from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 from filelock import FileLock
 
+from cogny_source.destinations.folder_errors import is_of_a_library
 from cogny_source.destinations.parquet_tables import ParquetTables
 from cogny_source.destinations.scan import Scanner
 from cogny_source.destinations.shapes import Shape, list_shapes
@@ -224,6 +225,17 @@ class LakeClient(FilesystemClient):
         draft.replace(filepath)
 
 
+@contextmanager
+def raising_os_errors() -> Iterator[None]:
+    """Raise what an object store's library raises as an OSError, as a disk would."""
+    try:
+        yield
+    except Exception as exc:
+        if not is_of_a_library(exc):
+            raise
+        raise OSError(f"{type(exc).__name__}: {exc}") from exc
+
+
 class _WaitingJob(RunnableLoadJob):
     """A file that waits for the rest of its load; dlt looks for the end of a job that never began once a second."""
 
@@ -249,13 +261,19 @@ class LakeSqlClient(FilesystemSqlClient):
         return True
 
     def list_states(self, pipeline_name: str) -> set[str]:
-        """The load ids of the states of a pipeline, of which dlt keeps the newest hundred."""
-        return set(self._find_states(pipeline_name))
+        """The load ids of the states of a pipeline, of which dlt keeps the newest hundred.
+
+        Raises:
+            OSError: If the object store refuses.
+        """
+        with raising_os_errors():
+            return set(self._find_states(pipeline_name))
 
     def read_states(self, pipeline_name: str, load_ids: set[str]) -> list[str]:
         """The states, as dlt compresses them, of some load packages, the oldest first."""
-        paths = self._find_states(pipeline_name)
-        texts = [self.remote_client.fs_client.read_text(paths[load_id]) for load_id in sorted(load_ids)]
+        with raising_os_errors():
+            paths = self._find_states(pipeline_name)
+            texts = [self.remote_client.fs_client.read_text(paths[load_id]) for load_id in sorted(load_ids)]
         return [json.loads(text)["state"] for text in texts]
 
     def _find_states(self, pipeline_name: str) -> dict[str, str]:
@@ -278,7 +296,8 @@ class LakeSqlClient(FilesystemSqlClient):
         if self.remote_client.is_dlt_table(name):
             found: tuple[str, str] | None = super().create_view_select(table_schema, schema or self.schema)
             return found
-        files = self.remote_client.list_table_files(name)
+        with raising_os_errors():
+            files = self.remote_client.list_table_files(name)
         if not files:
             return None
         blank = ", ".join(
@@ -286,7 +305,8 @@ class LakeSqlClient(FilesystemSqlClient):
             for column_name, column in table_schema["columns"].items()
         )
         columns = ", ".join(self.escape_column_name(column_name) for column_name in table_schema["columns"])
-        scan = Scanner(self._conn, self.remote_client.reading_filesystem).scan(f"files_of_{name}", files)
+        with raising_os_errors():
+            scan = Scanner(self._conn, self.remote_client.reading_filesystem).scan(f"files_of_{name}", files)
         rows = f"SELECT {blank} WHERE false UNION ALL BY NAME FROM {scan}"
         return self.remote_client.get_table_dir(name), f"SELECT {columns} FROM ({rows})"
 

@@ -50,6 +50,18 @@ def check_dataset(name: str) -> None:
         raise ConfigError(f"--dataset is {name!r}; use small letters, digits and _, a letter first")
 
 
+def list_causes(error: BaseException) -> list[BaseException]:
+    """An error and what caused it, the innermost first."""
+    chain: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo:
+        cause = todo.pop()
+        if isinstance(cause, BaseException) and cause not in chain:
+            chain.append(cause)
+            todo += [cause.__context__, cause.__cause__, *cause.args]
+    return chain[::-1]
+
+
 def show_python() -> str:
     """The Python that has the connector, as a person would type it here."""
     relative = os.path.relpath(sys.executable)

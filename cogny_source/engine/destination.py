@@ -179,7 +179,7 @@ class Destination:
 
     def state_ids(self) -> set[str]:
         """The load ids of every state that the destination keeps."""
-        with self.hold() as client:
+        with self.hold() as client, self.naming_failures():
             if isinstance(client, KeepsStates):
                 return set(client.list_states(self.pipeline.pipeline_name))
         tables = self._query(STATES, self.pipeline.pipeline_name)
@@ -187,7 +187,7 @@ class Destination:
 
     def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
         """The states by resource that some load packages committed, the oldest package first."""
-        with self.hold() as client:
+        with self.hold() as client, self.naming_failures():
             if isinstance(client, KeepsStates):
                 texts = client.read_states(self.pipeline.pipeline_name, load_ids)
             else:

@@ -1,0 +1,43 @@
+"""What a disk or an object store refuses, as one sentence that says what to do."""
+
+from __future__ import annotations
+
+from cogny_source.destinations.target import list_causes
+from cogny_source.errors import CognyError, ConfigError, LoadFailed
+
+# The libraries whose errors are no OSError.
+LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "deltalake", "gcsfs", "google", "s3fs")
+SIGN_IN = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "DefaultCredentialsError")
+LINE = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ClientConnectorError", "TimeoutError")
+DENIED = ("AccessDenied", "Access Denied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken")
+NO_BUCKET = ("NoSuchBucket", "bucket does not exist")
+
+
+def explain(error: BaseException, url: str) -> CognyError | None:
+    """What a failure over a folder means, where it can be told.
+
+    Args:
+        error: The failure; what caused it counts.
+        url: The folder, or the prefix in an object store.
+    """
+    for cause in list_causes(error):
+        if isinstance(cause, CognyError):
+            continue
+        kind, text = type(cause).__name__, " ".join(str(cause).split())
+        if kind in SIGN_IN:
+            return ConfigError(
+                f"no credentials for {url}: set destination.filesystem.credentials in .dlt/secrets.toml, or what the"
+                " store's own tools use, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            )
+        if isinstance(cause, PermissionError) or any(word in text for word in DENIED):
+            return ConfigError(f"the account may not read, write, list and delete in {url}: {text}")
+        if any(word in text for word in NO_BUCKET):
+            return ConfigError(f"the bucket of {url} is not there: make it, or name another")
+        if kind in LINE:
+            return LoadFailed(f"{url} cannot be reached ({kind}). Nothing is lost: run the same command again")
+    return None
+
+
+def is_of_a_library(error: Exception) -> bool:
+    """Whether an error is one of the object stores' libraries."""
+    return type(error).__module__.partition(".")[0] in LIBRARIES
