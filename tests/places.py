@@ -97,6 +97,7 @@ class FolderPlace(Place):
         self._format = table_format
         self.kind = table_format.capitalize()
         self._endpoint = endpoint
+        self._bucket: S3FileSystem | None = None
         self._seen: dict[str, str] = {}
         self._copy = duckdb.connect()
         self.url = str(folder / "tables") if endpoint is None else f"s3://{BUCKET}/{folder.name}"
@@ -132,7 +133,7 @@ class FolderPlace(Place):
             with duckdb.connect() as db:
                 self._define_tables(db)
                 return db.execute(query).fetchall()
-        bucket = self.open_bucket()
+        bucket = self._bucket = self._bucket or self.open_bucket()
         bucket.invalidate_cache()
         objects = {path: item["ETag"] for path, item in bucket.find(self.url, detail=True).items()}
         if objects != self._seen:
@@ -156,7 +157,7 @@ class FolderPlace(Place):
             if self._format == "delta":
                 db.register(table, self.open_delta(table).to_pyarrow_table())
             elif self._endpoint is not None:
-                db.register(table, read_table(path.removeprefix("s3://"), filesystem=self.open_bucket()))
+                db.register(table, read_table(path.removeprefix("s3://"), filesystem=self._bucket))
             elif Path(path).exists():
                 db.execute(f"CREATE VIEW {table} AS FROM '{path}/*.parquet'")
 

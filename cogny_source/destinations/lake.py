@@ -141,7 +141,8 @@ class LakeClient(FilesystemClient):
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
         """Make the folder, and dlt's mark in it, in one step."""
         if not self.fs_client.exists(self.init_file_path):
-            self.fs_client.makedirs(self.dataset_path, exist_ok=True)
+            if self.is_local_filesystem:  # elsewhere it would make a bucket
+                self.fs_client.makedirs(self.dataset_path, exist_ok=True)
             versions = {"initial_version": CURRENT_VERSION, "current_version": CURRENT_VERSION}
             self._write_to_json_file(self.init_file_path, versions)
         super().initialize_storage(truncate_tables or [])
