@@ -380,3 +380,17 @@ def test_missing_extra_is_named(arguments: list[str], advice: str, monkeypatch: 
     done = CliRunner().invoke(sync_to_parquet, arguments)
     assert done.exit_code == 2
     assert advice in done.output
+
+
+def test_many_delta_files_are_made_one(sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From some files on a Delta table is compacted; its rows, and its earlier versions, stay."""
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    monkeypatch.setattr("cogny_source.destinations.delta_tables.COMPACT_FROM_FILES", 3)
+    place = FolderPlace(tmp_path, "delta")
+    sync(place.pipeline(), settings_for(sandbox, chunk_rows=100))
+    assert_exact(place.ask, sandbox.world)
+    table = place.open_delta("tickets")
+    assert len(table.file_uris()) < 3
+    assert "OPTIMIZE" in {commit["operation"] for commit in table.history()}
+    table.load_as_version(1)
+    assert 0 < len(table.to_pyarrow_table()) < 450
