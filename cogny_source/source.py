@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import pyarrow as pa
@@ -154,12 +154,11 @@ def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str 
     tables = {table.name: table for table in specs}
 
     def extract() -> Iterator[Any]:
-        context = Container()[PipelineContext]
-        if context.is_active():
-            check_destination(dlt.current.pipeline())
+        if Container()[PipelineContext].is_active():
+            check_destination(_current_pipeline())
         state = dlt.current.resource_state()
         known = dlt.current.source_schema().tables
-        pipeline = dlt.current.pipeline()
+        pipeline = _current_pipeline()
         with open_shipping(pipeline) as ship:
             for name in tables.keys() - known.keys():
                 empty = arrow_schema(tables[name].columns).empty_table()
@@ -177,12 +176,17 @@ def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str 
 
 def _make_runs_resource(runs: pa.Table, turn: str) -> DltResource:
     def extract() -> Iterator[Any]:
-        pipeline = dlt.current.pipeline()
+        pipeline = _current_pipeline()
         with open_shipping(pipeline) as ship:
             yield from ship(_stamp(runs), SYNC_RUNS, _make_hints(SYNC_RUNS, pipeline))
         _note_turn(turn)
 
     return dlt.resource(extract, name=SYNC_RUNS.name)
+
+
+def _current_pipeline() -> dlt.Pipeline:
+    """`dlt.current.pipeline()` resolves a configuration on its way, 10 ms each time."""
+    return cast(dlt.Pipeline, Container()[PipelineContext].pipeline())
 
 
 def _note_turn(turn: str | None) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import dlt
@@ -62,14 +63,14 @@ def script(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) 
 
 
 @pytest.fixture
-def begin(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) -> Iterator[Begin]:
-    """Start the script as `script` runs it, without waiting for it; what still runs in the end is killed."""
+def start(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) -> Iterator[Begin]:
+    """Start a script of `pipelines/` against the sandbox and do not wait; what still runs in the end is killed."""
     started: list[subprocess.Popen[str]] = []
 
-    def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+    def start_script(name: str, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url, **variables}
         process = subprocess.Popen(
-            [sys.executable, str(ROOT / "pipelines" / "cogny_to_duckdb.py"), *arguments],
+            [sys.executable, str(ROOT / "pipelines" / name), *arguments],
             cwd=tmp_path,
             env={**environment, **settings},
             stdout=subprocess.PIPE,
@@ -79,10 +80,16 @@ def begin(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) -
         started.append(process)
         return process
 
-    yield start
+    yield start_script
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture
+def begin(start: Begin) -> Begin:
+    """Start the script into DuckDB as `script` runs it."""
+    return partial(start, "cogny_to_duckdb.py")
 
 
 @pytest.fixture

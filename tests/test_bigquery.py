@@ -7,7 +7,8 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,13 @@ import pytest
 import requests
 from bigquery_emulator import Dataset
 from google.cloud.bigquery import LoadJob
-from support import KEY, PATIENCE_SECONDS, ROOT, settings_for
+from support import KEY, PATIENCE_SECONDS, Begin, settings_for
 from truth import assert_exact, canonical
 
 from cogny_source import sync
 from cogny_source.destinations.bigquery_client import ScriptJob
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import RESOURCE_TABLES
-
-pytestmark = pytest.mark.xdist_group("bigquery")
 
 WIDE = 123456789012345678901234567890
 NASTY = {
@@ -35,8 +34,6 @@ NASTY = {
 # What BigQuery's JSON holds of it.
 STORED = NASTY | {"wide": str(WIDE), "uint64": str(2**64 - 1)}
 
-Command = Callable[..., "subprocess.Popen[str]"]
-
 
 @pytest.fixture
 def sandbox() -> Iterator[SandboxServer]:
@@ -46,33 +43,13 @@ def sandbox() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def command(
-    sandbox: SandboxServer, bigquery: Dataset, tmp_path: Path, environment: dict[str, str]
-) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts the script with the test's dataset, as a user does; what still runs in the end is killed."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str, key: str = KEY) -> subprocess.Popen[str]:
-        settings = {"SOURCES__COGNY__API_KEY": key, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
-        process = subprocess.Popen(
-            [sys.executable, str(ROOT / "pipelines" / "cogny_to_bigquery.py"), "--dataset", bigquery.name, *arguments],
-            cwd=tmp_path,
-            env={**environment, **bigquery.emulator.variables, **settings},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+def command(start: Begin, bigquery: Dataset) -> Begin:
+    """Start the script into BigQuery with the test's dataset."""
+    return partial(start, "cogny_to_bigquery.py", "--dataset", bigquery.name, **bigquery.emulator.variables)
 
 
 def test_script_brings_odd_values_into_well_laid_tables(
-    sandbox: SandboxServer, bigquery: Dataset, command: Command
+    sandbox: SandboxServer, bigquery: Dataset, command: Begin
 ) -> None:
     """One run of the script brings what is nasty, proves it, says so, and leaves partitions and descriptions."""
     world = sandbox.world
@@ -154,7 +131,7 @@ def test_files_may_travel_through_a_bucket(sandbox: SandboxServer, bigquery: Dat
     assert list((tmp_path / "bucket").rglob("*.jsonl"))
 
 
-def test_check_proves_access_or_names_what_is_missing(bigquery: Dataset, command: Command) -> None:
+def test_check_proves_access_or_names_what_is_missing(bigquery: Dataset, command: Begin) -> None:
     """`--check` tells a line for each thing that works, leaves no table behind, and ends with 2 at a revoked key."""
     told, logged = command("--check").communicate(timeout=PATIENCE_SECONDS)
     assert (told.splitlines(), logged) == (
@@ -171,13 +148,13 @@ def test_check_proves_access_or_names_what_is_missing(bigquery: Dataset, command
     )
     with bigquery.emulator.client(bigquery.name) as client:
         assert list(client.list_tables(bigquery.name)) == []
-    revoked = command("--check", key="sk_test_other")
+    revoked = command("--check", SOURCES__COGNY__API_KEY="sk_test_other")
     _, logged = revoked.communicate(timeout=PATIENCE_SECONDS)
     assert "status 401" in logged
     assert revoked.returncode == 2
 
 
-def test_location_that_is_not_the_datasets_is_refused(bigquery: Dataset, command: Command) -> None:
+def test_location_that_is_not_the_datasets_is_refused(bigquery: Dataset, command: Begin) -> None:
     """A dataset that is in the United States cannot be used as one in the European Union."""
     with bigquery.emulator.client(bigquery.name) as client:
         client.create_dataset(bigquery.name)

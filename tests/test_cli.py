@@ -193,12 +193,27 @@ def test_sandbox_that_cannot_start_is_named(tmp_path: Path) -> None:
         pass
 
 
-def test_pandas_is_left_alone() -> None:
+@pytest.mark.parametrize("destination", ["duckdb", "parquet"])
+def test_pandas_is_left_alone(
+    destination: str, tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer
+) -> None:
     """A sync does not import pandas, and a data frame can be had in the same process all the same."""
     code = (
-        "import sys, pyarrow; from cogny_source.cli import _keep_pandas_out; _keep_pandas_out();"
-        "table = pyarrow.Table.from_pylist([{'a': 1}]); assert 'pandas' not in sys.modules; print(table.to_pandas())"
+        "import sys, duckdb, pyarrow; from cogny_source.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "assert 'pandas' not in sys.modules\n"
+        "print(duckdb.sql('SELECT 1 AS a').df(), pyarrow.table({'b': [2]}).to_pandas())"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, "sync", destination, "--quiet"],
+        cwd=tmp_path,
+        env={**environment, **settings},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert "a" in done.stdout
+    assert "b" in done.stdout

@@ -13,6 +13,7 @@ from typing import Any
 import dlt
 
 from cogny_source.api.client import Client, Timing
+from cogny_source.engine.capabilities import find_capabilities_once
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.destination import Destination, check_destination
 from cogny_source.engine.endpoints import ENDPOINTS
@@ -80,7 +81,7 @@ def sync(
     stop = stop or StopFlag()
     stop.check()
     names = select_resources(resources)
-    with hold_lock(Path(pipeline.pipelines_dir), pipeline.pipeline_name):
+    with hold_lock(Path(pipeline.pipelines_dir), pipeline.pipeline_name), find_capabilities_once(pipeline):
         client = make_client(settings, Timing(sleep=stop.sleep))
         try:
             return _Run(pipeline, client, settings, plan, names, progress, stop).execute()

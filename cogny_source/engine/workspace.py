@@ -76,6 +76,8 @@ def restore_state(destination: Destination) -> dict[str, Any]:
         _drop_working_directory(pipeline)
         with destination.naming_failures():
             pipeline.sync_destination()
+    # Else dlt's `run` does the same once more.
+    pipeline._state_restored = True
     destination.forget_schema()
     sources: dict[str, Any] = pipeline.state.get("sources", {})
     states: dict[str, Any] = sources.get("cogny", {}).get("resources", {})
