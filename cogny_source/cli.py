@@ -205,6 +205,12 @@ def _sync(make_target: Callable[[], Target], options: Options, stop: StopFlag) -
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     # Packages that are loaded are of no more use; a long first load would fill the disk with them.
     os.environ.setdefault("LOAD__DELETE_COMPLETED_JOBS", "true")
+    with _keep_pandas_out():
+        _open_and_run(target, options, stop)
+
+
+def _open_and_run(target: Target, options: Options, stop: StopFlag) -> None:
+    """Open the target's pipeline under its lock, and sync into it."""
     import dlt
 
     from cogny_source.engine.workspace import hold_lock, open_pipeline
@@ -212,18 +218,19 @@ def _sync(make_target: Callable[[], Target], options: Options, stop: StopFlag) -
     # One working directory a target: what one has pending must never be loaded into another.
     digest = hashlib.sha256(target.identity.encode()).hexdigest()[:12]
     pipelines_dir = _pipelines_dir() / f"{PIPELINE_NAME}-{digest}"
+    destination, staging = target.make(), target.make_staging() if target.make_staging else None
 
     def make() -> dlt.Pipeline:
         return dlt.pipeline(
             PIPELINE_NAME,
             pipelines_dir=str(pipelines_dir),
-            destination=target.make(),
-            staging=target.make_staging() if target.make_staging else None,
+            destination=destination,
+            staging=staging,
             dataset_name=target.dataset,
         )
 
     world = target.world or pipelines_dir / "sandbox.json"
-    with _keep_pandas_out(), hold_lock(pipelines_dir, PIPELINE_NAME), _explaining(target):
+    with hold_lock(pipelines_dir, PIPELINE_NAME), _explaining(target):
         _run(open_pipeline(make, pipelines_dir, PIPELINE_NAME), options, stop, world, target)
 
 
@@ -315,7 +322,7 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
         destination = Destination(pipeline, settings.destination_wait_seconds, stop.sleep)
         with destination.hold():
             print_summary(out, result, destination)
-            if options.sandbox:
+            if options.sandbox and any(run.resource == "tickets" for run in result.resources):
                 print_open_tickets(out, destination)
     faults = print_differences(out, result, quiet=options.quiet) if options.verify else 0
     if faults:

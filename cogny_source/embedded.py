@@ -37,6 +37,7 @@ def run_sandbox(world: Path) -> Iterator[EmbeddedSandbox]:
     """
     if find_spec("uvicorn") is None:
         raise ConfigError("the sandbox needs its extra: pip install 'cogny-source[sandbox]'")
+    world.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "cogny_source.sandbox", "--tickets", str(SANDBOX_TICKETS)]
     command += ["--world", str(world), "--exit-with-parent"]
     # A session of its own: Ctrl-C in the terminal is for the sync, which still needs its server.

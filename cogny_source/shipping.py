@@ -16,10 +16,10 @@ from dlt.extract.extractors import ImportFileMeta
 from dlt.extract.hints import HintsMeta
 from dlt.extract.items import DataItemWithMeta
 
+from cogny_source.engine.destination import loads_into_bigquery
 from cogny_source.jsonl import write_jsonl
 from cogny_source.schema import ListSpec, TableSpec
 
-BIGQUERY = "dlt.destinations.bigquery"
 EMULATOR = "BIGQUERY_EMULATOR_HOST"
 CLUSTERED = ("warehouse_id", "status", "priority")
 
@@ -44,11 +44,6 @@ def open_shipping(pipeline: dlt.Pipeline) -> Iterator[Ship]:
     # dlt links the file into its package as soon as it is given.
     with TemporaryDirectory(dir=pipeline.working_dir) as folder:
         yield _JsonlShip(Path(folder), compress=EMULATOR not in os.environ)
-
-
-def loads_into_bigquery(pipeline: dlt.Pipeline) -> bool:
-    """Whether a pipeline's destination is BigQuery."""
-    return pipeline.destination is not None and pipeline.destination.destination_type == BIGQUERY
 
 
 def lay_out(spec: TableSpec | ListSpec) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from cogny_source.api.client import Client, Meter, Timing
 from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.arrow import arrow_schema
 from cogny_source.engine.chunk import Chunk, merge_chunks
-from cogny_source.engine.destination import check_destination
+from cogny_source.engine.destination import check_destination, loads_into_bigquery
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.plan import Plan
 from cogny_source.engine.reader import read_resource
@@ -31,7 +31,7 @@ from cogny_source.engine.state import claim_state
 from cogny_source.errors import ConfigError
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, Column, ListSpec, TableSpec
 from cogny_source.settings import Settings, resolve_settings
-from cogny_source.shipping import lay_out, loads_into_bigquery, open_shipping
+from cogny_source.shipping import lay_out, open_shipping
 
 # Takes a resource's state and gives its chunks.
 Supply = Callable[[dict[str, Any]], Iterator[Chunk]]
@@ -154,11 +154,10 @@ def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str 
     tables = {table.name: table for table in specs}
 
     def extract() -> Iterator[Any]:
-        if Container()[PipelineContext].is_active():
-            check_destination(_current_pipeline())
+        pipeline = _current_pipeline()
+        check_destination(pipeline)
         state = dlt.current.resource_state()
         known = dlt.current.source_schema().tables
-        pipeline = _current_pipeline()
         with open_shipping(pipeline) as ship:
             for name in tables.keys() - known.keys():
                 empty = arrow_schema(tables[name].columns).empty_table()

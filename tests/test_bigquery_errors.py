@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from click.testing import CliRunner
 from dlt.destinations.exceptions import DatabaseTransientException
 from google.api_core import exceptions as google
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
+from google.cloud import bigquery as google_bigquery
 from google.cloud.bigquery.dbapi.exceptions import DatabaseError
 
 from cogny_source.cli import exit_code, main
@@ -33,10 +36,17 @@ URL = "POST https://bigquery.googleapis.com/bigquery/v2/projects/growth/queries?
         (google.Forbidden("Billing has not been enabled for this project"), "has no billing", 2),
         (google.Forbidden("Too many", errors=[{"reason": "quotaExceeded"}]), "command again later", 1),
         (google.NotFound("Not found: Project growth"), "name another with --project", 2),
-        (google.NotFound("Not found: Dataset growth:d was not found in location EU"), "name it with --location", 2),
+        (google.NotFound("Not found: Dataset growth:d was not found in location EU"), "leave --location out", 2),
+        (google.BadRequest("Cannot read and write in different locations: source: US"), "in one location", 2),
+        (google.NotFound("Not found: URI gs://b/x.jsonl"), "the bucket of --staging", 2),
+        (google.Forbidden("Access Denied: File gs://b/x.jsonl: Access Denied"), "roles/storage.objectAdmin", 2),
+        (google.Forbidden("VPC Service Controls: Request is prohibited by organization's policy."), "policy keeps", 2),
+        (google.Forbidden("Access Denied: something new"), "does not let the account do this", 2),
+        (google.InternalServerError("x"), "does not answer (InternalServerError)", 1),
+        (google.BadGateway("x"), "does not answer (BadGateway)", 1),
         (DefaultCredentialsError("x"), "gcloud auth application-default login", 2),
         (RefreshError("invalid_grant", {"secret": "s3cret"}), "make new ones", 2),
-        (TransportError("x"), "cannot be reached", 1),
+        (TransportError("x"), "does not answer", 1),
     ],
 )  # fmt: skip
 def test_refusals_are_told(error: Exception, sentence: str, code: int) -> None:
@@ -51,9 +61,85 @@ def test_refusals_are_told(error: Exception, sentence: str, code: int) -> None:
     assert exit_code(told) == code
 
 
-def test_other_failures_are_left_alone() -> None:
-    """What is no refusal of Google's is told by the engine."""
-    assert explain(LoadFailed("a full disk"), None, "d") is None
+@pytest.mark.parametrize(
+    "error",
+    [
+        LoadFailed("a full disk"),
+        google.NotFound("Not found: Table growth:d_staging.tickets was not found in location US"),
+        google.BadRequest("Resources exceeded during query execution", errors=[{"reason": "resourcesExceeded"}]),
+    ],
+)
+def test_other_failures_are_left_alone(error: Exception) -> None:
+    """What a sentence of ours would tell wrongly is told in Google's words."""
+    assert explain(error, None, "d") is None
+
+
+def test_failing_answers_are_asked_for_again_and_then_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An error of Google's that does not go away ends the run with a sentence, no traceback."""
+    asked = []
+
+    class Failing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(502)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is printed."""
+
+    monkeypatch.setattr(bigquery, "RETRY_SECONDS", 3)
+    monkeypatch.setenv("DLT_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("SOURCES__COGNY__API_KEY", "sk_test_sandbox")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Failing) as server:
+        threading.Thread(target=server.serve_forever).start()
+        monkeypatch.setenv("BIGQUERY_EMULATOR_HOST", f"http://127.0.0.1:{server.server_port}")
+        done = CliRunner().invoke(main, ["sync", "bigquery", "--quiet"])
+        server.shutdown()
+    assert done.exit_code == 1
+    assert "Error: BigQuery does not answer" in done.stderr
+    assert len(asked) > 1
+
+
+class Datasets:
+    """Google's client as far as datasets go.
+
+    Args:
+        found: Dataset to location.
+    """
+
+    project = "growth"
+
+    def __init__(self, found: dict[str, str]) -> None:
+        self.found = found
+
+    def get_dataset(self, name: str, **_: object) -> object:
+        """A dataset that is there."""
+        if name not in self.found:
+            raise google.NotFound(f"Not found: Dataset growth:{name}")
+        return google_bigquery.Dataset.from_api_repr(
+            {"datasetReference": {"projectId": "growth", "datasetId": name}, "location": self.found[name]}
+        )
+
+
+@pytest.mark.parametrize(
+    ("found", "asked", "expected"),
+    [
+        ({}, None, "US"),
+        ({}, "EU", "EU"),
+        ({"d": "EU"}, None, "EU"),
+        ({"d_staging": "EU"}, None, "EU"),
+        ({"d": "EU"}, "eu", "EU"),
+        ({"d": "EU"}, "US", "d is in EU, not in US"),
+        ({"d_staging": "EU"}, "US", "d_staging is in EU, not in US"),
+        ({"d": "EU", "d_staging": "US"}, None, "d in EU and d_staging in US are apart: delete d_staging"),
+    ],
+)
+def test_both_datasets_are_in_one_location(found: dict[str, str], asked: str | None, expected: str) -> None:
+    """That of the one which is there, or what was asked for."""
+    try:
+        told = bigquery._choose_location(Datasets(found), Place(None, "d", asked, None))
+    except ConfigError as error:
+        told = str(error)
+    assert told == expected or (len(expected) > 2 and expected in told)
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import Mock
 
 import dlt
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
+from deltalake import DeltaTable
 from fsspec.implementations.local import LocalFileSystem
 from places import FolderPlace
 from support import KEY, ROOT, settings_for
@@ -25,11 +28,15 @@ from truth import assert_exact
 
 from cogny_source import cogny_source, sync
 from cogny_source.cli import sync_to_parquet
-from cogny_source.destinations.parquet_tables import ParquetTables
+from cogny_source.destinations.folder import probe
+from cogny_source.destinations.lake import open_folder
+from cogny_source.destinations.parquet_tables import MONTHLY_FROM_ROWS, ParquetTables
+from cogny_source.destinations.scan import connect
 from cogny_source.destinations.shapes import list_shapes
-from cogny_source.destinations.stores import CURRENT, ObjectStore, SnapshotStore, Store
+from cogny_source.destinations.stores import CURRENT, ObjectStore, PlainStore, SnapshotStore
 from cogny_source.engine.chunk import ChunkBuilder
-from cogny_source.errors import ConfigError
+from cogny_source.engine.destination import Destination
+from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import TICKETS
 
@@ -56,9 +63,13 @@ def write_package(folder: Path, rows: list[Row]) -> dict[str, list[str]]:
     return files
 
 
-def make_store(kind: str, folder: Path) -> Store:
-    """A store of a kind, in a folder."""
-    return SnapshotStore(folder) if kind == "snapshots" else ObjectStore(LocalFileSystem(), f"{folder}/", "")
+def make_tables(kind: str, folder: Path, monthly_from_rows: int = MONTHLY_FROM_ROWS) -> ParquetTables:
+    """Tables in a store of a kind, in a folder."""
+    if kind == "objects":
+        files = LocalFileSystem(auto_mkdir=True)
+        return ParquetTables(ObjectStore(files, f"{folder}/", "file://"), SHAPES, files, monthly_from_rows)
+    store = SnapshotStore(folder) if kind == "snapshots" else PlainStore(folder)
+    return ParquetTables(store, SHAPES, monthly_from_rows=monthly_from_rows)
 
 
 def read(tables: ParquetTables, query: str) -> list[tuple[Any, ...]]:
@@ -79,13 +90,13 @@ def month(row: Row) -> str:
         return "undated"
 
 
-@pytest.mark.parametrize("kind", ["snapshots", "objects"])
+@pytest.mark.parametrize("kind", ["snapshots", "plain", "objects"])
 @pytest.mark.parametrize("monthly_from_rows", [0, 60, 1000])
 def test_merges_equal_a_dictionary(kind: str, monthly_from_rows: int, tmp_path: Path) -> None:
     """Whatever comes in whatever order, from one file to many, each key is there once, as it came last."""
     chance = Random(monthly_from_rows)
     source = World(seed=5, tickets=120).rows("tickets")
-    tables = ParquetTables(make_store(kind, tmp_path / "out"), SHAPES, monthly_from_rows=monthly_from_rows)
+    tables = make_tables(kind, tmp_path / "out", monthly_from_rows)
     held: dict[str, Row] = {}
     for turn in range(8):
         rows = [dict(row) for row in chance.sample(source, chance.randint(1, 25))]
@@ -163,7 +174,7 @@ class Death:
         for owner, name in (
             (Path, "replace"), (Path, "rename"), (Path, "symlink_to"), (Path, "mkdir"), (Path, "unlink"),
             (os, "link"), (os, "fsync"), (os, "replace"), (shutil, "rmtree"), (shutil, "copyfile"),
-            (pq.ParquetWriter, "write_batch"), (pq.ParquetWriter, "close"), (LocalFileSystem, "rm_file"),
+            (pq.ParquetWriter, "write_batch"), (pq.ParquetWriter, "close"),
         ):  # fmt: skip
             monkeypatch.setattr(owner, name, self._watch(getattr(owner, name)))
 
@@ -180,23 +191,22 @@ class Death:
         return counted
 
 
-@pytest.mark.parametrize("kind", ["snapshots", "objects"])
+@pytest.mark.parametrize("kind", ["snapshots", "plain"])
 def test_killed_at_any_step(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merge that splits a table into months, killed at any step, leaves files that the next one makes exact.
 
-    In a local folder they are as they were, or as they should be, even before.
+    Before that, they are as they were or as they should be, seen by the connector; with snapshots, by any reader.
     """
     rows = World(seed=5, tickets=90).rows("tickets")
     rows = [{**row, "created_at": f"2026-0{1 + place % 3}-01T00:00:00Z"} for place, row in enumerate(rows)]
-    first = make_store(kind, tmp_path / "first")
-    ParquetTables(first, SHAPES).merge(write_package(tmp_path, rows[:70]))
+    make_tables(kind, tmp_path / "first").merge(write_package(tmp_path, rows[:70]))
     package = write_package(tmp_path, [{**row, "title": "new"} for row in rows[50:]])
     wanted = sorted([(row["id"], row["title"]) for row in rows[:50]] + [(row["id"], "new") for row in rows[50:]])
     items = sorted((row["id"], place, text) for row in rows for place, text in enumerate(row["action_items"] or []))
     done, step = False, 0
     while not done:
         folder = Path(shutil.copytree(tmp_path / "first", tmp_path / f"{step}", symlinks=True))
-        tables = ParquetTables(make_store(kind, folder), SHAPES, monthly_from_rows=80)
+        tables = make_tables(kind, folder, 80)
         with monkeypatch.context() as patch:
             Death(patch, step)
             try:
@@ -204,14 +214,60 @@ def test_killed_at_any_step(kind: str, tmp_path: Path, monkeypatch: pytest.Monke
                 done = True
             except Killed:
                 step += 5
+        counts = read(tables, "SELECT count(*), count(DISTINCT id), count(*) FILTER (title = 'new') FROM tickets")
+        assert counts in ([(70, 70, 0)], [(90, 90, 40)])
+        assert len(pq.read_table(folder / "tickets")) >= 70
         if kind == "snapshots":
-            counts = read(tables, "SELECT count(*), count(DISTINCT id), count(*) FILTER (title = 'new') FROM tickets")
-            assert counts in ([(70, 70, 0)], [(90, 90, 40)])
+            assert len(pq.read_table(folder / "tickets")) in (70, 90)
         tables.merge(package)
         assert read(tables, "SELECT id, title FROM tickets ORDER BY 1") == wanted
         assert read(tables, "SELECT ticket_id, position, value FROM tickets__action_items ORDER BY 1, 2") == items
         assert "tickets.parquet" not in {Path(path).name for path in tables.files("tickets")}
     assert step > 20
+
+
+def test_months_of_a_killed_split_do_not_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that has another month when the split is tried again is there once."""
+    rows = World(seed=5, tickets=6).rows("tickets")
+    make_tables("plain", tmp_path / "out").merge(write_package(tmp_path, rows))
+    tables = make_tables("plain", tmp_path / "out", 3)
+    odd = [{**rows[0], "created_at": "some day", "action_items": ["one"]}]
+    with monkeypatch.context() as patch:
+        patch.setattr(PlainStore, "_remove", Mock(side_effect=Killed))
+        with pytest.raises(Killed):
+            tables.merge(write_package(tmp_path, odd))
+    assert len(list((tmp_path / "out" / "tickets").iterdir())) > 1
+    assert [Path(path).name for path in tables.files("tickets")] == ["tickets.parquet"]
+    tables.merge(write_package(tmp_path, [{**rows[0], "action_items": []}]))
+    keys = sorted((row["id"],) for row in rows)
+    assert read(tables, "SELECT id FROM tickets ORDER BY 1") == keys
+    assert read(tables, f"SELECT * FROM tickets__action_items WHERE ticket_id = '{rows[0]['id']}'") == []
+    assert "tickets-undated.parquet" not in {path.name for path in (tmp_path / "out" / "tickets").iterdir()}
+
+
+def test_killed_commit_leaves_readers_their_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that no link ever led to does not count among those that are kept."""
+    tables = make_tables("snapshots", tmp_path / "out")
+    packages = [write_package(tmp_path, [row]) for row in World(seed=5, tickets=4).rows("tickets")]
+    tables.merge(packages[0])
+    read_by_someone = (tmp_path / "out" / CURRENT).resolve()
+    with monkeypatch.context() as patch:
+        patch.setattr("cogny_source.destinations.stores._replace_link", Mock(side_effect=Killed))
+        with pytest.raises(Killed):
+            tables.merge(packages[1])
+    tables.merge(packages[2])
+    assert len(pq.read_table(read_by_someone / "tickets" / "tickets.parquet")) == 1
+    assert (tmp_path / "out" / CURRENT).resolve() != read_by_someone
+
+
+def test_no_file_is_written_where_the_command_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DuckDB has no room for goes to a folder of each run's own: two in one place would take each other's."""
+    monkeypatch.chdir(tmp_path)
+    with connect() as one, connect() as other:
+        folders = [db.execute("SELECT current_setting('temp_directory')").fetchall()[0][0] for db in (one, other)]
+        assert len({*folders, str(tmp_path), ""}) == 4
+        assert all(Path(folder).is_dir() for folder in folders)
+    assert not any(Path(folder).exists() for folder in folders)
 
 
 def test_reader_sees_whole_tables(sandbox: SandboxServer, place: FolderPlace) -> None:
@@ -336,23 +392,70 @@ def test_locked_folder_is_waited_for(sandbox: SandboxServer, tmp_path: Path, env
     assert "Traceback" not in done.stderr
 
 
-def test_folder_with_an_odd_name(sandbox: SandboxServer, tmp_path: Path, environment: dict[str, str]) -> None:
-    """Blanks, quotes, brackets and other letters in a folder's name stand for themselves."""
-    name = "été [1]*'s %20 #a"
-    command = [sys.executable, str(ROOT / "pipelines" / "cogny_to_parquet.py"), "--bucket-url", name, "--quiet"]
-    settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
+@pytest.mark.parametrize(
+    ("table_format", "name"),
+    [("parquet", "été [1]*'s %20 #a/status=raw/env=prod"), ("delta", "été (1)*'s ?#a/status=raw/env=prod")],
+)
+def test_folder_with_an_odd_name(table_format: Any, name: str, sandbox: SandboxServer, tmp_path: Path) -> None:
+    """Whatever is in a folder's name stands for itself: `status=raw` is no column, `*` no pattern, `#` no end."""
     for _ in range(2):
-        done = subprocess.run(
-            command, cwd=tmp_path, env={**environment, **settings}, capture_output=True, text=True, timeout=120
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-    assert len(pq.read_table(tmp_path / name / "tickets" / "tickets.parquet")) == 450
+        destination = open_folder((tmp_path / name).as_uri(), table_format)
+        pipeline = dlt.pipeline("cogny", pipelines_dir=str(tmp_path / "p"), destination=destination)
+        result = sync(pipeline, settings_for(sandbox), verify=True)
+        assert [entry.tally.differences for entry in result.resources] == [(), (), ()]
+        sandbox.world.advance(datetime.now(UTC), created=5, changed=20)
+    folder = tmp_path / name / "tickets"
+    read = pq.read_table(folder / "tickets.parquet") if table_format == "parquet" else DeltaTable(folder.as_uri())
+    table = read if isinstance(read, pa.Table) else read.to_pyarrow_table()
+    assert table.schema.names == [column.name for column in TICKETS.columns]
+    assert len(table) == 455
+    assert "raw" not in table["status"].to_pylist()
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a[1]", "a|b", "a^b", "a\\b"])
+def test_delta_tables_are_not_put_where_they_cannot_be_read(name: str, tmp_path: Path) -> None:
+    """What deltalake does not open is named before anything is written."""
+    with pytest.raises(ConfigError, match="deltalake opens no path with"):
+        open_folder(str(tmp_path / name), "delta")
+    assert open_folder(str(tmp_path / name), "parquet")
+
+
+def test_url_of_a_local_folder_is_locked_too(tmp_path: Path) -> None:
+    """By the same lock as its path."""
+    lock = open_folder(str(tmp_path / "a b")).make_lock()
+    assert lock is not None
+    assert open_folder(f"{tmp_path.as_uri()}/a%20b").make_lock() is lock
+
+
+def test_check_tells_what_a_sync_would_refuse(sandbox: SandboxServer, place: FolderPlace) -> None:
+    """Tables of the other format, something in a table's way, a folder that cannot be made."""
+    sync(place.pipeline(), settings_for(sandbox))
+    with pytest.raises(ConfigError, match="holds parquet tables"):
+        list(probe(open_folder(place.url, "delta"), place.url))
+    other = Path(place.url).with_name("other")
+    other.mkdir()
+    (other / "reports").write_text("mine")
+    with pytest.raises(ConfigError, match="reports is in the way"):
+        list(probe(open_folder(str(other)), str(other)))
+    with pytest.raises(LoadFailed, match="/proc/nothing/x cannot be used"):
+        list(probe(open_folder("/proc/nothing/x"), "/proc/nothing/x"))
+
+
+def test_disk_that_fails_while_it_is_read_is_named(
+    sandbox: SandboxServer, place: FolderPlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the middle of a count, where dlt raises nothing of its own."""
+    sync(place.pipeline(), settings_for(sandbox))
+    monkeypatch.setattr(ParquetTables, "files", Mock(side_effect=OSError(5, "Input/output error")))
+    with pytest.raises(LoadFailed, match=r"does not answer: .*Input/output error"):
+        Destination(place.pipeline(), 0).count_live(TICKETS, None, None)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--bucket-url", "https://bucket/x"], "name a folder, s3://... or gs://..."),
+        (["--bucket-url", "https://bucket/x"], "name a folder, s3://BUCKET/... or gs://BUCKET/..."),
+        (["--bucket-url", "s3://"], "name a folder, s3://BUCKET/... or gs://BUCKET/..."),
         (["--bucket-url", "{file}"], "is a file: name a folder"),
         (["--dataset", "No Such Name"], "use small letters"),
     ],
@@ -370,7 +473,7 @@ def test_unusable_folders_are_refused(arguments: list[str], message: str, tmp_pa
     ("arguments", "advice"),
     [
         (["--bucket-url", "s3://bucket/x"], "pip install 'cogny-source[s3]'"),
-        (["--bucket-url", "gs://bucket/x"], "pip install 'cogny-source[gs]'"),
+        (["--bucket-url", "GS://bucket/x"], "pip install 'cogny-source[gs]'"),
         (["--table-format", "delta"], "pip install 'cogny-source[delta]'"),
     ],
 )

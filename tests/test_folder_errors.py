@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from click.testing import CliRunner
 from places import FolderPlace
 from support import KEY, ROOT
 
+from cogny_source.cli import main
 from cogny_source.destinations.folder_errors import explain
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.sandbox import SandboxServer
@@ -26,7 +29,7 @@ def refusal(code: str, text: str) -> ClientError:
 @pytest.mark.parametrize(
     ("error", "kind", "sentence"),
     [
-        (NoCredentialsError(), ConfigError, "no credentials for s3://growth/cogny: set destination.filesystem"),
+        (NoCredentialsError(), ConfigError, "no credentials for s3://growth/cogny: set AWS_ACCESS_KEY_ID"),
         (refusal("AccessDenied", "Access Denied"), ConfigError, "may not read, write, list and delete in s3://growth"),
         (refusal("SignatureDoesNotMatch", "The signature differs"), ConfigError, "may not read, write, list"),
         (PermissionError(13, "Permission denied"), ConfigError, "may not read, write, list and delete"),
@@ -46,6 +49,39 @@ def test_refusals_are_explained(error: Exception, kind: type[Exception], sentenc
 def test_other_failures_are_left_as_they_are() -> None:
     """What is not known keeps its own words."""
     assert explain(LoadFailed("the disk is full"), URL) is None
+
+
+@pytest.mark.parametrize(("url", "advice"), [("s3://b/x", "set AWS_ACCESS_KEY_ID"), ("gs://b/x", "run `gcloud auth")])
+def test_missing_credentials_are_named(
+    url: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sandbox: SandboxServer
+) -> None:
+    """By the check and by the sync, which dlt would end with a traceback of its own."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "GOOGLE_", "DESTINATION__"))]:
+        monkeypatch.delenv(name)
+    settings = {"HOME": str(tmp_path), "DLT_DATA_DIR": str(tmp_path), "NO_GCE_CHECK": "true"}
+    settings |= {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
+    settings |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "AWS_EC2_METADATA_DISABLED": "true"}
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    for arguments in (["--check"], ["--quiet"]):
+        done = CliRunner().invoke(main, ["sync", "parquet", "--bucket-url", url, *arguments])
+        assert done.exit_code == 2
+        assert f"Error: no credentials for {url}: {advice}" in done.stderr
+
+
+def test_sandbox_makes_the_folder_that_it_needs(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A first run into a folder of a folder, with one resource, ends well."""
+    arguments = ["--sandbox", "--dataset", "growth", "--resources", "warehouses"]
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "pipelines" / "cogny_to_parquet.py"), *arguments],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cogny_parquet" / "growth" / "warehouses" / "warehouses.parquet").exists()
 
 
 def run(place: FolderPlace, server: SandboxServer, variables: dict[str, str], *arguments: str) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from cogny_source.destinations.bigquery_errors import NO_CREDENTIALS, explain
 from cogny_source.destinations.target import Target, check_dataset, show_python
-from cogny_source.errors import CognyError, ConfigError
+from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.shipping import EMULATOR
 
 DEFAULT_LOCATION = "US"
@@ -24,6 +24,8 @@ UNREADABLE_KEY = (
 PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]*")
 SCRATCH = "cogny_scratch"
 TIMEOUT_SECONDS = 60
+# How long the first question to BigQuery is repeated, where it may yet be answered.
+RETRY_SECONDS = 20
 # dlt reads over REST, which needs no further role; Google's client remarks on that at each query.
 NO_STORAGE_CLIENT = "Cannot create BigQuery Storage client"
 
@@ -73,20 +75,23 @@ def make_bigquery_target(place: Place) -> Target:
 def make_destination(place: Place) -> Any:
     """Dlt's BigQuery destination, in the location where its dataset is.
 
+    For the emulator that `BIGQUERY_EMULATOR_HOST` names it switches dlt's compression off, and everywhere a remark of
+    Google's client, both for the whole process.
+
     Raises:
-        ConfigError: If no credentials are found or accepted, or the dataset is elsewhere.
+        ConfigError: If no credentials are found or accepted, or a dataset is elsewhere.
+        LoadFailed: If BigQuery does not answer.
     """
     from cogny_source.destinations.bigquery_client import ExactBigQuery
 
     warnings.filterwarnings("ignore", NO_STORAGE_CLIENT)
     options: dict[str, Any] = {"project_id": place.project}
     if EMULATOR in os.environ:
+        os.environ.setdefault("DATA_WRITER__DISABLE_COMPRESSION", "true")  # it reads no compressed files
         options = _emulator_options(place)
     with _client(place) as client:
-        found = _find_location(client, place.dataset)
-    if found and place.location and found.upper() != place.location.upper():
-        raise ConfigError(f"dataset {place.dataset} is in {found}, not in {place.location}: leave --location out")
-    return ExactBigQuery(location=found or place.location or DEFAULT_LOCATION, **options)
+        location = _choose_location(client, place)
+    return ExactBigQuery(location=location, **options)
 
 
 def probe(place: Place) -> Iterator[str]:
@@ -101,10 +106,11 @@ def probe(place: Place) -> Iterator[str]:
     from google.cloud import bigquery
 
     with _client(place) as client:
-        for name in (place.dataset, f"{place.dataset}_staging"):
+        location = _choose_location(client, place)
+        for name in _list_datasets(place):
             dataset = bigquery.Dataset(f"{client.project}.{name}")
             if _find_location(client, name) is None:
-                dataset.location = place.location or DEFAULT_LOCATION
+                dataset.location = location
                 client.create_dataset(dataset, exists_ok=True, timeout=TIMEOUT_SECONDS)
                 yield f"dataset {name}: created in {dataset.location}"
             table = f"{client.project}.{name}.{SCRATCH}"
@@ -125,19 +131,16 @@ def probe(place: Place) -> Iterator[str]:
 @contextmanager
 def _client(place: Place) -> Iterator[Any]:
     """Google's client for a place; what it refuses in the block is told in a plain sentence."""
+    from google.api_core.exceptions import GoogleAPIError
+    from google.auth.exceptions import GoogleAuthError
     from google.cloud import bigquery
 
     try:
         project, credentials = _find_credentials(place)
         with closing(bigquery.Client(project, credentials, location=place.location)) as client:
             yield client
-    except CognyError:
-        raise
-    except Exception as exc:
-        told = explain(exc, place.project, place.dataset)
-        if told is None:
-            raise
-        raise told from exc
+    except (GoogleAPIError, GoogleAuthError, OSError) as exc:  # the errors of requests are OSErrors
+        raise explain(exc, place.project, place.dataset) or LoadFailed(f"BigQuery refuses: {exc}") from exc
 
 
 def _find_credentials(place: Place) -> tuple[str | None, Any]:
@@ -164,19 +167,36 @@ def _find_credentials(place: Place) -> tuple[str | None, Any]:
 def _emulator_options(place: Place) -> dict[str, Any]:
     from google.oauth2.credentials import Credentials
 
-    # It reads no compressed files.
-    os.environ.setdefault("DATA_WRITER__DISABLE_COMPRESSION", "true")
     project = place.project or EMULATOR_PROJECT
     credentials: Any = Credentials
     return {"project_id": project, "credentials": credentials(token="emulator", quota_project_id=project)}
 
 
+def _list_datasets(place: Place) -> tuple[str, str]:
+    """The dataset, and the one that loads pass through."""
+    return place.dataset, f"{place.dataset}_staging"
+
+
+def _choose_location(client: Any, place: Place) -> str:
+    """Where the datasets are, or are to be made; a job reads and writes in one location alone."""
+    found = {name: location for name in _list_datasets(place) if (location := _find_location(client, name))}
+    for name, location in found.items():
+        if place.location and location.upper() != place.location.upper():
+            raise ConfigError(f"dataset {name} is in {location}, not in {place.location}: leave --location out")
+    if len({location.upper() for location in found.values()}) > 1:
+        told = " and ".join(f"{name} in {location}" for name, location in found.items())
+        raise ConfigError(f"dataset {told} are apart: delete {place.dataset}_staging, which is empty between loads")
+    return next(iter(found.values()), place.location or DEFAULT_LOCATION)
+
+
 def _find_location(client: Any, dataset: str) -> str | None:
     """Where a dataset is; None where there is none."""
     from google.api_core.exceptions import NotFound
+    from google.cloud.bigquery import DEFAULT_RETRY
 
+    retry = DEFAULT_RETRY.with_timeout(RETRY_SECONDS)
     try:
-        return str(client.get_dataset(dataset, timeout=TIMEOUT_SECONDS, retry=None).location)
+        return str(client.get_dataset(dataset, timeout=TIMEOUT_SECONDS, retry=retry).location)
     except NotFound as exc:
         if "Dataset" not in str(exc):
             raise

@@ -20,8 +20,8 @@ from dlt.destinations.sql_client import SqlClientBase
 from google.api_core.exceptions import NotFound
 from google.cloud.bigquery import CreateDisposition, LoadJobConfig, SourceFormat, WriteDisposition
 
+from cogny_source.engine.destination import BIGQUERY
 from cogny_source.schema import LOAD_ID
-from cogny_source.shipping import BIGQUERY
 
 
 class MergeJob(BigQueryMergeJob):

@@ -12,9 +12,11 @@ NO_CREDENTIALS = (
     "no credentials for Google: run `gcloud auth application-default login`, or name a service account's key file in"
     " GOOGLE_APPLICATION_CREDENTIALS, or set destination.bigquery.credentials in .dlt/secrets.toml"
 )
-QUOTA_REASONS = ("quotaExceeded", "rateLimitExceeded", "billingTierLimitExceeded", "resourcesExceeded")
+QUOTA_REASONS = ("quotaExceeded", "rateLimitExceeded", "billingTierLimitExceeded")
+# How Google names what is in a project.
+DATA = re.compile(r"\b(Dataset|Table|Job)\b|bigquery\.(datasets|tables)\.")
 SIGN_IN = ("DefaultCredentialsError", "RefreshError", "Unauthorized", "Unauthenticated", "MalformedError")
-LINE = ("TransportError", "ConnectionError", "RetryError", "ServiceUnavailable", "Timeout", "ConnectTimeout")
+LINE = ("TransportError", "ConnectionError", "RetryError", "ServerError", "Timeout", "ConnectTimeout")
 
 
 def explain(error: BaseException, project: str | None, dataset: str) -> CognyError | None:
@@ -35,7 +37,7 @@ def explain(error: BaseException, project: str | None, dataset: str) -> CognyErr
 def _explain_refusal(cause: BaseException, project: str, dataset: str) -> CognyError | None:
     kinds = {kind.__name__ for kind in type(cause).__mro__}
     text, reason = _read(cause)
-    if "DefaultCredentialsError" in kinds:
+    if kinds.intersection(("DefaultCredentialsError", "ConfigFieldMissingException")):
         return ConfigError(NO_CREDENTIALS)
     if kinds.intersection(SIGN_IN):
         return ConfigError(f"Google does not accept the credentials ({type(cause).__name__}): make new ones")
@@ -43,13 +45,18 @@ def _explain_refusal(cause: BaseException, project: str, dataset: str) -> CognyE
         return LoadFailed(f"a quota of BigQuery is used up: {text}. Nothing is lost: run the same command again later")
     if "Forbidden" in kinds:
         return ConfigError(_explain_forbidden(text, project, dataset))
-    if "in location" in text and "not found" in text.lower():
-        return ConfigError(f"dataset {dataset} is in another location: name it with --location ({text})")
-    if "NotFound" in kinds and "Dataset" not in text and "Table" not in text and "Job" not in text:
+    if "in different locations" in text or ("Dataset" in text and "was not found in location" in text):
+        return ConfigError(
+            f"{dataset} and {dataset}_staging have to be in one location: leave --location out, or name the one where"
+            f" they are ({text})"
+        )
+    if "NotFound" in kinds and "gs://" in text:
+        return ConfigError(f"the bucket of --staging is not there, or what was put there is gone: {text}")
+    if "NotFound" in kinds and "project" in text.lower() and not DATA.search(text):
         return ConfigError(f"project {project} is not there: name another with --project ({text})")
     if kinds.intersection(LINE):
         return LoadFailed(
-            f"BigQuery cannot be reached ({type(cause).__name__}). Nothing is lost: run the same command again"
+            f"BigQuery does not answer ({type(cause).__name__}). Nothing is lost: run the same command again"
         )
     return None
 
@@ -57,6 +64,8 @@ def _explain_refusal(cause: BaseException, project: str, dataset: str) -> CognyE
 def _explain_forbidden(text: str, project: str, dataset: str) -> str:
     if "has not been used in project" in text or "it is disabled" in text:
         return f"the BigQuery API is off in project {project}: an owner has to enable it ({text})"
+    if "VPC Service Controls" in text or "organization's policy" in text:
+        return f"the organisation's policy keeps this machine from project {project}: {text}"
     if "billing" in text.lower():
         return f"project {project} has no billing, without which BigQuery changes no rows: {text}"
     if "jobs.create" in text:
@@ -66,10 +75,12 @@ def _explain_forbidden(text: str, project: str, dataset: str) -> str:
             f"the role BigQuery User (roles/bigquery.user) on project {project}, or somebody has to create the datasets"
             f" {dataset} and {dataset}_staging and give it BigQuery Data Editor on both"
         )
-    elif "storage." in text:
+    elif "storage." in text or "gs://" in text:
         role = "the role Storage Object Admin (roles/storage.objectAdmin) on the bucket of --staging"
-    else:
+    elif DATA.search(text):
         role = f"the role BigQuery Data Editor (roles/bigquery.dataEditor) on {dataset} and {dataset}_staging"
+    else:
+        return f"Google does not let the account do this: {text}"
     return f"the account lacks {role}: {text}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote, unquote
 
 import duckdb
 import pyarrow as pa
@@ -11,10 +12,8 @@ from dlt.common.libs.deltalake import deltalake_storage_options, evolve_delta_ta
 from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from fsspec import AbstractFileSystem
 
-from cogny_source.destinations.parquet_tables import connect
-from cogny_source.destinations.scan import Scanner, quote
+from cogny_source.destinations.scan import Scanner, connect, stage
 from cogny_source.destinations.shapes import Shape
-from cogny_source.schema import TOMBSTONE
 
 # So many files are made one, and what a week of time travel does not need is deleted.
 COMPACT_FROM_FILES = 50
@@ -25,7 +24,7 @@ class DeltaTables:
     """The Delta tables of a folder.
 
     Args:
-        url: The folder, with a slash at its end.
+        url: The folder as a URL without escapes, with a slash at its end.
         shapes: The tables, each after its parent.
         config: dlt's configuration of the folder, with the credentials.
         filesystem: What DuckDB reads the folder by; None for local files.
@@ -38,7 +37,7 @@ class DeltaTables:
         config: FilesystemDestinationClientConfiguration,
         filesystem: AbstractFileSystem | None = None,
     ) -> None:
-        self._url = url
+        self._url = quote(url, safe=":/")
         self._shapes = shapes
         self._options = deltalake_storage_options(config.credentials, config.deltalake_storage_options)
         self._configuration = config.deltalake_configuration
@@ -65,10 +64,7 @@ class DeltaTables:
                     self._merge_table(db, scanner, shape, package[name])
 
     def _merge_table(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: Shape, files: Sequence[str]) -> None:
-        db.register("blank", shape.schema.empty_table())
-        read = f"FROM blank UNION ALL BY NAME FROM read_parquet({quote(files)}, union_by_name = true)"
-        db.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS {read}")
-        live = f"FROM incoming WHERE {TOMBSTONE} IS NOT TRUE" if shape.is_list else "FROM incoming"
+        live = stage(db, shape, files)
         rows = _cast(db.execute(f"{live} ORDER BY {', '.join(shape.order)}").to_arrow_table(), shape)
         table = self._open(shape.name)
         if table is None:
@@ -110,7 +106,7 @@ class DeltaTables:
 
 def list_files(table: DeltaTable) -> list[str]:
     """The paths of a table's files, as DuckDB reads them."""
-    return [uri.removeprefix("file://") for uri in table.file_uris()]
+    return [unquote(uri.removeprefix("file://")) for uri in table.file_uris()]
 
 
 def _replace_rows(table: DeltaTable, shape: Shape, rows: pa.Table, gone: pa.Table) -> None:
@@ -137,6 +133,5 @@ def _replace_rows(table: DeltaTable, shape: Shape, rows: pa.Table, gone: pa.Tabl
 
 def _cast(rows: pa.Table, shape: Shape) -> pa.Table:
     """Rows with the types and descriptions of their table."""
-    more = [field for field in rows.schema if field.name not in shape.schema.names]
-    schema = pa.schema([*shape.schema, *more])
+    schema = shape.widen(rows.schema)
     return rows.select(schema.names).cast(schema)

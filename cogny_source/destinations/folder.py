@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from cogny_source.destinations.folder_errors import explain
+from cogny_source.destinations.stores import find_local_folder
 from cogny_source.destinations.target import Target, check_dataset, show_python
 from cogny_source.errors import ConfigError, LoadFailed
 
 SCRATCH = ".cogny_scratch"
-SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://")
 # Scheme to the module that reads it, and the extra that brings it.
 FILE_SYSTEMS = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs")}
 
@@ -29,14 +28,7 @@ def make_folder_target(bucket_url: str, dataset: str | None, table_format: Liter
     Raises:
         ConfigError: If the URL is of another kind, or what it needs is not installed.
     """
-    scheme = SCHEME.match(bucket_url)
-    if scheme is None or scheme[1] == "file":
-        url = str(Path(bucket_url.removeprefix("file://")).expanduser().resolve())
-    elif scheme[1] not in FILE_SYSTEMS:
-        raise ConfigError(f"--bucket-url is {bucket_url!r}; name a folder, s3://... or gs://...")
-    else:
-        url = bucket_url.rstrip("/")
-        _require(*FILE_SYSTEMS[scheme[1]])
+    url = _find_url(bucket_url)
     if dataset is not None:
         check_dataset(dataset)
         url = f"{url}/{dataset}"
@@ -55,7 +47,7 @@ def make_folder_target(bucket_url: str, dataset: str | None, table_format: Liter
         "cogny_data",  # names the views of dlt's SQL client; the folder itself is the dataset
         identity=f"{url} {table_format}",
         show=_show(url, table_format),
-        world=None if SCHEME.match(url) else Path(f"{url}.sandbox.json"),
+        world=Path(f"{url}.sandbox.json") if find_local_folder(url) else None,
         explain=lambda error: explain(error, url),
         probe=lambda: probe(make(), url),
     )
@@ -70,39 +62,61 @@ def probe(destination: Any, url: str) -> Iterator[str]:
     Raises:
         CognyError: If it does not.
     """
+    from dlt.common.configuration.exceptions import ConfigurationException
+    from dlt.common.destination.exceptions import DestinationException
     from dlt.common.schema import Schema
 
-    from cogny_source.destinations.lake import LakeConfiguration
+    from cogny_source.destinations.lake import LakeConfiguration, raising_os_errors
 
-    client = destination.client(Schema("cogny"), LakeConfiguration()._bind_dataset_name("cogny_data"))
-    folder = client.pathlib.join(client.dataset_path, SCRATCH)
-    path = client.pathlib.join(folder, "file.txt")
     try:
-        if client.is_local_filesystem:
-            client.fs_client.makedirs(folder, exist_ok=True)
-        for text in ("first", "second"):
-            client.fs_client.write_text(path, text)
-        found = [client.fs_client.read_text(name) for name in client.fs_client.ls(folder, detail=False)]
-        client.fs_client.rm_file(path)
-        if client.is_local_filesystem:
-            client.fs_client.rmdir(folder)
-    except Exception as exc:
-        told = explain(exc, url)
-        if told is None:
-            raise
-        raise told from exc
+        with raising_os_errors():
+            client = destination.client(Schema("cogny"), LakeConfiguration()._bind_dataset_name("cogny_data"))
+            client.check_folder()
+            found = _try_files(client)
+    except (OSError, DestinationException, ConfigurationException) as exc:
+        raise explain(exc, url) or LoadFailed(f"{url} cannot be used: {exc}") from exc
     if found != ["second"]:
         raise LoadFailed(f"{url} gives {found} for a file that was replaced: it does not show its newest state")
     yield f"{url}: files can be written, replaced, listed, read and deleted"
 
 
+def _try_files(client: Any) -> list[str]:
+    """Write a file twice, and return what is found in its folder."""
+    folder = client.pathlib.join(client.dataset_path, SCRATCH)
+    path = client.pathlib.join(folder, "file.txt")
+    files = client.fs_client
+    if client.is_local_filesystem:
+        files.makedirs(folder, exist_ok=True)
+    for text in ("first", "second"):
+        files.write_text(path, text)
+    found = [files.read_text(name) for name in files.ls(folder, detail=False)]
+    files.rm_file(path)
+    if client.is_local_filesystem:
+        files.rmdir(folder)
+    return found
+
+
+def _find_url(bucket_url: str) -> str:
+    """A local folder's whole path, or the URL of a prefix in a bucket."""
+    scheme, mark, rest = bucket_url.partition("://")
+    scheme = scheme.lower()
+    if not mark or scheme == "file":
+        folder = find_local_folder(f"file://{rest}" if mark else bucket_url)
+        return str(Path(folder or "").expanduser().resolve())
+    if scheme not in FILE_SYSTEMS or not rest.strip("/"):
+        raise ConfigError(f"--bucket-url is {bucket_url!r}; name a folder, s3://BUCKET/... or gs://BUCKET/...")
+    _require(*FILE_SYSTEMS[scheme])
+    return f"{scheme}://{rest.rstrip('/')}"
+
+
 def _show(url: str, table_format: str) -> str:
     if table_format == "delta":
         code = f"from deltalake import DeltaTable; print(DeltaTable('{url}/tickets').to_pyarrow_table())"
-    elif SCHEME.match(url):
+    elif find_local_folder(url) is None:
         code = f"import pyarrow.parquet as pq; print(pq.read_table('{url}/tickets'))"
     else:
-        code = f"import duckdb; duckdb.read_parquet('{url}/tickets/*.parquet').show()"
+        plain = ", hive_partitioning=False" if "=" in url else ""
+        code = f"import duckdb; duckdb.read_parquet('{url}/tickets/*.parquet'{plain}).show()"
     return f'{show_python()} -c "{code}"'
 
 

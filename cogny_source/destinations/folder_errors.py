@@ -7,7 +7,12 @@ from cogny_source.errors import CognyError, ConfigError, LoadFailed
 
 # The libraries whose errors are no OSError.
 LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "deltalake", "gcsfs", "google", "s3fs")
-SIGN_IN = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "DefaultCredentialsError")
+SIGN_IN = (
+    "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "DefaultCredentialsError",
+    "ConfigFieldMissingException",
+)  # fmt: skip
+AWS_TOOLS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+GOOGLE_TOOLS = "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS"
 LINE = ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ClientConnectorError", "TimeoutError")
 DENIED = ("AccessDenied", "Access Denied", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken")
 NO_BUCKET = ("NoSuchBucket", "bucket does not exist")
@@ -25,9 +30,9 @@ def explain(error: BaseException, url: str) -> CognyError | None:
             continue
         kind, text = type(cause).__name__, " ".join(str(cause).split())
         if kind in SIGN_IN:
+            tools = GOOGLE_TOOLS if url.startswith("gs://") else AWS_TOOLS
             return ConfigError(
-                f"no credentials for {url}: set destination.filesystem.credentials in .dlt/secrets.toml, or what the"
-                " store's own tools use, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+                f"no credentials for {url}: {tools}, or set destination.filesystem.credentials in .dlt/secrets.toml"
             )
         if isinstance(cause, PermissionError) or any(word in text for word in DENIED):
             return ConfigError(f"the account may not read, write, list and delete in {url}: {text}")

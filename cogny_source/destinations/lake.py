@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -22,7 +23,6 @@ from dlt.common.configuration.specs import CredentialsConfiguration
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
 from dlt.common.destination.client import LoadJob, RunnableLoadJob, StateInfo
 from dlt.common.schema import Schema
-from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from dlt.destinations.impl.filesystem.filesystem import CURRENT_VERSION, FilesystemClient
@@ -34,12 +34,14 @@ from cogny_source.destinations.folder_errors import is_of_a_library
 from cogny_source.destinations.parquet_tables import ParquetTables
 from cogny_source.destinations.scan import Scanner
 from cogny_source.destinations.shapes import Shape, list_shapes
-from cogny_source.destinations.stores import ObjectStore, Store, open_local_store
+from cogny_source.destinations.stores import ObjectStore, Store, check_places, find_local_folder, open_local_store
 from cogny_source.errors import ConfigError
 
 TableFormat = Literal["parquet", "delta"]
 
 LOCK = ".lock"
+# What deltalake 1.6 unescapes once too often, or takes for no path at all.
+NOT_IN_DELTA = re.compile(r"[%\[\]\\^|]")
 SQL_TYPES = {
     "text": "VARCHAR",
     "json": "VARCHAR",
@@ -106,7 +108,8 @@ class LakeClient(FilesystemClient):
         if self.config.table_format == "delta":
             from cogny_source.destinations.delta_tables import DeltaTables
 
-            return DeltaTables(self.make_remote_url(self.dataset_path), shapes, self.config, self.reading_filesystem)
+            url = f"{'file' if self.is_local_filesystem else self.config.protocol}://{self.dataset_path}"
+            return DeltaTables(url, shapes, self.config, self.reading_filesystem)
         return ParquetTables(self._open_store(shapes), shapes, self.reading_filesystem)
 
     @property
@@ -123,13 +126,20 @@ class LakeClient(FilesystemClient):
         """The newest state, which tells how much the tables hold.
 
         Raises:
-            ConfigError: If the tables are of the other format, about which the state says nothing.
+            ConfigError: As `check_folder` does: about other tables the state says nothing.
         """
-        self._check_format()
+        self.check_folder()
         found: StateInfo | None = super().get_stored_state(pipeline_name)
         return found
 
-    def _check_format(self) -> None:
+    def check_folder(self) -> None:
+        """Refuse a folder that cannot take the tables.
+
+        Raises:
+            ConfigError: If it holds tables of the other format, or something else stands where one belongs.
+        """
+        if self.is_local_filesystem:
+            check_places(Path(self.bucket_path), list_shapes())
         for table in list_shapes():
             folder = self.pathlib.join(self.dataset_path, table)
             if self.fs_client.isdir(folder):
@@ -334,8 +344,8 @@ class lake(dlt.destinations.filesystem):
 
     def make_lock(self) -> FileLock | None:
         """What keeps other processes from writing into a local folder; None elsewhere."""
-        url = str(self.config_params["bucket_url"])
-        return make_lock(Path(url)) if FilesystemConfiguration.is_local_path(url) else None
+        folder = find_local_folder(str(self.config_params["bucket_url"]))
+        return None if folder is None else make_lock(folder)
 
 
 def open_folder(bucket_url: str, table_format: TableFormat = "parquet", **options: Any) -> lake:
@@ -347,7 +357,14 @@ def open_folder(bucket_url: str, table_format: TableFormat = "parquet", **option
         bucket_url: A local folder, `s3://…` or `gs://…`; it holds nothing else.
         table_format: `parquet` or `delta`.
         **options: What dlt's `filesystem` destination takes, such as `credentials`.
+
+    Raises:
+        ConfigError: If Delta tables cannot be there.
     """
+    folder = find_local_folder(bucket_url)
+    bucket_url = bucket_url if folder is None else str(folder)
+    if table_format == "delta" and (refused := NOT_IN_DELTA.search(bucket_url)):
+        raise ConfigError(f"deltalake opens no path with {refused[0]}, such as {bucket_url}: name another")
     return lake(bucket_url, table_format=table_format, **{"destination_name": "filesystem", **options})
 
 

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import duckdb
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
-from cogny_source.destinations.scan import Scanner, quote
+from cogny_source.destinations.scan import Scanner, connect, read_local, stage
 from cogny_source.destinations.shapes import Shape
 from cogny_source.destinations.stores import SUFFIX, Draft, Store
-from cogny_source.schema import TOMBSTONE
 
 # From so many rows on a table has a file a month, so that a sync writes anew only the months it touches.
 MONTHLY_FROM_ROWS = 100_000
 ROWS_A_GROUP = 50_000
 UNDATED = "undated"
-# Bounds what sorting a month takes; beyond it DuckDB goes on in a file.
-SORT_MEMORY = "512MB"
 
 
 class ParquetTables:
@@ -46,7 +44,10 @@ class ParquetTables:
 
     def files(self, table: str) -> list[str]:
         """The paths of a table's files; none where it is not there."""
-        return list(self._store.files(table).values())
+        files = self._store.files(table)
+        single = files.get(f"{table}{SUFFIX}")
+        # Beside the one file lie those of months only while they take its place; until all are there, it counts.
+        return list(files.values()) if single is None else [single]
 
     def merge(self, package: Mapping[str, Sequence[str]]) -> None:
         """Merge a load's rows.
@@ -58,49 +59,49 @@ class ParquetTables:
             package: Table name to the local Parquet files with its rows.
         """
         with self._store.draft() as draft, connect() as db:
+            tables = _Tables(self._store, draft, self._monthly_from_rows)
             scanner = Scanner(db, self._filesystem)
             for name, shape in self._shapes.items():
                 if package.get(name):
-                    _Merge(db, scanner, shape, self._store, draft, self._monthly_from_rows).run(package)
+                    _Merge(db, scanner, shape, tables).run(package)
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """Where tables are, and what becomes of them."""
+
+    store: Store
+    draft: Draft
+    monthly_from_rows: int
 
 
 class _Merge:
     """A load's rows of one table, on their way into its files."""
 
-    def __init__(
-        self,
-        db: duckdb.DuckDBPyConnection,
-        scanner: Scanner,
-        shape: Shape,
-        store: Store,
-        draft: Draft,
-        monthly_from_rows: int,
-    ) -> None:
+    def __init__(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: Shape, tables: _Tables) -> None:
         self._db = db
         self._scanner = scanner
         self._shape = shape
-        self._store = store
-        self._draft = draft
-        self._monthly_from_rows = monthly_from_rows
+        self._store = tables.store
+        self._draft = tables.draft
+        self._monthly_from_rows = tables.monthly_from_rows
         self._single = f"{shape.name}{SUFFIX}"
-        self._files = store.files(shape.name)
-        self._half_split = self._single in self._files and len(self._files) > 1
-        if self._half_split:
-            # Where files are replaced one by one, the one file is let go when all months are there.
+        self._files = self._store.files(shape.name)
+        if self._single in self._files:
+            # A merge that was killed while it put months in the one file's place left some of them.
+            for left in self._files.keys() - {self._single}:
+                self._draft.remove(shape.name, left)
             self._files = {self._single: self._files[self._single]}
 
     def run(self, package: Mapping[str, Sequence[str]]) -> None:
         """Write anew the files that the rows touch."""
         shape = self._shape
-        self._db.register("blank", shape.schema.empty_table())
-        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS nobody (id VARCHAR, created_at TIMESTAMPTZ)")
-        read = f"read_parquet({quote(package[shape.name])}, union_by_name = true)"
-        self._db.execute(f"CREATE OR REPLACE TEMP VIEW incoming AS FROM blank UNION ALL BY NAME FROM {read}")
+        live = stage(self._db, shape, package[shape.name])
         [(rows,)] = self._db.execute("SELECT count(*) FROM incoming").fetchall()
-        if not rows and self._files and not self._half_split:
+        if not rows and self._files:
             return
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS nobody (id VARCHAR, created_at TIMESTAMPTZ)")
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE keys AS SELECT DISTINCT {', '.join(shape.key)} FROM incoming")
-        live = f"SELECT * FROM incoming WHERE {TOMBSTONE} IS NOT TRUE" if shape.is_list else "FROM incoming"
         parents = package.get(shape.parent or "", [])
         if self._stays_single(rows):
             self._write(self._single, f"{self._keep(self._files)} UNION ALL BY NAME {live}")
@@ -111,7 +112,7 @@ class _Merge:
 
     def _stays_single(self, rows: int) -> bool:
         """Whether all rows are in one file, and remain there."""
-        if self._half_split or any(name != self._single for name in self._files):
+        if self._months_there():
             return False
         if self._files and rows < self._monthly_from_rows:
             [(there,)] = self._db.execute(f"SELECT count(*) FROM {self._scan(self._files)}").fetchall()
@@ -159,7 +160,7 @@ class _Merge:
         else:
             dates = "SELECT id, created_at FROM nobody"
             if parents:
-                dates += f" UNION ALL SELECT id, created_at FROM read_parquet({quote(parents)}, union_by_name = true)"
+                dates += f" UNION ALL SELECT id, created_at FROM {read_local(parents)}"
             if older:
                 dates += f" UNION ALL SELECT id, created_at FROM {self._scanner.scan('older', list(older.values()))}"
             months = f"SELECT id, min({_month_of('created_at')}) AS month FROM ({dates}) GROUP BY id"
@@ -170,9 +171,12 @@ class _Merge:
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE dated AS {query}")
 
     def _list_months(self) -> list[str]:
-        """The months of the table `dated`; a table without rows has a file too, as a reader must find its columns."""
+        """The months of the table `dated`; a table without files gets one, as a reader must find its columns."""
         found = self._db.execute("SELECT DISTINCT month FROM dated ORDER BY month").fetchall()
-        return [month for (month,) in found] or [UNDATED]
+        return [month for (month,) in found] or ([] if self._months_there() else [UNDATED])
+
+    def _months_there(self) -> bool:
+        return any(name != self._single for name in self._files)
 
     def _name(self, month: str) -> str:
         return f"{self._shape.name}-{month}{SUFFIX}"
@@ -192,22 +196,11 @@ class _Merge:
         """Write rows in the table's order."""
         rows = f"SELECT * FROM ({rows}) ORDER BY {', '.join(self._shape.order)}"
         reader = self._db.execute(rows).to_arrow_reader(ROWS_A_GROUP)
-        known = self._shape.schema
-        schema = known
-        for field in reader.schema:
-            if field.name not in known.names:
-                schema = schema.append(field)
+        schema = self._shape.widen(reader.schema)
         path = self._draft.path(self._shape.name, name)
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
             for batch in reader:
                 writer.write_batch(batch.select(schema.names).cast(schema))
-
-
-def connect() -> duckdb.DuckDBPyConnection:
-    """DuckDB in memory."""
-    db = duckdb.connect()
-    db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{SORT_MEMORY}'")
-    return db
 
 
 def _month_of(column: str) -> str:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as pads
 from fsspec import AbstractFileSystem
 
+from cogny_source.destinations.shapes import Shape
+from cogny_source.schema import TOMBSTONE
+
+# Bounds what sorting a month takes; beyond it DuckDB goes on in files.
+SORT_MEMORY = "512MB"
 GLOB = re.compile(r"[\[*?]")
 
 
@@ -39,7 +45,9 @@ class Scanner:
             paths: The files, at least one.
         """
         if self._filesystem is None:
-            return f"read_parquet({quote(paths)}, union_by_name = true)"
+            return read_local(paths)
+        import pyarrow.dataset as pads
+
         # pyarrow fails to compare texts in files of deltalake, which it reads as views, and others: DuckDB does it,
         # as it takes no condition to the other side of a limit.
         keys = [path.partition("://")[2] for path in paths]
@@ -56,7 +64,37 @@ def _without_views(schema: pa.Schema) -> pa.Schema:
     )
 
 
-def quote(paths: Sequence[str]) -> str:
-    """Paths as a list in DuckDB's SQL, each standing for itself."""
+def read_local(paths: Sequence[str]) -> str:
+    """What stands after FROM for the rows of local files; `status=raw` in a path is no column."""
+    # A path stands for itself, whatever is in it.
     escaped = [GLOB.sub(lambda found: f"[{found[0]}]", path).replace("'", "''") for path in paths]
-    return "[" + ", ".join(f"'{path}'" for path in escaped) + "]"
+    listed = ", ".join(f"'{path}'" for path in escaped)
+    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+
+
+def stage(db: duckdb.DuckDBPyConnection, shape: Shape, files: Sequence[str]) -> str:
+    """Make the view `incoming` of a load's rows of one table, and `blank` with its columns.
+
+    Args:
+        db: The connection.
+        shape: The table.
+        files: The local files with the rows.
+
+    Returns:
+        The query for those rows that are to be there afterwards: all but tombstones.
+    """
+    db.register("blank", shape.schema.empty_table())
+    db.execute(f"CREATE OR REPLACE TEMP VIEW incoming AS FROM blank UNION ALL BY NAME FROM {read_local(files)}")
+    return f"SELECT * FROM incoming WHERE {TOMBSTONE} IS NOT TRUE" if shape.is_list else "FROM incoming"
+
+
+@contextmanager
+def connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB in memory. What it has no room for it writes to a folder of its own: by default, to the working directory.
+
+    Two processes that wrote there would take each other's files.
+    """
+    with tempfile.TemporaryDirectory(prefix="cogny-") as folder, duckdb.connect() as db:
+        db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{SORT_MEMORY}'")
+        db.execute("SET temp_directory = ?", [folder])
+        yield db

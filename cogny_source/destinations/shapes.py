@@ -49,6 +49,11 @@ class Shape:
         ]
         return pa.schema(fields, metadata={"description": self.description})
 
+    def widen(self, there: pa.Schema) -> pa.Schema:
+        """Its schema, and after it the columns of another that it does not know."""
+        more = [field for field in there if field.name not in self.schema.names]
+        return pa.schema([*self.schema, *more], self.schema.metadata)
+
 
 def list_shapes() -> dict[str, Shape]:
     """The shapes of all tables by name, each after its parent."""

@@ -8,9 +8,10 @@ import re
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from fsspec import AbstractFileSystem
 
@@ -80,14 +81,17 @@ class SnapshotStore(Store):
             ConfigError: If something else stands where a table belongs.
         """
         self._snapshots.mkdir(parents=True, exist_ok=True)
-        for left in self._snapshots.glob("*.draft"):
+        current = self._current.resolve() if self._current.exists() else None
+        number = 0 if current is None else int(current.name)
+        # A commit that was killed has left what nothing links to.
+        unseen = [path for path in self._list_snapshots() if int(path.name) > number]
+        for left in [*self._snapshots.glob("*.draft"), *unseen]:
             shutil.rmtree(left)
-        number = max((int(path.name) for path in self._list_snapshots()), default=0) + 1
-        folder = self._snapshots / f"{number:08d}.draft"
-        if self._current.exists():
-            shutil.copytree(self._current.resolve(), folder, copy_function=_link)
-        else:
+        folder = self._snapshots / f"{number + 1:08d}.draft"
+        if current is None:
             folder.mkdir()
+        else:
+            shutil.copytree(current, folder, copy_function=_link)
         try:
             draft = _SnapshotDraft(folder)
             yield draft
@@ -100,9 +104,7 @@ class SnapshotStore(Store):
     def _commit(self, folder: Path) -> None:
         tables = sorted(path.name for path in folder.iterdir())
         for table in tables:
-            place = self._root / table
-            if place.exists() and not place.is_symlink():
-                raise ConfigError(f"{place} is in the way of the table {table}: name another folder")
+            _make_way(self._root / table)
         snapshot = folder.with_suffix("")
         folder.rename(snapshot)
         _sync_folder(self._snapshots)
@@ -145,13 +147,55 @@ class _SnapshotDraft(Draft):
         _sync_folder(self._folder)
 
 
-class ObjectStore(Store):
-    """An object store, or a local folder without links: each file is replaced in one step, one after the other.
+class FileStore(Store):
+    """Each file is replaced in one step, one after the other, and what is to go is removed after all of them."""
+
+    @contextmanager
+    def draft(self) -> Iterator[Draft]:
+        """A draft whose files are put in their places at the block's end, in the order they were made."""
+        with tempfile.TemporaryDirectory(prefix="cogny-") as folder:
+            draft = _FileDraft(Path(folder))
+            yield draft
+            for place, path in draft.new.items():
+                self._put(path, place)
+            for place in draft.removed:
+                self._remove(place)
+
+    @abstractmethod
+    def _put(self, path: Path, place: str) -> None:
+        """Put a local file in its place, `<table>/<file>`."""
+
+    @abstractmethod
+    def _remove(self, place: str) -> None:
+        """Remove a file."""
+
+
+class _FileDraft(Draft):
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.new: dict[str, Path] = {}
+        self.removed: list[str] = []
+
+    def path(self, table: str, file: str) -> Path:
+        """A local path; a file that was to go stays."""
+        place = f"{table}/{file}"
+        if place in self.removed:
+            self.removed.remove(place)
+        self.new[place] = self._folder / f"{len(self.new)}{SUFFIX}"
+        return self.new[place]
+
+    def remove(self, table: str, file: str) -> None:
+        """Leave a file out."""
+        self.removed.append(f"{table}/{file}")
+
+
+class ObjectStore(FileStore):
+    """A prefix in an object store.
 
     Args:
         filesystem: The file system.
-        root: The folder in it, as the file system names it, with a slash at its end.
-        scheme: What DuckDB puts before a path, such as `s3://`.
+        root: The prefix, with a slash at its end.
+        scheme: What stands before a path in a URL, such as `s3://`.
     """
 
     def __init__(self, filesystem: AbstractFileSystem, root: str, scheme: str) -> None:
@@ -160,7 +204,7 @@ class ObjectStore(Store):
         self._scheme = scheme
 
     def files(self, table: str) -> dict[str, str]:
-        """File name to path."""
+        """File name to URL."""
         try:
             paths = self._filesystem.ls(f"{self._root}{table}", detail=False, refresh=True)
         except FileNotFoundError:
@@ -168,43 +212,39 @@ class ObjectStore(Store):
         names = {PurePosixPath(path).name: f"{self._scheme}{path}" for path in sorted(paths)}
         return {name: path for name, path in names.items() if name.endswith(SUFFIX)}
 
-    @contextmanager
-    def draft(self) -> Iterator[Draft]:
-        """A draft whose files are put in their places at the block's end, in the order they were made."""
-        with tempfile.TemporaryDirectory(prefix="cogny-") as folder:
-            draft = _ObjectDraft(Path(folder))
-            yield draft
-            for place, path in draft.new.items():
-                self._put(path, place)
-            for place in draft.removed:
-                self._filesystem.rm_file(f"{self._root}{place}")
+    def _put(self, path: Path, place: str) -> None:
+        self._filesystem.put_file(str(path), f"{self._root}{place}")
+
+    def _remove(self, place: str) -> None:
+        self._filesystem.rm_file(f"{self._root}{place}")
+
+
+class PlainStore(FileStore):
+    """A local folder whose file system has no links.
+
+    Args:
+        root: The folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def files(self, table: str) -> dict[str, str]:
+        """File name to path."""
+        return {path.name: str(path) for path in sorted((self._root / table).glob(f"*{SUFFIX}"))}
 
     def _put(self, path: Path, place: str) -> None:
-        target = f"{self._root}{place}"
-        if self._scheme:
-            self._filesystem.put_file(str(path), target)
-            return
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        written = shutil.copyfile(path, f"{target}.new")
-        with open(written, "rb") as file:
+        target = self._root / place
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Readers of a folder leave out what begins with a dot.
+        written = shutil.copyfile(path, target.with_name(f".{target.name}.new"))
+        with written.open("rb") as file:
             os.fsync(file.fileno())
-        os.replace(written, target)
+        written.replace(target)
+        _sync_folder(target.parent)
 
-
-class _ObjectDraft(Draft):
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.new: dict[str, Path] = {}
-        self.removed: list[str] = []
-
-    def path(self, table: str, file: str) -> Path:
-        """A local path."""
-        self.new[f"{table}/{file}"] = self._folder / f"{len(self.new)}{SUFFIX}"
-        return self.new[f"{table}/{file}"]
-
-    def remove(self, table: str, file: str) -> None:
-        """Leave a file out."""
-        self.removed.append(f"{table}/{file}")
+    def _remove(self, place: str) -> None:
+        (self._root / place).unlink()
 
 
 def open_local_store(root: Path, tables: list[str]) -> Store:
@@ -212,9 +252,27 @@ def open_local_store(root: Path, tables: list[str]) -> Store:
     plain = [table for table in tables if (root / table).is_dir() and not (root / table).is_symlink()]
     if (root / CURRENT).is_symlink() or (not plain and _takes_links(root)):
         return SnapshotStore(root)
-    from fsspec.implementations.local import LocalFileSystem
+    return PlainStore(root)
 
-    return ObjectStore(LocalFileSystem(), f"{root.as_posix()}/", "")
+
+def check_places(root: Path, tables: Iterable[str]) -> None:
+    """Refuse a local folder in which something else stands where a table belongs.
+
+    Raises:
+        ConfigError: If there is such a thing.
+    """
+    snapshots = (root / CURRENT).is_symlink()
+    for table in tables:
+        if snapshots or not (root / table).is_dir():
+            _make_way(root / table)
+
+
+def find_local_folder(url: str) -> Path | None:
+    """The folder that a path or a `file://` URL names; None where a URL names something else."""
+    scheme, _, path = url.rpartition("://")
+    if scheme == "file":
+        return Path(unquote(path))
+    return None if scheme else Path(url)
 
 
 def _takes_links(root: Path) -> bool:
@@ -228,6 +286,11 @@ def _takes_links(root: Path) -> bool:
         logger.warning("%s takes no symbolic links: each file is replaced in one step, but not all of them", root)
         return False
     return True
+
+
+def _make_way(place: Path) -> None:
+    if place.exists() and not place.is_symlink():
+        raise ConfigError(f"{place} is in the way of the table {place.name}: name another folder")
 
 
 def _link(source: str, target: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import dlt
 import pyarrow as pa
+from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException
 from dlt.common.typing import TLoaderFileFormat
 from dlt.common.versioned_state import decompress_state
@@ -26,13 +27,12 @@ from cogny_source.schema import ListSpec, TableSpec
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 10_000
-# Keys in one query: DuckDB and BigQuery take more, but no longer texts.
+# Each is a parameter of the query.
 KEYS_A_QUERY = 500
 RETRY_SECONDS = 1.0
 LINE_EVERY_SECONDS = 30.0
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-# What dlt writes for a destination; BigQuery takes no JSON columns from Parquet.
-LOADER_FILE_FORMATS: dict[str, TLoaderFileFormat] = {"dlt.destinations.bigquery": "jsonl"}
+BIGQUERY = "dlt.destinations.bigquery"
 APPENDING = "dlt.destinations.filesystem"
 LOCKED = "Could not set lock on file"
 Opened = TypeVar("Opened")
@@ -48,6 +48,11 @@ class KeepsStates(Protocol):
 
     def read_states(self, pipeline_name: str, load_ids: set[str]) -> list[str]:
         """The states, as dlt compresses them, of some load packages, the oldest first."""
+
+
+def loads_into_bigquery(pipeline: dlt.Pipeline) -> bool:
+    """Whether a pipeline's destination is BigQuery."""
+    return pipeline.destination is not None and pipeline.destination.destination_type == BIGQUERY
 
 
 def check_destination(pipeline: dlt.Pipeline) -> None:
@@ -68,7 +73,7 @@ class Destination:
 
     Args:
         pipeline: The pipeline.
-        wait_seconds: How long to wait for a DuckDB file that another process holds.
+        wait_seconds: How long to wait for a DuckDB file, or a folder, that another process holds.
         sleep: Waits that many seconds; may raise `Stopped`.
     """
 
@@ -85,7 +90,7 @@ class Destination:
 
     @contextmanager
     def hold(self) -> Iterator[SqlClientBase[Any]]:
-        """A connection, which keeps every other process out of a DuckDB file while it is open.
+        """A connection, which keeps every other process out of a DuckDB file, or a local folder, while it is open.
 
         dlt opens and closes its own between the steps of a load; two machines that load at once would take each
         other's staging tables away.
@@ -113,7 +118,8 @@ class Destination:
         Raises:
             LoadFailed: If the destination refuses it.
         """
-        file_format = LOADER_FILE_FORMATS.get(self.pipeline.destination.destination_type, "parquet")
+        # BigQuery takes no JSON columns from Parquet.
+        file_format: TLoaderFileFormat = "jsonl" if loads_into_bigquery(self.pipeline) else "parquet"
         with self.hold(), self.naming_failures():
             load_ids = set(self.pipeline.run(source, loader_file_format=file_format).loads_ids)
         self.forget_schema()
@@ -207,7 +213,7 @@ class Destination:
         """
         try:
             yield
-        except (PipelineStepFailed, DestinationException, OSError) as exc:
+        except (PipelineStepFailed, DestinationException, ConfigurationException, OSError) as exc:
             cause = _find_cause(exc)
             if isinstance(cause, ConfigError):
                 raise cause from exc
@@ -227,7 +233,7 @@ class Destination:
                     yield pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
         except DatabaseUndefinedRelation:
             return
-        except DestinationException as exc:
+        except (DestinationException, OSError) as exc:
             raise LoadFailed(f"the destination does not answer: {_find_reason(exc)}") from exc
 
     def _open(self) -> tuple[SqlClientBase[Any], BaseFileLock | None]:
