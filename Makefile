@@ -25,15 +25,15 @@ demo-bigquery: $(READY) $(EMULATOR)/.ready
 	$(BIN)/python tests/bigquery_emulator.py
 
 test: check emulator
-	$(BIN)/python -m pytest -n 2 -m "not long"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 # Measured in the scripts' own processes too, which takes half as long again.
 coverage: $(READY)
-	$(BIN)/python -m pytest -n 2 -m "not long" --cov --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 # All cells of the matrix of faults and moving rows: some minutes more.
 test-long: $(READY)
-	$(BIN)/python -m pytest -n 2 -m long
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
 # Where no Python can run it, the tests that need it are skipped, but in CI.
 emulator:

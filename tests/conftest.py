@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -11,15 +12,18 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import dlt
 import duckdb
 import pytest
 import requests
 from bigquery_emulator import Dataset, Emulator, require_emulator, run_emulator
+from click.testing import CliRunner
 from places import BUCKET, FolderPlace
 from support import KEY, NAME, ROOT, Begin, Script, make_pipeline, wait_until
 
+from cogny_source.cli import sync_to_duckdb
 from cogny_source.sandbox import SandboxServer, World
 
 # dlt asks once a second whether a job is done.
@@ -60,6 +64,42 @@ def script(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) 
         return done
 
     return run
+
+
+@pytest.fixture
+def loggers() -> Iterator[dict[str, logging.Logger]]:
+    """The loggers that the command configures, which are set back afterwards."""
+    found = {name: logging.getLogger(name) for name in ("cogny_source", "dlt")}
+    before = [
+        (logger, logger.handlers, logger.propagate, logger.level, list(logger.filters)) for logger in found.values()
+    ]
+    yield found
+    for logger, handlers, propagate, level, filters in before:
+        logger.handlers, logger.propagate, logger.filters = handlers, propagate, filters
+        logger.setLevel(level)
+
+
+@pytest.fixture
+def sync_here(
+    tmp_path: Path,
+    environment: dict[str, str],
+    sandbox: SandboxServer,
+    monkeypatch: pytest.MonkeyPatch,
+    loggers: dict[str, logging.Logger],
+) -> Iterator[Script]:
+    """Run what the script runs, as `script` does, but in this process: a new one takes two seconds to import dlt."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str, expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+        settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url, **variables}
+        given = {name: value for name, value in settings.items() if value}
+        with patch.dict(os.environ, {**environment, **given}, clear=True):
+            done = CliRunner().invoke(sync_to_duckdb, arguments, catch_exceptions=False)
+        assert done.exit_code == expect, done.output
+        return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+    yield run
+    dlt.pipeline(NAME, pipelines_dir=str(tmp_path / "pipelines")).deactivate()
 
 
 @pytest.fixture

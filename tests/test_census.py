@@ -53,11 +53,11 @@ def test_counts_that_agree_need_no_census(sandbox: SandboxServer, pipeline: dlt.
         assert run.tally.deleted_rows is None
 
 
-def test_deletions_are_told_where_no_census_is_wanted(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_deletions_are_told_where_no_census_is_wanted(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """The summary and `sync_runs` say by how much the counts differ, and how to explain it; nothing is marked."""
-    script()
+    sync_here()
     delete(sandbox, "tickets", 3, 70, 449)
-    done = script("--census", "never")
+    done = sync_here("--census", "never")
     line = (
         "tickets: the API counts 3 rows fewer than the destination holds: they were deleted there; --census explains it"
     )
@@ -69,13 +69,13 @@ def test_deletions_are_told_where_no_census_is_wanted(sandbox: SandboxServer, sc
     ]
 
 
-def test_differing_counts_bring_about_a_census(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_differing_counts_bring_about_a_census(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """By default rows that are gone are marked with the server's clock, of every resource; their children stay."""
-    script()
+    sync_here()
     items = database("SELECT count(*) FROM tickets__action_items")
     gone = {name: keys(delete(sandbox, name, 0, 2)) for name in RESOURCES}
     before = datetime.now(UTC)
-    done = script()
+    done = sync_here()
     for name in RESOURCES:
         assert deleted(database, name) == gone[name]
         stamps = database(f"SELECT DISTINCT deleted_at FROM {name} WHERE deleted_at IS NOT NULL")
@@ -85,7 +85,7 @@ def test_differing_counts_bring_about_a_census(sandbox: SandboxServer, script: S
     assert "marked 2 deleted" in done.stderr
     assert "counts" not in done.stdout
     asked = len(sandbox.requests)
-    script()
+    sync_here()
     assert len(sandbox.requests) - asked == 5
 
 
@@ -225,15 +225,15 @@ def test_count_that_never_agrees_is_accepted_after_two_censuses(
     assert by_name(result.resources)["tickets"].tally.deleted_rows is None
 
 
-def test_api_that_does_not_count_is_told(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_api_that_does_not_count_is_told(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """Without `total_count` the summary says that only a census finds deletions, and one does."""
     sandbox.switches.total_count = False
-    done = script()
+    done = sync_here()
     assert "tickets: the API does not count its rows; --census finds those that were deleted." in done.stdout
     gone = keys(delete(sandbox, "tickets", 8, 9))
-    script()
+    sync_here()
     assert deleted(database, "tickets") == set()
-    script("--census")
+    sync_here("--census")
     assert deleted(database, "tickets") == gone
 
 

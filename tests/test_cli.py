@@ -102,9 +102,11 @@ def test_log_shows_no_line_within_ten_seconds(quiet: bool, caplog: pytest.LogCap
         (["--bananas"], "No such option"),
     ],
 )
-def test_usage_errors_exit_with_2(script: Script, sandbox: SandboxServer, arguments: list[str], message: str) -> None:
+def test_usage_errors_exit_with_2(
+    sync_here: Script, sandbox: SandboxServer, arguments: list[str], message: str
+) -> None:
     """What cannot be meant is refused with one sentence, before the first request."""
-    done = script(*arguments, expect=2)
+    done = sync_here(*arguments, expect=2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert len(sandbox.requests) == 0
@@ -118,9 +120,9 @@ def test_usage_errors_exit_with_2(script: Script, sandbox: SandboxServer, argume
         ("REQUESTS_PER_MINUTE", "many", "requests_per_minute"),
     ],
 )
-def test_wrong_settings_exit_with_2(script: Script, name: str, value: str, message: str) -> None:
+def test_wrong_settings_exit_with_2(sync_here: Script, name: str, value: str, message: str) -> None:
     """A setting that cannot work is named."""
-    done = script(expect=2, **{f"SOURCES__COGNY__{name}": value})
+    done = sync_here(expect=2, **{f"SOURCES__COGNY__{name}": value})
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -146,9 +148,11 @@ def test_json_log_is_one_object_a_line(script: Script) -> None:
     assert {line["level"] for line in lines} == {"INFO"}
 
 
-def test_unreachable_api_fails_with_one_sentence(script: Script) -> None:
+def test_unreachable_api_fails_with_one_sentence(sync_here: Script) -> None:
     """Without network the run ends with the cause; the wait was bounded by the settings."""
-    done = script(expect=1, SOURCES__COGNY__BASE_URL="http://127.0.0.1:9/v1", SOURCES__COGNY__MAX_WAIT_SECONDS="0.0001")
+    done = sync_here(
+        expect=1, SOURCES__COGNY__BASE_URL="http://127.0.0.1:9/v1", SOURCES__COGNY__MAX_WAIT_SECONDS="0.0001"
+    )
     assert done.stderr.splitlines()[-1].startswith("Error: the connection failed or was reset")
 
 

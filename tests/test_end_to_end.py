@@ -1,4 +1,4 @@
-"""The script as a user runs it, against the sandbox, compared cell by cell with the sandbox's truth."""
+"""The script, or its command, as a user runs it against the sandbox, compared cell by cell with its truth."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ def test_first_sync_brings_every_cell(sandbox: SandboxServer, script: Script, da
 
 
 def test_second_sync_without_changes_asks_twice_a_resource(
-    sandbox: SandboxServer, script: Script, database: Ask
+    sandbox: SandboxServer, sync_here: Script, database: Ask
 ) -> None:
     """Where nothing changed, a request for changes and one for the count is all, and no row is written again."""
-    script(SOURCES__COGNY__OVERLAP_SECONDS="0")
+    sync_here(SOURCES__COGNY__OVERLAP_SECONDS="0")
     before = database("SELECT id, _dlt_load_id FROM warehouses ORDER BY id")
     asked = len(sandbox.requests)
-    script(SOURCES__COGNY__OVERLAP_SECONDS="0")
+    sync_here(SOURCES__COGNY__OVERLAP_SECONDS="0")
     paths = Counter(request.path for request in sandbox.requests[asked:])
     assert paths == {"/v1/tickets": 2, "/v1/reports": 2, "/v1/warehouses": 1}
     assert database("SELECT id, _dlt_load_id FROM warehouses ORDER BY id") == before
     assert_exact(database, sandbox.world)
 
 
-def test_changes_and_new_rows_arrive(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_changes_and_new_rows_arrive(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """Updates, inserts, emptied and shortened lists and finished reports are there after the next sync."""
-    script()
+    sync_here()
     world = sandbox.world
     listed = sorted((row for row in world.rows("tickets") if len(row["action_items"]) > 1), key=lambda row: row["id"])
     world.patch("tickets", listed[0]["id"], action_items=[])
     world.patch("tickets", listed[1]["id"], action_items=listed[1]["action_items"][:1], status="completed")
     world.patch("tickets", listed[2]["id"], action_items=["one", "two", "three"], estimated_impact=None)
     world.advance(datetime.now(UTC), created=130, changed=150)
-    script()
+    sync_here()
     assert_exact(database, world)
-    script()
+    sync_here()
     assert_exact(database, world)
 
 
-def test_values_that_do_not_fit_are_kept_in_extra(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_values_that_do_not_fit_are_kept_in_extra(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """An undeclared field, a string for an object, an unreadable timestamp and a list for a text survive verbatim."""
     world = sandbox.world
     row = world.rows("tickets")[0]
@@ -65,7 +65,7 @@ def test_values_that_do_not_fit_are_kept_in_extra(sandbox: SandboxServer, script
         "sla": {"hours": 4, "big": 12345678901234567890123}, "action_items": ["x", 5], "effort": 3,
     }  # fmt: skip
     world.put("tickets", {**row, **odd})
-    done = script()
+    done = sync_here()
     [(extra, *cells)] = database(
         "SELECT extra, title, effort, updated_at, estimated_impact__metric FROM tickets WHERE id = 'tkt_odd'"
     )
@@ -138,67 +138,69 @@ def test_key_is_written_nowhere(script: Script, tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and KEY.encode() in path.read_bytes()]
 
 
-def test_missing_scope_is_named(sandbox: SandboxServer, script: Script) -> None:
+def test_missing_scope_is_named(sandbox: SandboxServer, sync_here: Script) -> None:
     """A key without a scope exits with 2 and the scope's name."""
-    done = script(expect=2, SOURCES__COGNY__API_KEY="sk_live_reports_only_sandbox")
+    done = sync_here(expect=2, SOURCES__COGNY__API_KEY="sk_live_reports_only_sandbox")
     assert "tickets:read" in done.stderr
 
 
-def test_failing_api_fails_the_run_and_is_recorded(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_failing_api_fails_the_run_and_is_recorded(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """Where the API asks for a longer wait than the run bears, it exits with 1, and `sync_runs` tells why."""
-    script("--resources", "warehouses")
+    sync_here("--resources", "warehouses")
     sandbox.switches.rate_limited = 1.0
-    done = script(expect=1, SOURCES__COGNY__MAX_WAIT_SECONDS="0.01")
+    done = sync_here(expect=1, SOURCES__COGNY__MAX_WAIT_SECONDS="0.01")
     assert "status 429" in done.stderr
     assert "Traceback" not in done.stderr
     ended = database("SELECT resource, status FROM sync_runs WHERE error LIKE '%status 429%' ORDER BY 1")
     assert ended == [("reports", "stopped"), ("tickets", "failed"), ("warehouses", "stopped")]
     sandbox.switches.rate_limited = 0.0
-    script()
+    sync_here()
     assert_exact(database, sandbox.world)
 
 
-def test_window_moves_no_watermark(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_window_moves_no_watermark(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """A window by creation time loads its rows only, and the next sync still brings everything."""
     stamps = sorted(datetime.fromisoformat(row["created_at"]).astimezone(UTC) for row in sandbox.world.rows("tickets"))
     start, end = stamps[100], stamps[200]
-    script("--resources", "tickets", "--start-date", start.isoformat(), "--end-date", end.isoformat())
+    sync_here("--resources", "tickets", "--start-date", start.isoformat(), "--end-date", end.isoformat())
     assert database("SELECT created_at FROM tickets ORDER BY 1") == [(at,) for at in stamps if start <= at < end]
-    script()
+    sync_here()
     assert_exact(database, sandbox.world)
 
 
-def test_start_date_can_be_moved_back(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_start_date_can_be_moved_back(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """Rows before the start date are left out, also when they change, until an earlier start date asks for them."""
     rows = sandbox.world.rows("tickets")
     stamps = sorted(datetime.fromisoformat(row["created_at"]).astimezone(UTC) for row in rows)
     start = stamps[225] + timedelta(microseconds=1)
     old = next(row for row in rows if datetime.fromisoformat(row["created_at"]) < start)
-    script(SOURCES__COGNY__START_DATE=start.isoformat())
+    sync_here(SOURCES__COGNY__START_DATE=start.isoformat())
     sandbox.world.patch("tickets", old["id"], status="completed")
-    script(SOURCES__COGNY__START_DATE=start.isoformat())
+    sync_here(SOURCES__COGNY__START_DATE=start.isoformat())
     assert database("SELECT created_at FROM tickets ORDER BY 1") == [(at,) for at in stamps if at >= start]
-    script()
+    sync_here()
     assert_exact(database, sandbox.world)
 
 
-def test_full_refresh_reads_everything_again(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_full_refresh_reads_everything_again(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """A full refresh loads every row anew, and leaves the tables exact."""
-    script()
+    sync_here()
     before = {
         load for (load,) in database("SELECT _dlt_load_id FROM tickets UNION SELECT _dlt_load_id FROM warehouses")
     }
-    script("--full-refresh")
+    sync_here("--full-refresh")
     after = {load for (load,) in database("SELECT _dlt_load_id FROM tickets UNION SELECT _dlt_load_id FROM warehouses")}
     assert not before & after
     assert_exact(database, sandbox.world)
 
 
-def test_deleted_database_is_loaded_anew(sandbox: SandboxServer, script: Script, database: Ask, tmp_path: Path) -> None:
+def test_deleted_database_is_loaded_anew(
+    sandbox: SandboxServer, sync_here: Script, database: Ask, tmp_path: Path
+) -> None:
     """A watermark in the working directory does not outlive the database it speaks of."""
-    script()
+    sync_here()
     (tmp_path / "cogny.duckdb").unlink()
-    script()
+    sync_here()
     assert_exact(database, sandbox.world)
 
 

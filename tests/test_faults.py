@@ -1,4 +1,4 @@
-"""Every fault of the sandbox against the real script: what is loaded is exact, or the run names its cause."""
+"""Every fault of the sandbox against the script's command: what is loaded is exact, or the run names its cause."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ ALWAYS = ("error_500", "cut_short")
     [fault if fault in ALWAYS else pytest.param(fault, marks=pytest.mark.long) for fault in FAULTS],
 )
 def test_a_tenth_of_all_requests_is_struck(
-    fault: str, sandbox: SandboxServer, script: Script, begin: Begin, database: Ask
+    fault: str, sandbox: SandboxServer, sync_here: Script, begin: Begin, database: Ask
 ) -> None:
     """A first load and a census bear the fault; a census that it ends marks nothing and names the cause."""
     switches, settings, cause = FAULTS[fault]
@@ -65,46 +65,46 @@ def test_a_tenth_of_all_requests_is_struck(
     seed = find_seed(fault, len(sandbox.requests) + 1)
     throw(sandbox, {fault: RATE, "fault_seed": seed})
     since = sandbox.world.now
-    done = script(*CHUNKS, "--census", **settings)
+    done = sync_here(*CHUNKS, "--census", **settings)
     assert cause in done.stderr
     assert_marked(database, sandbox.world, gone, since, sandbox.world.now)
 
 
 @pytest.mark.long
-def test_all_faults_together(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_all_faults_together(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """Under ten faults at once, which strike a third of all requests, a first load and a census are exact."""
     throw(sandbox, {**dict.fromkeys(FAULTS, 0.04), "fault_seed": 5, "stall_seconds": 6.0, "retry_after_seconds": 0})
-    script(*CHUNKS, **SHORT_READS)
+    sync_here(*CHUNKS, **SHORT_READS)
     assert_exact(database, sandbox.world)
     gone = move_on(sandbox, database)
     since = sandbox.world.now
-    script(*CHUNKS, "--census", **SHORT_READS)
+    sync_here(*CHUNKS, "--census", **SHORT_READS)
     assert len({request.fault for request in sandbox.requests} - {None}) >= 5
     assert_marked(database, sandbox.world, gone, since, sandbox.world.now)
 
 
 @pytest.mark.long
-def test_answer_that_comes_after_half_a_minute(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_answer_that_comes_after_half_a_minute(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """An answer that is 30 s late is waited for under the default settings, and nothing is asked again."""
     third = next(seed for seed in count() if [strikes(seed, "stall", n, RATE) for n in range(1, 16)] == only(3, 15))
     throw(sandbox, {"stall": RATE, "fault_seed": third, "stall_seconds": 30.0})
     start = time.monotonic()
-    script("--quiet")
+    sync_here("--quiet")
     assert time.monotonic() - start >= 30
     assert database("SELECT sum(retries) FROM sync_runs") == [(0,)]
     assert_exact(database, sandbox.world)
 
 
-def test_429_without_a_header_is_waited_for_or_named(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_429_without_a_header_is_waited_for_or_named(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """Without advice a 429 asks for 60 s; a run that may not wait so long ends loudly, and the next one finishes."""
     fourth = next(seed for seed in count() if [strikes(seed, "rate_limited", n, RATE) for n in (1, 2, 3, 4)] == only(4))
     throw(sandbox, {"rate_limited": RATE, "fault_seed": fourth, "retry_after": "none"})
-    done = script(*CHUNKS, expect=1, SOURCES__COGNY__MAX_WAIT_SECONDS="5")
+    done = sync_here(*CHUNKS, expect=1, SOURCES__COGNY__MAX_WAIT_SECONDS="5")
     assert "the next attempt would be in 60 s, longer than max_wait_seconds" in done.stderr
     assert "status 429" in done.stderr
     assert_loaded_what_came(sandbox, database)
     throw(sandbox, {"rate_limited": 0.0})
-    script(*CHUNKS, SOURCES__COGNY__MAX_WAIT_SECONDS="5")
+    sync_here(*CHUNKS, SOURCES__COGNY__MAX_WAIT_SECONDS="5")
     assert_exact(database, sandbox.world)
 
 
@@ -119,7 +119,7 @@ def test_origin_that_is_away_for_a_while(sandbox: SandboxServer, begin: Begin, d
     assert_exact(database, sandbox.world)
 
 
-def test_origin_that_stays_away(sandbox: SandboxServer, begin: Begin, script: Script, database: Ask) -> None:
+def test_origin_that_stays_away(sandbox: SandboxServer, begin: Begin, sync_here: Script, database: Ask) -> None:
     """An outage beyond `max_outage_seconds` ends the run with its cause; the pages before it are loaded."""
     throw(sandbox, {"latency_seconds": 0.1})
     process = begin(*CHUNKS, **IMPATIENT)
@@ -130,24 +130,24 @@ def test_origin_that_stays_away(sandbox: SandboxServer, begin: Begin, script: Sc
     assert "status 521" in errors.splitlines()[-1]
     assert_loaded_what_came(sandbox, database)
     throw(sandbox, {"away": False, "latency_seconds": 0.0})
-    script(*CHUNKS)
+    sync_here(*CHUNKS)
     assert_exact(database, sandbox.world)
 
 
-def test_key_that_is_revoked_in_the_middle(sandbox: SandboxServer, script: Script, database: Ask) -> None:
+def test_key_that_is_revoked_in_the_middle(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
     """A key refused after five requests exits with 2; the pages before it are loaded, a valid key brings the rest."""
     throw(sandbox, {"revoked_after_requests": 5})
-    done = script(*CHUNKS, expect=2)
+    done = sync_here(*CHUNKS, expect=2)
     assert "status 401" in done.stderr.splitlines()[-1]
     assert_loaded_what_came(sandbox, database)
     throw(sandbox, {"revoked_after_requests": None})
-    script(*CHUNKS)
+    sync_here(*CHUNKS)
     assert_exact(database, sandbox.world)
 
 
 @pytest.mark.long
 def test_key_that_is_revoked_during_a_census(
-    sandbox: SandboxServer, script: Script, begin: Begin, database: Ask
+    sandbox: SandboxServer, sync_here: Script, begin: Begin, database: Ask
 ) -> None:
     """A census that ends with 401 marks nothing, also of what it had found gone; the next sync takes it again."""
     throw(sandbox, {"latency_seconds": 0.1})
@@ -159,7 +159,7 @@ def test_key_that_is_revoked_during_a_census(
     throw(sandbox, {"revoked_after_requests": None, "latency_seconds": 0.0})
     gone = move_on(sandbox, database)
     since = sandbox.world.now
-    script(*CHUNKS)
+    sync_here(*CHUNKS)
     assert_marked(database, sandbox.world, gone, since, sandbox.world.now)
 
 

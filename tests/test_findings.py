@@ -1,4 +1,4 @@
-"""What the matrix of faults found, each as small as it can be told, through the real script."""
+"""What the matrix of faults found, each as small as it can be told, through the script's command."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[SandboxServer]:
 
 
 def test_deletions_are_noticed_where_the_server_is_behind_its_stamps(
-    sandbox: SandboxServer, script: Script, database: Ask
+    sandbox: SandboxServer, sync_here: Script, database: Ask
 ) -> None:
     """Rows stamped after the server's clock do not stand in for rows that are gone."""
     sandbox.switches.clock_offset_seconds = -3600
-    script("--quiet")
+    sync_here("--quiet")
     sandbox.world.advance(datetime.now(UTC), created=20, changed=0, deleted=7)
     gone = read_gone(database, sandbox.world)
     assert len(gone.rows["tickets"]) == 7
     since = sandbox.world.now - HOUR
-    script("--quiet")
+    sync_here("--quiet")
     assert_marked(database, sandbox.world, gone, since, sandbox.world.now - HOUR)
 
 
 def test_difference_that_went_away_is_not_accepted_for_ever(
-    sandbox: SandboxServer, script: Script, database: Ask
+    sandbox: SandboxServer, sync_here: Script, database: Ask
 ) -> None:
     """After two censuses that ended one row short by chance, a single deletion is still noticed."""
     sandbox.switches.update({"meta_timestamp": False, "date_header": False, "churn_creates_per_page": 1})
-    script("--quiet", "--resources", "tickets", "--census")
-    script("--quiet", "--resources", "tickets", "--census")
+    sync_here("--quiet", "--resources", "tickets", "--census")
+    sync_here("--quiet", "--resources", "tickets", "--census")
     sandbox.switches.churn_creates_per_page = 0
-    script("--quiet")
+    sync_here("--quiet")
     assert_exact(database, sandbox.world)
     sandbox.world.delete("tickets", sandbox.world.rows("tickets")[3]["id"])
     gone = read_gone(database, sandbox.world)
     since = sandbox.world.now
-    script("--quiet")
+    sync_here("--quiet")
     assert_marked(database, sandbox.world, gone, since, sandbox.world.now)
 
 
 @pytest.mark.parametrize("sandbox", [3000], indirect=True)
 def test_killed_backfill_goes_on_after_its_chunks(
-    sandbox: SandboxServer, script: Script, begin: Begin, database: Ask
+    sandbox: SandboxServer, sync_here: Script, begin: Begin, database: Ask
 ) -> None:
     """Killed after small chunks are loaded, the next run asks for the rest and at most one chunk again."""
     process = begin("--quiet", "--resources", "tickets", "--chunk-rows", str(CHUNK_ROWS))
@@ -65,6 +65,6 @@ def test_killed_backfill_goes_on_after_its_chunks(
     [(loaded,)] = database("SELECT count(*) FROM tickets")
     assert loaded in (300, 600, 900)
     asked = len(sandbox.requests)
-    script("--quiet", "--resources", "tickets", "--chunk-rows", str(CHUNK_ROWS))
+    sync_here("--quiet", "--resources", "tickets", "--chunk-rows", str(CHUNK_ROWS))
     pages = [request for request in sandbox.requests[asked:] if request.params.get("sort") == "created_at"]
     assert len(pages) <= (3000 - int(str(loaded)) + CHUNK_ROWS) // 100 + 1

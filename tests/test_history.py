@@ -95,10 +95,10 @@ def test_row_without_a_readable_timestamp_has_no_version(
     assert ask("SELECT count(*) FROM tickets_history WHERE id = 'tkt_undated'") == [(0,)]
 
 
-def test_history_can_be_switched_off(script: Script, database: Ask) -> None:
+def test_history_can_be_switched_off(sync_here: Script, database: Ask) -> None:
     """`--no-history` makes no such table, and the setting does the same."""
-    done = script("--no-history")
-    script(SOURCES__COGNY__HISTORY="false")
+    done = sync_here("--no-history")
+    sync_here(SOURCES__COGNY__HISTORY="false")
     assert "_history" not in done.stdout
     assert database("SELECT table_name FROM information_schema.tables WHERE table_name LIKE '%history%'") == []
 

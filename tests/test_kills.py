@@ -36,7 +36,7 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[SandboxServer]:
 
 
 @pytest.mark.parametrize("sandbox", [TICKETS], indirect=True)
-def test_twenty_kills_lose_nothing(sandbox: SandboxServer, script: Script, begin: Begin, database: Ask) -> None:
+def test_twenty_kills_lose_nothing(sandbox: SandboxServer, sync_here: Script, begin: Begin, database: Ask) -> None:
     """A first load killed at twenty random moments is exact after one quiet run, and asks for little twice."""
     chance = random.Random(20)
     moments = [(0, chance.uniform(0.05, 1.5)) for _ in range(EARLY_KILLS)]
@@ -51,7 +51,7 @@ def test_twenty_kills_lose_nothing(sandbox: SandboxServer, script: Script, begin
         process.kill()
         process.communicate(timeout=PATIENCE_SECONDS)
         starts += len(sandbox.requests) > asked
-    script("--quiet", "--chunk-rows", str(CHUNK_ROWS))
+    sync_here("--quiet", "--chunk-rows", str(CHUNK_ROWS))
     assert_exact(database, sandbox.world)
     assert starts >= LATE_KILLS
     # Pages, the proof of the order and what changed of the tickets; a page and what changed of the reports; warehouses.
@@ -63,7 +63,7 @@ def test_twenty_kills_lose_nothing(sandbox: SandboxServer, script: Script, begin
     ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
 )
 def test_stopped_while_waiting_and_in_a_census(
-    number: signal.Signals, code: int, sandbox: SandboxServer, script: Script, begin: Begin, database: Ask
+    number: signal.Signals, code: int, sandbox: SandboxServer, sync_here: Script, begin: Begin, database: Ask
 ) -> None:
     """Stopped between two attempts, what came is loaded; stopped in a census, no row is marked; then all is exact."""
     sandbox.switches.update({"latency_seconds": 0.1})
@@ -89,7 +89,7 @@ def test_stopped_while_waiting_and_in_a_census(
     gone = read_gone(database, sandbox.world)
     assert len(gone.rows["tickets"]) == 7
     since = sandbox.world.now
-    script("--quiet")
+    sync_here("--quiet")
     assert_marked(database, sandbox.world, gone, since, sandbox.world.now)
 
 

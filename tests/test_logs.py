@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,17 +13,7 @@ from cogny_source.logs import JsonFormatter, configure_logging
 NAMES = ("cogny_source", "dlt")
 
 
-@pytest.fixture(autouse=True)
-def loggers() -> Iterator[dict[str, logging.Logger]]:
-    """Both loggers, which are set back afterwards."""
-    found = {name: logging.getLogger(name) for name in NAMES}
-    before = [
-        (logger, logger.handlers, logger.propagate, logger.level, list(logger.filters)) for logger in found.values()
-    ]
-    yield found
-    for logger, handlers, propagate, level, filters in before:
-        logger.handlers, logger.propagate, logger.filters = handlers, propagate, filters
-        logger.setLevel(level)
+pytestmark = pytest.mark.usefixtures("loggers")
 
 
 def test_text_lines_tell_time_level_and_message(capsys: pytest.CaptureFixture[str]) -> None:

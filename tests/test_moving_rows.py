@@ -1,4 +1,4 @@
-"""Rows that change, appear and vanish between two pages, against the real script, over the API's possible habits."""
+"""Rows that move between two pages, against the script's command, over the API's possible habits."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def sandbox() -> Iterator[SandboxServer]:
     [name if place % 4 == 0 else pytest.param(name, marks=pytest.mark.long) for place, name in enumerate(CELLS)],
 )
 def test_moving_rows_are_exact_after_a_quiet_sync(
-    name: str, sandbox: SandboxServer, script: Script, database: Ask
+    name: str, sandbox: SandboxServer, sync_here: Script, database: Ask
 ) -> None:
     """Two syncs while rows move, one when they rest: every cell, and every deletion with the server's time."""
     cell = CELLS[name]
@@ -97,15 +97,15 @@ def test_moving_rows_are_exact_after_a_quiet_sync(
     sandbox.switches.update(BUSY)
     behind = timedelta(seconds=sandbox.switches.clock_offset_seconds)
     began = sandbox.world.now + behind
-    script(*CHUNKS)
-    script(*CHUNKS)
+    sync_here(*CHUNKS)
+    sync_here(*CHUNKS)
     sandbox.switches.update(dict.fromkeys(BUSY, 0))
     gone = read_gone(database, sandbox.world)
     assert {name: bool(gone.rows[name]) for name in TIED} == dict.fromkeys(TIED, True)
     marked = [mark for marks in gone.marks.values() for mark in marks.values() if mark is not None]
     since = sandbox.world.now + behind
     assert [mark for mark in marked if not began.replace(microsecond=0) <= mark <= since] == []
-    script(*CHUNKS, "--census", cell.census)
+    sync_here(*CHUNKS, "--census", cell.census)
     assert_marked(database, sandbox.world, gone, since, sandbox.world.now + behind)
 
 

@@ -51,9 +51,9 @@ def test_queries_of_a_folder(sandbox: SandboxServer, tmp_path: Path, monkeypatch
         assert "low" in told
 
 
-def test_queries_of_a_database(sandbox: SandboxServer, script: Script, tmp_path: Path) -> None:
+def test_queries_of_a_database(sandbox: SandboxServer, sync_here: Script, tmp_path: Path) -> None:
     """The queries of the tables run on DuckDB, and so does the program that syncs and loads."""
-    script("--database", "growth.duckdb")
+    sync_here("--database", "growth.duckdb")
     variables = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
     [program] = blocks("python", "sync(pipeline)")
     execute(program, tmp_path, DLT_DATA_DIR=str(tmp_path / "dlt"), **variables)

@@ -43,7 +43,7 @@ def test_signal_stops_after_the_page(
     number: signal.Signals,
     code: int,
     sandbox: SandboxServer,
-    script: Script,
+    sync_here: Script,
     database: Ask,
     tmp_path: Path,
     environment: dict[str, str],
@@ -60,12 +60,12 @@ def test_signal_stops_after_the_page(
     [(loaded,)] = database("SELECT count(*) FROM tickets")
     assert 100 <= int(str(loaded)) < 450
     sandbox.switches.latency_seconds = 0.0
-    script()
+    sync_here()
     assert_exact(database, sandbox.world)
 
 
 def test_killed_runs_lose_nothing(
-    sandbox: SandboxServer, script: Script, database: Ask, tmp_path: Path, environment: dict[str, str]
+    sandbox: SandboxServer, sync_here: Script, database: Ask, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     """Killed at four different moments while rows change, then run quietly: exact."""
     sandbox.switches.churn_per_page = 2
@@ -77,5 +77,5 @@ def test_killed_runs_lose_nothing(
         process.kill()
         process.communicate(timeout=PATIENCE_SECONDS)
     sandbox.switches.churn_per_page = 0
-    script()
+    sync_here()
     assert_exact(database, sandbox.world)

@@ -23,9 +23,9 @@ def test_page_is_not_stale() -> None:
     assert (ROOT / "docs" / "tables.md").read_text(encoding="utf-8") == render_tables()
 
 
-def test_destination_has_the_declared_columns(script: Script, database: Ask) -> None:
+def test_destination_has_the_declared_columns(sync_here: Script, database: Ask) -> None:
     """Every declared table is there with its columns, types and order, also where the API has no row for it."""
-    script("--resources", "tickets,reports,warehouses", "--start-date", "2090-01-01")
+    sync_here("--resources", "tickets,reports,warehouses", "--start-date", "2090-01-01")
     for spec in (*RESOURCE_TABLES.values(), SYNC_RUNS):
         tables = {spec.name: spec.columns, **{item.name: item.columns for item in spec.lists}}
         for name, columns in tables.items():

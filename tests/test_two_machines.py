@@ -59,8 +59,8 @@ def test_older_rows_loaded_amid_another_run_are_read_again(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
 ) -> None:
     """One machine loads a newer version, the other an older one and dies, then the first commits its watermark."""
+    sync(pipeline, settings_for(sandbox, overlap_seconds=0.0))
     settings = settings_for(sandbox, overlap_seconds=0.0, chunk_rows=100)
-    sync(pipeline, settings)
     change_everywhere(sandbox, "older")
     slow = begin(make_pipeline(tmp_path, "slow"), settings)
     change_everywhere(sandbox, "newer")

@@ -23,19 +23,19 @@ def differences(result: SyncResult) -> list[Difference]:
     return [row for run in result.resources for row in run.tally.differences or ()]
 
 
-def test_exact_tables_are_proven_at_the_cost_of_one_listing(sandbox: SandboxServer, script: Script) -> None:
+def test_exact_tables_are_proven_at_the_cost_of_one_listing(sandbox: SandboxServer, sync_here: Script) -> None:
     """After a sync of odd values the proof finds nothing, says how many rows it compared, and exits with 0."""
     sandbox.switches.undeclared_fields = True
     sandbox.switches.misfits = 0.3
     sandbox.switches.impact_as_string = 0.3
-    done = script("--verify")
+    done = sync_here("--verify")
     assert "Verified 495 rows: all as the API lists them." in done.stdout
     assert len(sandbox.requests) == (5 + 1 + 5) + (1 + 1 + 1) + (1 + 1)
 
 
-def test_differences_are_shown_and_fail_the_run(sandbox: SandboxServer, script: Script, tmp_path: Path) -> None:
+def test_differences_are_shown_and_fail_the_run(sandbox: SandboxServer, sync_here: Script, tmp_path: Path) -> None:
     """Each row that differs is in a table with its key and the columns that differ; exit code 1 and the remedy."""
-    script()
+    sync_here()
     rows = [row for row in sandbox.world.rows("tickets") if len(row["action_items"]) > 1]
     finding = next(row for row in sandbox.world.rows("reports") if (row["summary"] or {}).get("key_findings"))
     with duckdb_of(tmp_path) as connection:
@@ -47,7 +47,7 @@ def test_differences_are_shown_and_fail_the_run(sandbox: SandboxServer, script: 
         connection.execute("INSERT INTO tickets (id, created_at) VALUES ('tkt_bogus', '2025-01-01')")
         connection.execute(f"DELETE FROM reports__summary__key_findings WHERE report_id = '{finding['id']}'")
         connection.execute("UPDATE warehouses SET deleted_at = now()")
-    done = script("--verify", "--census", "never", expect=1)
+    done = sync_here("--verify", "--census", "never", expect=1)
     table = {tuple(line.split()) for line in done.stdout.splitlines()}
     assert ("tickets", rows[0]["id"], "differs", "title,", "effort") in table
     assert ("tickets", rows[1]["id"], "differs", "estimated_impact__confidence") in table
@@ -63,7 +63,7 @@ def test_differences_are_shown_and_fail_the_run(sandbox: SandboxServer, script: 
     with duckdb_of(tmp_path) as connection:
         recorded = connection.execute("SELECT sum(differences) FROM sync_runs").fetchall()
     assert recorded == [(12,)]
-    script("--verify", "--census", "--quiet")
+    sync_here("--verify", "--census", "--quiet")
 
 
 def duckdb_of(folder: Path) -> Any:
