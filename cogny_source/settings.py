@@ -13,6 +13,7 @@ import dlt
 from dlt.common.configuration import configspec
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.specs import BaseConfiguration
+from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.typing import TSecretStrValue, extract_inner_type
 
 from cogny_source.errors import ConfigError
@@ -139,15 +140,25 @@ def _read_configuration() -> dict[str, Any]:
     """
     defaults = CognyConfiguration()
     values: dict[str, Any] = {}
-    for name, hint in CognyConfiguration.get_resolvable_fields().items():
-        kind = extract_inner_type(hint)
-        try:
-            found = dlt.secrets.get(f"sources.cogny.{name}", kind)
-            found = dlt.config.get(f"sources.cogny.{name}", kind) if found is None else found
-        except ConfigurationException:
-            raise ConfigError(f"a setting under sources.cogny cannot be read: {name}") from None
-        values[name] = getattr(defaults, name) if found is None else found
+    # dlt would write what it finds here, the key too, into the trace in its working directory.
+    traces = get_resolved_traces()
+    traces.logging_enabled = False
+    try:
+        for name, hint in CognyConfiguration.get_resolvable_fields().items():
+            found = _look_up(name, extract_inner_type(hint))
+            values[name] = getattr(defaults, name) if found is None else found
+    finally:
+        traces.logging_enabled = True
     return values
+
+
+def _look_up(name: str, kind: Any) -> Any:
+    """What dlt's providers hold of a setting; None where they do not."""
+    try:
+        found = dlt.secrets.get(f"sources.cogny.{name}", kind)
+        return dlt.config.get(f"sources.cogny.{name}", kind) if found is None else found
+    except ConfigurationException:
+        raise ConfigError(f"a setting under sources.cogny cannot be read: {name}") from None
 
 
 def parse_date(value: str | datetime | None, name: str) -> datetime | None:

@@ -43,7 +43,9 @@ def environment(tmp_path: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name == "PATH" or name.startswith("COVERAGE_")}
     home = tmp_path / "home"
     home.mkdir()
-    return {**kept, "HOME": str(home), "RUNTIME__DLTHUB_TELEMETRY": "false", "COLUMNS": "300"}
+    # Which dlt leaves aside where root runs it.
+    settings = {"HOME": str(home), "DLT_DATA_DIR": str(home / ".dlt")}
+    return {**kept, **settings, "RUNTIME__DLTHUB_TELEMETRY": "false", "COLUMNS": "300"}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ It is imported only where BigQuery is used: Google's libraries take a second to 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,10 @@ class ExactBigQueryClient(BigQueryClient):
 
     def _create_merge_followup_jobs(self, table_chain: Sequence[PreparedTableSchema]) -> list[FollowupJobRequest]:
         return [MergeJob.from_table_chain(table_chain, self.sql_client)]
+
+    def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
+        """Make the dataset, or empty tables; dlt's own sends a job more, which does nothing to these."""
+        super(BigQueryClient, self).initialize_storage(truncate_tables or [])
 
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
