@@ -58,6 +58,7 @@ class Options:
         end_date: With it, a window by creation time is loaded and no watermark moves.
         full_refresh: Read everything again.
         chunk_rows: Rows loaded and committed at once.
+        workers: The most readers that share a long first load.
         census: When to hold all that the API lists against the destination.
         verify: Compare the destination with the API afterwards.
         history: Whether each version of a row is kept; None for what the settings say.
@@ -73,6 +74,7 @@ class Options:
     end_date: str | None
     full_refresh: bool
     chunk_rows: int | None
+    workers: int | None
     census: Census
     verify: bool
     history: bool | None
@@ -91,6 +93,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--end-date", help="Load only rows created before it; the watermark does not move."),
         click.option("--full-refresh", is_flag=True, help="Read everything again; old rows stay until then."),
         click.option("--chunk-rows", type=click.IntRange(min=1), help="Rows loaded and committed at once."),
+        click.option("--workers", type=click.IntRange(min=1), help="Most readers of a long first load. Default: 8."),
         click.option(
             "--census",
             type=click.Choice(["never", "auto", "always"]),
@@ -296,7 +299,10 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
     pipeline.runtime_config.intercept_signals = False
     with run_sandbox(world) if options.sandbox else nullcontext() as sandbox:
         settings = resolve_settings(
-            chunk_rows=options.chunk_rows, history=options.history, **_sandbox_settings(sandbox)
+            chunk_rows=options.chunk_rows,
+            workers=options.workers,
+            history=options.history,
+            **_sandbox_settings(sandbox),
         )
         if options.check:
             for line in check(pipeline, settings, _split(options.resources), target.probe):

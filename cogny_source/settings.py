@@ -47,6 +47,7 @@ class CognyConfiguration(BaseConfiguration):
     max_wait_seconds: float = 3600.0
     max_outage_seconds: float = 900.0
     chunk_rows: int = 15_000
+    workers: int = 8
     history: bool = True
     destination_wait_seconds: float = 300.0
 
@@ -68,6 +69,7 @@ class Settings:
         max_wait_seconds: A wait longer than this ends the run instead, as do waits for one request that add up to more.
         max_outage_seconds: An API that is away for longer ends the run; till then it is asked again and again.
         chunk_rows: About how many rows are loaded and committed at once.
+        workers: At most so many readers share a long first load; how many do follows from latency and rate limit.
         history: Whether each version of a ticket or report is kept in its table of versions.
         destination_wait_seconds: How long a database that another process holds is waited for.
     """
@@ -84,6 +86,7 @@ class Settings:
     max_wait_seconds: float = 3600.0
     max_outage_seconds: float = 900.0
     chunk_rows: int = 15_000
+    workers: int = 8
     history: bool = True
     destination_wait_seconds: float = 300.0
 
@@ -100,7 +103,7 @@ class Settings:
         _check_base_url(self.base_url)
         if self.auth_header not in ("bearer", "x-api-key"):
             raise ConfigError(f"auth_header is {self.auth_header!r}; it may be bearer or x-api-key")
-        for name in (*TIMEOUTS, "max_wait_seconds", "max_outage_seconds", "chunk_rows"):
+        for name in (*TIMEOUTS, "max_wait_seconds", "max_outage_seconds", "chunk_rows", "workers"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0")
         for name in TIMEOUTS:

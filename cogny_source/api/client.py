@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -36,13 +37,13 @@ Params = Mapping[str, str | int]
 
 @dataclass
 class Meter:
-    """What the requests for one resource cost.
+    """What the requests for one resource cost. Thread-safe: several readers may count with one.
 
     Attributes:
         requests: Requests sent, repeats included.
         retries: Requests sent again.
         throttled: Answers with status 429.
-        waited_seconds: Seconds waited for the limit and between attempts.
+        waited_seconds: Seconds waited for the limit and between attempts, by all readers together.
         pages: Pages read.
         rows: Rows read, repeats included.
         total_count: The most that the API counted for a listing.
@@ -55,6 +56,20 @@ class Meter:
     pages: int = 0
     rows: int = 0
     total_count: int | None = None
+
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def add(self, **counts: float) -> None:
+        """Add to counts by their names."""
+        with self._lock:
+            for name, count in counts.items():
+                setattr(self, name, getattr(self, name) + count)
+
+    def see_total(self, total_count: int) -> None:
+        """Take in how many rows the API counts for a listing."""
+        with self._lock:
+            self.total_count = max(total_count, self.total_count or 0)
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,7 @@ class Client:
         self._timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
         self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
         self._reached = False
+        self._told_until = 0.0
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
         """Send a GET request until it is answered or giving up is right.
@@ -113,21 +129,21 @@ class Client:
         effort = Effort()
         while True:
             self._wait_for_slot(path, meter)
-            meter.requests += 1
+            meter.add(requests=1)
             try:
                 return self._send(path, params)
             except Forbidden as error:
                 _name_scope(error, scope)
                 raise
             except TransientError as error:
-                meter.throttled += isinstance(error, RateLimited)
+                meter.add(throttled=int(isinstance(error, RateLimited)))
                 delay = self._next_delay(error, effort)
                 if delay is None:
                     raise
                 if isinstance(error, RateLimited):
                     self.limiter.pause(delay)
                 logger.warning("%s; attempt %d is repeated in %.1f s", error, effort.attempts, delay)
-                meter.retries += 1
+                meter.add(retries=1)
                 self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
 
     def close(self) -> None:
@@ -201,11 +217,14 @@ class Client:
 
     def _wait(self, seconds: float, reason: str, meter: Meter) -> None:
         start = self._timing.clock()
-        if seconds > QUIET_WAIT_SECONDS:
+        # Of readers that wait for the same moment one says so.
+        told = seconds > QUIET_WAIT_SECONDS and start + seconds > self._told_until + QUIET_WAIT_SECONDS
+        if told:
+            self._told_until = start + seconds
             logger.warning("waiting %.1f s until %s (%s)", seconds, describe_clock(start + seconds), reason)
         self._timing.sleep(seconds)
-        meter.waited_seconds += seconds
-        if seconds > QUIET_WAIT_SECONDS:
+        meter.add(waited_seconds=seconds)
+        if told:
             logger.info("going on after %.1f s (%s)", seconds, reason)
 
 

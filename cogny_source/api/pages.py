@@ -111,10 +111,9 @@ def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope
     query: dict[str, str | int] = {**params, "limit": PAGE_ROWS}
     while True:
         page = read_page(client.get(path, query, meter, scope=scope), path, following="cursor" in query)
-        meter.pages += 1
-        meter.rows += len(page.rows)
+        meter.add(pages=1, rows=len(page.rows))
         if page.total_count is not None:
-            meter.total_count = max(page.total_count, meter.total_count or 0)
+            meter.see_total(page.total_count)
         logger.debug("%s: page of %d rows, request id %s", path, len(page.rows), page.request_id)
         guard.check(page)
         if page.unclear and len(page.rows) == PAGE_ROWS:

@@ -99,6 +99,12 @@ class RateLimiter:
             self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     @property
+    def requests_per_minute(self) -> float | None:
+        """What a window allows, by the headers or by the tier; None for unlimited keys."""
+        with self._lock:
+            return self._limit or self._pace.requests_per_minute
+
+    @property
     def remaining(self) -> int | None:
         """Requests left in the window, as the headers last told; None where none did."""
         with self._lock:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+import math
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+from cogny_source.api.pages import PAGE_ROWS
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
+from cogny_source.engine.crew import Crew, StateAt, count_readers, is_worthwhile
 from cogny_source.engine.listing import Listing
 from cogny_source.engine.reading import Reading
-from cogny_source.engine.windows import Window
+from cogny_source.engine.windows import CREATED, Window
 from cogny_source.errors import CognyError
 from cogny_source.instants import format_instant, parse_instant
 
 logger = logging.getLogger(__name__)
 
-CREATED = "created_at"
-# The state with these windows of a listing left to read.
-StateAt = Callable[[list[Window]], dict[str, Any] | None]
+# Readers join within the first pages, or not at all.
+SHARED_WITHIN_ROWS = 4 * PAGE_ROWS
+# The state with these windows left to read, and the server's clock at the first page.
+StateWith = Callable[[list[Window], datetime | None], dict[str, Any] | None]
 
 
 def read_window(reading: Reading, window: Window) -> Iterator[Chunk]:
@@ -28,8 +34,7 @@ def read_window(reading: Reading, window: Window) -> Iterator[Chunk]:
     Yields:
         Chunks of the rows.
     """
-    listing = Listing(reading, CREATED, window)
-    yield from _read_chunks(listing, lambda _: None)
+    yield from _read_windows(reading, [window], lambda *_: None)
     yield Chunk(last=True)
 
 
@@ -48,20 +53,8 @@ def read_backfill(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
     """
     backfill = state["backfill"]
     windows = [Window(parse_instant(start), parse_instant(end)) for start, end in backfill["windows"]]
-    watermark = parse_instant(backfill.get("updated_after"))
-    while windows:
-        listing = Listing(reading, CREATED, windows[0])
-        left = windows[1:]
-
-        yield from _read_chunks(listing, partial(_state_at, state, listing, left, watermark))
-        watermark = watermark or listing.server_time
-        windows = left
-
-
-def _state_at(
-    state: dict[str, Any], listing: Listing, later: list[Window], watermark: datetime | None, left: list[Window]
-) -> dict[str, Any]:
-    return _state_with(state, [*left, *later], watermark or listing.server_time)
+    known = parse_instant(backfill.get("updated_after"))
+    yield from _read_windows(reading, windows, lambda left, first: _state_with(state, left, known or first))
 
 
 def _state_with(state: dict[str, Any], windows: list[Window], watermark: datetime | None) -> dict[str, Any]:
@@ -76,25 +69,75 @@ def _dump_window(window: Window) -> list[str | None]:
     return [format_instant(instant) if instant else None for instant in (window.start, window.end)]
 
 
-def _read_chunks(listing: Listing, state_at: StateAt) -> Iterator[Chunk]:
+def _read_windows(reading: Reading, windows: list[Window], state_at: StateWith) -> Iterator[Chunk]:
+    """Read windows, one after the other, or side by side where that pays and the API heeds them."""
+    first: Listing | None = None
+    unfinished: list[Window] = []
+    while windows:
+        listing = Listing(reading, CREATED, windows[0])
+        first = first or listing
+        state_now = partial(_state_of_all, state_at, first, unfinished)
+        windows, heeded = yield from _read_listing(listing, windows[1:], state_now, unfinished)
+        if not heeded:
+            reading = replace(reading, workers=1)
+
+
+def _state_of_all(
+    state_at: StateWith, first: Listing, unfinished: list[Window], left: list[Window]
+) -> dict[str, Any] | None:
+    return state_at([*unfinished, *left], first.server_time)
+
+
+def _read_listing(
+    listing: Listing, later: list[Window], state_at: StateAt, unfinished: list[Window]
+) -> Generator[Chunk, None, tuple[list[Window], bool]]:
+    """Read a listing in chunks; with others, where it is long, the windows after it too.
+
+    Args:
+        listing: The listing.
+        later: The windows after it.
+        state_at: The state with some windows left.
+        unfinished: Takes the windows of which the API did not list all that it counts.
+
+    Returns:
+        The windows that are left to read, and whether the API heeds windows.
+    """
     reading = listing.reading
     builder = ChunkBuilder(reading.endpoint.table, history=reading.history)
+    heeded = True
+    rows, asked, fetch_seconds = 0, time.perf_counter(), math.inf
     try:
         for page in listing.pages():
+            fetch_seconds = min(fetch_seconds, time.perf_counter() - asked)
             builder.add(row for row in page.rows if parse_instant(row.get(CREATED)) in listing.window)
+            rows += len(page.rows)
+            # The first answer may have waited for the connection, and what is read by then is read again.
+            early = heeded and len(page.rows) < rows <= SHARED_WITHIN_ROWS
+            size = count_readers(reading, fetch_seconds) if early and is_worthwhile(listing, page, rows) else 1
+            if size > 1 and listing.prove_order():
+                crew = Crew(listing, later, size, state_at)
+                yield from crew.chunks(builder)
+                if crew.heeded:
+                    unfinished += crew.unfinished
+                    return [], True
+                heeded = False
             if builder.rows >= reading.chunk_rows and page.has_more:
                 listing.prove_order()
-                yield builder.build(_cut_state(listing, state_at))
+                yield builder.build(_cut_state(listing, later, state_at))
+            asked = time.perf_counter()
     except CognyError:
         if builder.rows:
-            yield builder.build(_cut_state(listing, state_at))
+            yield builder.build(_cut_state(listing, later, state_at))
         raise
-    yield builder.build(state_at([] if listing.complete else [listing.window]))
+    if not listing.complete:
+        unfinished.append(listing.window)
+    yield builder.build(state_at(later))
+    return later, heeded
 
 
-def _cut_state(listing: Listing, state_at: StateAt) -> dict[str, Any] | None:
+def _cut_state(listing: Listing, later: list[Window], state_at: StateAt) -> dict[str, Any] | None:
     cut = listing.safe_cut
     if cut is None:
         logger.debug("%s: no safe point to resume at yet", listing.reading.endpoint.path)
-        return state_at([listing.window])
-    return state_at([Window(cut, listing.window.end)])
+        return state_at([listing.window, *later])
+    return state_at([Window(cut, listing.window.end), *later])

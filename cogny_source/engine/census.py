@@ -13,7 +13,6 @@ import pyarrow.compute as pc
 from cogny_source.api.client import Params
 from cogny_source.api.pages import read_page
 from cogny_source.arrow import arrow_schema
-from cogny_source.engine.backfill import CREATED
 from cogny_source.engine.chunk import Chunk, merge_chunks
 from cogny_source.engine.comparison import Comparison
 from cogny_source.engine.destination import Destination
@@ -22,7 +21,7 @@ from cogny_source.engine.reading import Reading
 from cogny_source.engine.roll import Roll
 from cogny_source.engine.state import State, accepts, note_census
 from cogny_source.engine.verification import verify
-from cogny_source.engine.windows import MARGIN_SECONDS
+from cogny_source.engine.windows import CREATED, MARGIN_SECONDS
 from cogny_source.errors import BadRequest, ContractError
 from cogny_source.instants import format_instant, parse_instant, shift
 from cogny_source.schema import DELETED_AT

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from cogny_source.api.pages import Page
-from cogny_source.engine.backfill import CREATED
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
 from cogny_source.engine.listing import Listing
 from cogny_source.engine.reading import Reading
-from cogny_source.engine.windows import MARGIN_SECONDS, Window
+from cogny_source.engine.windows import CREATED, MARGIN_SECONDS, Window
 from cogny_source.errors import CognyError
 from cogny_source.instants import format_instant, parse_instant, shift
 

@@ -34,7 +34,9 @@ class Listing:
         latest_time: The server's clock at the page read last.
         total_count: The API's count at the first page.
         ascending: Whether the rows came in ascending order.
+        first: The first timestamp that was read.
         last: The newest timestamp up to which the listing is read.
+        newest: The newest timestamp that there was when the order was put to the proof.
         complete: Whether the API's own count agrees with the rows that came, as far as it counts.
         surplus: How many rows the API counts in the whole resource beyond those that it lists, time and again.
         cut_short: Whether it was ended because it changes faster than it is read.
@@ -51,7 +53,8 @@ class Listing:
         self.cut_short = False
         self.ascending = True
         self.last: datetime | None = None
-        self._first: datetime | None = None
+        self.first: datetime | None = None
+        self.newest: datetime | None = None
         self.complete = True
         self._proven: bool | None = None
         self._ask_at = 0
@@ -98,12 +101,17 @@ class Listing:
                 return
 
     @property
+    def is_in_order(self) -> bool:
+        """Whether the rows come in ascending order, and that is proven."""
+        return self.ascending and bool(self._proven)
+
+    @property
     def safe_cut(self) -> datetime | None:
         """The timestamp from which a later listing can go on: all older rows of the window are read.
 
         None where the order is broken or unproven, or nothing lies behind.
         """
-        if not self.ascending or not self._proven or self.last is None:
+        if not self.is_in_order or self.last is None:
             return None
         return self.last if self.window.start is None or self.last > self.window.start else None
 
@@ -124,13 +132,17 @@ class Listing:
         for row in page.rows:
             instant = parse_instant(row.get(self.field))
             order.observe(instant)
-            self._first = self._first or instant
+            self.first = self.first or instant
             self._rows_after_start += bool(instant and self.server_time and instant > self.server_time)
         self.ascending = self.ascending and order.ascending
         if order.last is not None and (self.last is None or order.last > self.last):
             self.last = order.last
         if self._pages >= PROOF_PAGES and page.has_more and self.ascending:
             self.prove_order()
+
+    def trust(self, other: Listing) -> None:
+        """Take another listing's proof: its sort, which is the same, is honoured."""
+        self._proven = other.is_in_order or None
 
     @property
     def runs_away(self) -> bool:
@@ -147,7 +159,7 @@ class Listing:
         Returns:
             Whether the order is proven, and the listing can be resumed.
         """
-        risen = self._first is not None and self.last is not None and self._first < self.last
+        risen = self.first is not None and self.last is not None and self.first < self.last
         if self._proven is None and risen and self._pages >= self._ask_at:
             self._proven = self._read_proof()
             if self._proven is None:
@@ -172,6 +184,7 @@ class Listing:
         newest = parse_instant(rows[0].get(self.field)) if rows else None
         if newest is None or self.last is None or newest < self.last:
             return False
+        self.newest = newest
         return None if hash_key(rows[0]) in self.count.keys else True
 
     def _is_short(self, attempt: _Attempt, shortages: list[int]) -> bool:

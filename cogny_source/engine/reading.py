@@ -83,6 +83,8 @@ class Reading:
         chunk_rows: About how many rows make a chunk.
         history: Whether each version read goes into the table of versions.
         tally: What the API counts.
+        workers: How many readers there may be at a time.
+        requests_per_minute: What the rate limit allows them together; None for no limit.
     """
 
     client: Getter
@@ -92,3 +94,5 @@ class Reading:
     chunk_rows: int
     history: bool = False
     tally: Tally = field(default_factory=Tally)
+    workers: int = 1
+    requests_per_minute: Callable[[], float | None] = lambda: None

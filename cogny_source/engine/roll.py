@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from cogny_source.engine.backfill import CREATED
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
 from cogny_source.engine.listing import Listing
 from cogny_source.engine.reading import Reading, Tally
 from cogny_source.engine.whole import digest_row, list_whole
-from cogny_source.engine.windows import Window
+from cogny_source.engine.windows import CREATED, Window
 from cogny_source.instants import parse_instant
 
 

@@ -157,6 +157,8 @@ class _Run:
             self.settings.chunk_rows,
             history=self.settings.history,
             tally=run.tally,
+            workers=self.settings.workers,
+            requests_per_minute=lambda: self.client.limiter.requests_per_minute,
         )
         self.readers[name] = sync_resource(reading, state, self.plan, self.destination)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from cogny_source.instants import format_instant, shift
 
+CREATED = "created_at"
 # Whether the API's bounds are inclusive is not published, nor how fine they are: ask a second wider and clip.
 MARGIN_SECONDS = 1.0
 

@@ -3,90 +3,17 @@
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from harness import Api, Destination
 
-from cogny_source.api.client import Client, Meter, Timing
-from cogny_source.api.rate_limit import Pace, RateLimiter
-from cogny_source.engine.chunk import Chunk
-from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.listing import Reading
-from cogny_source.engine.reader import Plan, read_resource
+from cogny_source.engine import backfill, crew
+from cogny_source.engine.reader import Plan
 from cogny_source.errors import BadRequest, CognyError, PaginationError, Stopped
 from cogny_source.sandbox import SandboxServer, Switches, World
-from cogny_source.settings import Settings
-
-Version = tuple[str, datetime | None]
-
-
-@dataclass
-class Destination:
-    """What was committed: rows by key, lists by parent, and the state; as a merge leaves them."""
-
-    state: dict[str, Any] = field(default_factory=dict)
-    rows: dict[str, datetime | None] = field(default_factory=dict)
-    lists: dict[str, list[str]] = field(default_factory=dict)
-    chunks: int = 0
-
-    def commit(self, chunk: Chunk) -> None:
-        """Merge a chunk and its state."""
-        self.chunks += 1
-        for table in chunk.tables.values():
-            if "position" not in table.column_names:
-                self.rows.update(zip(table["id"].to_pylist(), table["updated_at"].to_pylist(), strict=True))
-                continue
-            parents = table.column(0).to_pylist()
-            self.lists.update({parent: [] for parent in parents})
-            for parent, position, value in zip(
-                parents, table["position"].to_pylist(), table["value"].to_pylist(), strict=True
-            ):
-                if position is not None:
-                    self.lists[parent].append(value)
-        if chunk.state is not None:
-            self.state = chunk.state
-
-
-class Api:
-    """A sandbox, and one resource of it read by the connector."""
-
-    def __init__(self, server: SandboxServer, resource: str = "tickets", *, clock_offset_seconds: float = 0) -> None:
-        self.server = server
-        self.resource = resource
-        self.meter = Meter()
-        settings = Settings("sk_test_sandbox", server.base_url, requests_per_minute=None, read_timeout_seconds=5)
-        timing = Timing(lambda: time.time() + clock_offset_seconds, sleep=lambda _: None, jitter=lambda: 0.0)
-        self.client = Client(settings, RateLimiter(Pace(None), timing.clock), timing)
-
-    def read(
-        self,
-        destination: Destination,
-        plan: Plan | None = None,
-        *,
-        chunk_rows: int = 150,
-        after_page: Callable[[], None] = lambda: None,
-    ) -> Iterator[None]:
-        """Read and commit; yields after each commit, so that a caller can stop there."""
-        self.meter = Meter()
-        reading = Reading(self.client, ENDPOINTS[self.resource], self.meter, after_page, chunk_rows)
-        for chunk in read_resource(reading, destination.state, plan or Plan()):
-            destination.commit(chunk)
-            yield
-
-    def sync(self, destination: Destination, plan: Plan | None = None, *, chunk_rows: int = 150) -> Meter:
-        """Read to the end."""
-        for _ in self.read(destination, plan, chunk_rows=chunk_rows):
-            pass
-        return self.meter
-
-    def truth(self) -> dict[str, datetime]:
-        """Each listed row's newest version."""
-        rows = self.server.world.rows(self.resource)
-        return {row["id"]: datetime.fromisoformat(row["updated_at"]).astimezone(UTC) for row in rows}
 
 
 @pytest.fixture
@@ -95,6 +22,15 @@ def api() -> Iterator[Api]:
     with SandboxServer(World(seed=3, tickets=2000, reports=250, ties=0.5)) as server:
         yield Api(server)
         server.switches.away = False
+
+
+@pytest.fixture(params=[1, 3])
+def shared(request: pytest.FixtureRequest, api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """The same, read by one reader, and by three as soon as an order is proven."""
+    api.workers = request.param
+    monkeypatch.setattr(crew, "WORTHWHILE_ROWS", 200)
+    monkeypatch.setattr(backfill, "count_readers", lambda reading, *_: reading.workers)
+    return api
 
 
 def quiet(api: Api) -> None:
@@ -125,21 +61,21 @@ HABITS = {
 
 
 @pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.replace(" ", "-"))
-def test_moving_rows_are_exact_after_a_quiet_sync(api: Api, habit: str) -> None:
+def test_moving_rows_are_exact_after_a_quiet_sync(shared: Api, habit: str) -> None:
     """Rows that change, appear and vanish during the listings are all there once the writer has stopped."""
-    apply(api, HABITS[habit])
+    apply(shared, HABITS[habit])
     destination = Destination()
-    apply(api, {"churn_per_page": 3, "churn_creates_per_page": 1, "churn_deletes_per_page": 1})
+    apply(shared, {"churn_per_page": 3, "churn_creates_per_page": 1, "churn_deletes_per_page": 1})
     try:
-        api.sync(destination)
-        api.sync(destination)
+        shared.sync(destination)
+        shared.sync(destination)
     except BadRequest:
         assert habit == "expiring cursors"
-    quiet(api)
+    quiet(shared)
     if habit == "expiring cursors":
-        apply(api, {"cursor_lifetime_pages": None})
-    api.sync(destination)
-    assert listed(api, destination) == api.truth()
+        apply(shared, {"cursor_lifetime_pages": None})
+    shared.sync(destination)
+    assert listed(shared, destination) == shared.truth()
 
 
 def apply(api: Api, switches: dict[str, Any]) -> None:
@@ -151,17 +87,17 @@ def apply(api: Api, switches: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "habit", [name for name in HABITS if name != "expiring cursors"], ids=lambda h: h.replace(" ", "-")
 )
-def test_killed_backfills_lose_nothing(api: Api, habit: str) -> None:
+def test_killed_backfills_lose_nothing(shared: Api, habit: str) -> None:
     """Killed after random commits while rows change, then run quietly: every row in its newest version."""
-    apply(api, {**HABITS[habit], "churn_per_page": 2})
+    apply(shared, {**HABITS[habit], "churn_per_page": 2})
     chance, destination = random.Random(5), Destination()
     for _ in range(6):
-        for _ in api.read(destination):
+        for _ in shared.read(destination):
             if chance.random() < 0.4:
                 break
-    quiet(api)
-    api.sync(destination)
-    assert destination.rows == api.truth()
+    quiet(shared)
+    shared.sync(destination)
+    assert destination.rows == shared.truth()
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -189,18 +125,18 @@ def test_backfill_goes_on_where_it_was_killed(api: Api) -> None:
     assert destination.rows == api.truth()
 
 
-def test_one_timestamp_shared_by_more_rows_than_a_chunk_holds(api: Api) -> None:
+def test_one_timestamp_shared_by_more_rows_than_a_chunk_holds(shared: Api) -> None:
     """A chunk never ends inside a timestamp, and reading does not stall there."""
-    rows = api.server.world.rows("tickets")
+    rows = shared.server.world.rows("tickets")
     for row in rows[300:1100]:
-        api.server.world.put("tickets", {**row, "created_at": rows[300]["created_at"]})
+        shared.server.world.put("tickets", {**row, "created_at": rows[300]["created_at"]})
     destination = Destination()
     for _ in range(3):
-        for _ in api.read(destination, chunk_rows=100):
+        for _ in shared.read(destination, chunk_rows=100):
             if destination.chunks % 5 == 0:
                 break
-    api.sync(destination, chunk_rows=100)
-    assert destination.rows == api.truth()
+    shared.sync(destination, chunk_rows=100)
+    assert destination.rows == shared.truth()
 
 
 def test_request_count_is_pages_and_two(api: Api) -> None:
@@ -222,15 +158,15 @@ def test_rows_before_the_first_sync_do_not_come_again(api: Api) -> None:
     assert destination.rows == api.truth()
 
 
-def test_lists_follow_their_parents(api: Api) -> None:
+def test_lists_follow_their_parents(shared: Api) -> None:
     """An emptied list is empty, a shortened one short."""
     destination = Destination()
-    api.sync(destination)
-    rows = [row for row in api.server.world.rows("tickets") if len(row["action_items"]) > 1]
-    api.server.world.patch("tickets", rows[0]["id"], action_items=[])
-    api.server.world.patch("tickets", rows[1]["id"], action_items=["only"])
-    api.sync(destination)
-    assert destination.lists == {row["id"]: row["action_items"] for row in api.server.world.rows("tickets")}
+    shared.sync(destination)
+    rows = [row for row in shared.server.world.rows("tickets") if len(row["action_items"]) > 1]
+    shared.server.world.patch("tickets", rows[0]["id"], action_items=[])
+    shared.server.world.patch("tickets", rows[1]["id"], action_items=["only"])
+    shared.sync(destination)
+    assert destination.lists == {row["id"]: row["action_items"] for row in shared.server.world.rows("tickets")}
 
 
 def test_whole_list_without_pagination_is_complete(api: Api) -> None:
@@ -258,16 +194,16 @@ def test_unchanged_warehouses_are_not_loaded_again(api: Api) -> None:
 
 
 @pytest.mark.parametrize("switch", ["repeat_cursor", "missing_cursor", "endless"])
-def test_cursors_that_lead_nowhere_are_an_error(api: Api, switch: str) -> None:
+def test_cursors_that_lead_nowhere_are_an_error(shared: Api, switch: str) -> None:
     """A list that cannot end is never taken for complete: no watermark moves."""
-    apply(api, {switch: True})
+    apply(shared, {switch: True})
     destination = Destination()
     with pytest.raises(PaginationError):
-        api.sync(destination)
+        shared.sync(destination)
     assert "updated_after" not in destination.state
-    apply(api, {switch: False})
-    api.sync(destination)
-    assert destination.rows == api.truth()
+    apply(shared, {switch: False})
+    shared.sync(destination)
+    assert destination.rows == shared.truth()
 
 
 def test_stop_commits_what_is_complete(api: Api) -> None:
@@ -303,14 +239,14 @@ def test_revoked_key_commits_what_is_complete(api: Api) -> None:
     assert destination.rows == api.truth()
 
 
-def test_rows_stamped_in_the_future_are_loaded(api: Api) -> None:
+def test_rows_stamped_in_the_future_are_loaded(shared: Api) -> None:
     """A row whose timestamps lie beyond the server's clock is listed, hence loaded."""
-    row = api.server.world.rows("tickets")[0]
+    row = shared.server.world.rows("tickets")[0]
     future = (datetime.now(UTC) + timedelta(days=400)).isoformat()
-    api.server.world.put("tickets", {**row, "id": "tkt_future", "created_at": future, "updated_at": future})
+    shared.server.world.put("tickets", {**row, "id": "tkt_future", "created_at": future, "updated_at": future})
     destination = Destination()
-    api.sync(destination)
-    assert destination.rows == api.truth()
+    shared.sync(destination)
+    assert destination.rows == shared.truth()
 
 
 def test_ignored_filter_is_told_with_its_cost(api: Api, caplog: pytest.LogCaptureFixture) -> None:
