@@ -8,7 +8,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +36,10 @@ from cogny_source.errors import (
 
 if TYPE_CHECKING:
     import dlt
+
+    from cogny_source.engine.destination import Destination
+    from cogny_source.engine.record import SyncResult
+    from cogny_source.engine.runner import Progress
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -281,20 +285,12 @@ def _pipelines_dir() -> Path:
 
 def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, target: Target) -> None:
     """Sync into a pipeline and show what happened."""
-    from rich.console import Console
-    from rich.logging import RichHandler
-
     from cogny_source.check import check
-    from cogny_source.display import print_differences, print_open_tickets, print_summary, show_progress
     from cogny_source.engine.destination import Destination
     from cogny_source.engine.runner import sync
-    from cogny_source.logs import configure_logging
     from cogny_source.settings import resolve_settings
 
-    console = Console(stderr=True)
-    live = console.is_terminal and options.log_format == "text"
-    handler = RichHandler(console=console, show_path=False, show_time=False) if live else None
-    configure_logging(options.log_format, quiet=options.quiet, handler=handler)
+    showing = _open_display(options)
     # The flag lets a load finish; dlt's own handlers would interrupt it.
     pipeline.runtime_config.intercept_signals = False
     with run_sandbox(world) if options.sandbox else nullcontext() as sandbox:
@@ -308,7 +304,7 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
             for line in check(pipeline, settings, _split(options.resources), target.probe):
                 click.echo(line)
             return
-        with show_progress(console, quiet=options.quiet) as progress:
+        with showing as progress:
             result = sync(
                 pipeline,
                 settings,
@@ -321,11 +317,45 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
                 progress=progress,
                 stop=stop,
             )
+    if options.verify or not options.quiet:
+        _print_result(Destination(pipeline, settings.destination_wait_seconds, stop.sleep), result, options)
+    if not options.quiet:
+        click.echo(f"To open the database: {target.show}")
+
+
+def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
+    """Set logging up, and make what shows the progress; a quiet run does without rich, whose import takes 0.1 s."""
+    from cogny_source.logs import configure_logging
+
+    if options.quiet:
+        configure_logging(options.log_format, quiet=True)
+        return nullcontext()
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    from cogny_source.display import show_progress
+
+    console = Console(stderr=True)
+    live = console.is_terminal and options.log_format == "text"
+    handler = RichHandler(console=console, show_path=False, show_time=False) if live else None
+    configure_logging(options.log_format, quiet=False, handler=handler)
+    return show_progress(console)
+
+
+def _print_result(destination: Destination, result: SyncResult, options: Options) -> None:
+    """Print what was done, and what a verification found.
+
+    Raises:
+        VerificationFailed: If it found rows that differ.
+    """
+    from rich.console import Console
+
+    from cogny_source.display import print_differences, print_open_tickets, print_summary
+
     out = Console()
     if not out.is_terminal:
         out = Console(width=max(out.width, SUMMARY_WIDTH))
     if not options.quiet:
-        destination = Destination(pipeline, settings.destination_wait_seconds, stop.sleep)
         with destination.hold():
             print_summary(out, result, destination)
             if options.sandbox and any(run.resource == "tickets" for run in result.resources):
@@ -333,8 +363,6 @@ def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, 
     faults = print_differences(out, result, quiet=options.quiet) if options.verify else 0
     if faults:
         raise VerificationFailed(f"{faults} rows of the database are not as the API lists them; --census mends them")
-    if not options.quiet:
-        click.echo(f"To open the database: {target.show}")
 
 
 def _sandbox_settings(sandbox: EmbeddedSandbox | None) -> dict[str, str]:

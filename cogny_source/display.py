@@ -42,9 +42,9 @@ def describe_run(run: ResourceRun, requests_left: int | None) -> str:
 
 
 @contextmanager
-def show_progress(console: Console, *, quiet: bool) -> Iterator[Callable[[ResourceRun, int | None], None]]:
+def show_progress(console: Console) -> Iterator[Callable[[ResourceRun, int | None], None]]:
     """A callback for `sync` that shows a live line a resource on a terminal, and a log line now and then elsewhere."""
-    if quiet or not console.is_terminal:
+    if not console.is_terminal:
         yield _LogLines(time.monotonic)
         return
     columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())

@@ -78,16 +78,15 @@ def test_terminal_shows_a_line_a_resource() -> None:
     """On a terminal the line is live."""
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=160)
-    with show_progress(console, quiet=False) as progress:
+    with show_progress(console) as progress:
         progress(a_run(), 88)
         progress(a_run(), 87)
     assert "tickets: 1,200 rows of 45,000, 12 pages, 87 requests left" in screen.getvalue()
 
 
-@pytest.mark.parametrize("quiet", [False, True])
-def test_log_shows_no_line_within_ten_seconds(quiet: bool, caplog: pytest.LogCaptureFixture) -> None:
+def test_log_shows_no_line_within_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
     """Elsewhere a log line comes every ten seconds, not at each page."""
-    with caplog.at_level(logging.INFO), show_progress(Console(file=io.StringIO()), quiet=quiet) as progress:
+    with caplog.at_level(logging.INFO), show_progress(Console(file=io.StringIO())) as progress:
         progress(a_run(), None)
     assert caplog.messages == []
 
@@ -206,7 +205,7 @@ def test_pandas_is_left_alone(
         "import sys, duckdb, pyarrow; from cogny_source.cli import main\n"
         "try: main()\n"
         "except SystemExit as end: assert end.code == 0\n"
-        "assert 'pandas' not in sys.modules\n"
+        "assert 'pandas' not in sys.modules and 'rich' not in sys.modules\n"
         "print(duckdb.sql('SELECT 1 AS a').df(), pyarrow.table({'b': [2]}).to_pandas())"
     )
     settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}

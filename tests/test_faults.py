@@ -37,8 +37,8 @@ FAULTS: dict[str, tuple[dict[str, Any], dict[str, str], str]] = {
     "dribble": ({"stall_seconds": 6.0}, SHORT_READS, "the answer did not end within 2.5 s"),
 }
 
-# Played by every run of the suite; the others by `make test-long`.
-ALWAYS = ("error_500", "cut_short")
+# Played by every run of the suite; the others by `make test-long`, and drawn by lot by `make soak`.
+ALWAYS = ("error_500",)
 
 
 @pytest.mark.parametrize(

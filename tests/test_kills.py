@@ -60,7 +60,13 @@ def test_twenty_kills_lose_nothing(sandbox: SandboxServer, sync_here: Script, be
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+    ("number", "code"),
+    # That both signals are heeded alike, `test_signals.py` shows in each run of the suite.
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
+        (signal.SIGKILL, -signal.SIGKILL),
+    ],
 )
 def test_stopped_while_waiting_and_in_a_census(
     number: signal.Signals, code: int, sandbox: SandboxServer, sync_here: Script, begin: Begin, database: Ask

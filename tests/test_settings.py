@@ -33,6 +33,7 @@ DEFAULTS = {
     "history": True,
     "destination_wait_seconds": 300.0,
     "max_outage_seconds": 900.0,
+    "workers": 8,
 }
 
 Set = Callable[..., None]
@@ -127,6 +128,7 @@ def test_every_setting_comes_from_the_environment(env: Set) -> None:
         max_wait_seconds="30",
         max_outage_seconds="1200",
         chunk_rows="500",
+        workers="3",
     )
     assert resolve_settings() == Settings(
         api_key=LIVE,
@@ -140,6 +142,7 @@ def test_every_setting_comes_from_the_environment(env: Set) -> None:
         read_timeout_seconds=2.5,
         max_wait_seconds=30.0,
         max_outage_seconds=1200.0,
+        workers=3,
         chunk_rows=500,
     )
 
@@ -307,6 +310,7 @@ def test_a_base_url_that_is_no_plain_url_is_refused(base_url: str) -> None:
         ("read_timeout_seconds", float("nan"), "read_timeout_seconds must be greater than 0"),
         ("max_wait_seconds", 0, "max_wait_seconds must be greater than 0"),
         ("max_outage_seconds", 0, "max_outage_seconds must be greater than 0"),
+        ("workers", 0, "workers must be greater than 0"),
         ("max_outage_seconds", float("nan"), "max_outage_seconds must be greater than 0"),
         ("chunk_rows", 0, "chunk_rows must be greater than 0"),
         ("requests_per_minute", 0.9, "requests_per_minute must be 1 or more"),

@@ -25,12 +25,12 @@ def api() -> Iterator[Api]:
 
 
 @pytest.fixture(params=[1, 3])
-def shared(request: pytest.FixtureRequest, api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
-    """The same, read by one reader, and by three as soon as an order is proven."""
-    api.workers = request.param
-    monkeypatch.setattr(crew, "WORTHWHILE_ROWS", 200)
+def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+    """1,200 tickets, read by one reader, and by three as soon as the order is proven."""
+    monkeypatch.setattr(crew, "WORTHWHILE_ROWS", 150)
     monkeypatch.setattr(backfill, "count_readers", lambda reading, *_: reading.workers)
-    return api
+    with SandboxServer(World(seed=3, tickets=1200, ties=0.5)) as server:
+        yield Api(server, workers=request.param)
 
 
 def quiet(api: Api) -> None:
@@ -128,8 +128,8 @@ def test_backfill_goes_on_where_it_was_killed(api: Api) -> None:
 def test_one_timestamp_shared_by_more_rows_than_a_chunk_holds(shared: Api) -> None:
     """A chunk never ends inside a timestamp, and reading does not stall there."""
     rows = shared.server.world.rows("tickets")
-    for row in rows[300:1100]:
-        shared.server.world.put("tickets", {**row, "created_at": rows[300]["created_at"]})
+    for row in rows[200:900]:
+        shared.server.world.put("tickets", {**row, "created_at": rows[200]["created_at"]})
     destination = Destination()
     for _ in range(3):
         for _ in shared.read(destination, chunk_rows=100):
