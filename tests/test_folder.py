@@ -93,7 +93,7 @@ def month(row: Row) -> str:
 
 @pytest.mark.parametrize(
     ("kind", "monthly_from_rows"),
-    [*product(["snapshots", "plain"], [0, 60, 1000]), ("objects", 60)],  # which go over from one file to many
+    [*product(["snapshots", "plain"], [0, 40, 1000]), ("objects", 40)],  # which go over from one file to many
 )
 def test_merges_equal_a_dictionary(kind: str, monthly_from_rows: int, tmp_path: Path) -> None:
     """Whatever comes in whatever order, from one file to many, each key is there once, as it came last."""
