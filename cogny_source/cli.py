@@ -219,12 +219,13 @@ def _sync(make_target: Callable[[], Target], options: Options, stop: StopFlag) -
 def _open_and_run(target: Target, options: Options, stop: StopFlag) -> None:
     """Open the target's pipeline under its lock, and sync into it."""
     import dlt
+    from dlt.common.pipeline import get_dlt_pipelines_dir
 
     from cogny_source.engine.workspace import hold_lock, open_pipeline
 
     # One working directory a target: what one has pending must never be loaded into another.
     digest = hashlib.sha256(target.identity.encode()).hexdigest()[:12]
-    pipelines_dir = _pipelines_dir() / f"{PIPELINE_NAME}-{digest}"
+    pipelines_dir = Path(get_dlt_pipelines_dir()) / f"{PIPELINE_NAME}-{digest}"
     destination, staging = target.make(), target.make_staging() if target.make_staging else None
 
     def make() -> dlt.Pipeline:
@@ -275,12 +276,6 @@ def _explaining(target: Target) -> Iterator[None]:
         if told is None:
             raise
         raise told from error
-
-
-def _pipelines_dir() -> Path:
-    from dlt.common.pipeline import get_dlt_pipelines_dir
-
-    return Path(get_dlt_pipelines_dir())
 
 
 def _run(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path, target: Target) -> None:
