@@ -59,6 +59,25 @@ def test_twenty_kills_lose_nothing(sandbox: SandboxServer, sync_here: Script, be
     assert len(sandbox.requests) <= 1.15 * undisturbed + starts * (PAGES_A_KILL + REQUESTS_A_START)
 
 
+@pytest.mark.parametrize("sandbox", [TICKETS], indirect=True)
+def test_killed_readers_lose_nothing(sandbox: SandboxServer, sync_here: Script, begin: Begin, database: Ask) -> None:
+    """Several readers, killed while they read and while what they read is loaded, are exact after one quiet run."""
+    sandbox.switches.update({"latency_seconds": 0.08, "churn_per_page": 1})
+    for requests in (12, 20, 16):
+        asked = len(sandbox.requests)
+        process = begin("--quiet", "--chunk-rows", str(CHUNK_ROWS))
+        wait_until(lambda: len(sandbox.requests) >= asked + requests, process)  # noqa: B023
+        time.sleep(requests / 50)
+        process.kill()
+        process.communicate(timeout=PATIENCE_SECONDS)
+    sandbox.switches.update({"latency_seconds": 0.0, "churn_per_page": 0})
+    asked = [request.params for request in sandbox.requests if request.params.get("sort") == "created_at"]
+    assert {"created_after", "created_before", "cursor"} <= {name for params in asked for name in params}
+    assert len({params.get("created_before") for params in asked}) > 2
+    sync_here("--quiet", "--chunk-rows", str(CHUNK_ROWS))
+    assert_exact(database, sandbox.world)
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     # That both signals are heeded alike, `test_signals.py` shows in each run of the suite.
