@@ -7,11 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cogny_source.errors import ContractError
 from cogny_source.instants import parse_instant
@@ -36,6 +39,9 @@ FITTING_TYPES: dict[ColumnType, frozenset[type]] = {
 }
 MAX_EXACT_DOUBLE = 2**53
 MAX_BIGINT = 2**63
+# Arrow reads a text with one of these as `parse_instant` does, or not at all.
+ZERO_OFFSETS = ("Z", "+00:00")
+FIRST_MICROSECOND = int(datetime.min.replace(tzinfo=UTC).timestamp()) * 1_000_000
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -71,7 +77,7 @@ class Converted:
     """
 
     tables: dict[str, pa.Table]
-    parents: dict[str, list[int]]
+    parents: dict[str, pa.Array]
     undeclared: Counter[str]
 
 
@@ -85,6 +91,8 @@ def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
 def convert_rows(spec: TableSpec, rows: Sequence[Row]) -> Converted:
     """Turn rows of the API into Arrow tables, losing nothing.
 
+    A column whose values all fit is built in one step; only where one does not is each value looked at.
+
     Args:
         spec: The table the rows belong to.
         rows: The rows, as JSON objects.
@@ -97,16 +105,15 @@ def convert_rows(spec: TableSpec, rows: Sequence[Row]) -> Converted:
     """
     leftovers = Leftovers()
     keys = _read_keys(spec, rows, leftovers)
-    _keep_undeclared(spec, rows, leftovers)
     objects = _read_objects(spec, rows, leftovers)
-    arrays = [pa.array(keys, pa.string())]
+    arrays = [keys]
     for column in spec.columns[1:]:
         if column.path:
             arrays.append(_build_column(column, objects[column.path[:-1]], leftovers))
     children = {item.name: _build_list(item, keys, objects[item.path[:-1]], leftovers) for item in spec.lists}
     count = len(rows)
     arrays.append(pa.nulls(count, ARROW_TYPES["timestamp"]))
-    arrays.append(pa.array([dump_json(leftovers.rows.get(i)) for i in range(count)], pa.string()))
+    arrays.append(_build_extra(leftovers, count))
     tables = {spec.name: pa.Table.from_arrays(arrays, schema=arrow_schema(spec.columns))}
     tables.update({name: table for name, (table, _) in children.items()})
     return Converted(tables, {name: parents for name, (_, parents) in children.items()}, leftovers.fields)
@@ -129,18 +136,23 @@ def check_keys(spec: TableSpec, rows: Iterable[Row]) -> None:
     Raises:
         ContractError: If a row's `id` is neither a text nor a whole number.
     """
-    for row in rows:
-        key = row.get("id")
+    keys: list[Any] = [row.get("id") for row in rows]
+    if set(map(type, keys)) <= {str} and _is_unicode("".join(keys)):
+        return
+    for key in keys:
         if type(key) is not int and not (isinstance(key, str) and _is_unicode(key)):
             raise ContractError(f"a row of {spec.name} has no key (`id` is of type {type(key).__name__})")
 
 
-def _read_keys(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> list[str]:
+def _read_keys(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> pa.Array:
     check_keys(spec, rows)
-    for position, row in enumerate(rows):
-        if type(row["id"]) is int:
-            leftovers.keep(position, ("id",), row["id"])
-    return [str(row["id"]) for row in rows]
+    keys = [row["id"] for row in rows]
+    if int in set(map(type, keys)):
+        for position, key in enumerate(keys):
+            if type(key) is int:
+                leftovers.keep(position, ("id",), key)
+        keys = list(map(str, keys))
+    return pa.array(keys, pa.string())
 
 
 def _declared_members(spec: TableSpec) -> dict[tuple[str, ...], set[str]]:
@@ -153,45 +165,46 @@ def _declared_members(spec: TableSpec) -> dict[tuple[str, ...], set[str]]:
     return members
 
 
-def _keep_undeclared(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> None:
+def _read_objects(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> dict[tuple[str, ...], Sequence[Row]]:
+    """The rows themselves, and one object a row for each nested object; what no column declares is kept."""
+    objects: dict[tuple[str, ...], Sequence[Row]] = {}
     for path, declared in _declared_members(spec).items():
-        for position, row in enumerate(rows):
-            member = row.get(path[0]) if path else row
-            if isinstance(member, dict) and not member.keys() <= declared:
+        found = objects[path] = _read_members(rows, path, leftovers) if path else rows
+        if not set().union(*found) <= declared:
+            for position, member in enumerate(found):
                 for name in member.keys() - declared:
                     leftovers.keep(position, (*path, name), member[name])
+    return objects
 
 
-def _read_objects(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> dict[tuple[str, ...], Sequence[Row]]:
-    """The rows themselves, and one object a row for each nested object; a value that is no object is kept."""
-    objects: dict[tuple[str, ...], Sequence[Row]] = {(): rows}
-    for path in _declared_members(spec):
-        if not path:
-            continue
-        members: list[Row] = []
-        for position, row in enumerate(rows):
-            member = row.get(path[0])
+def _read_members(rows: Sequence[Row], path: tuple[str, ...], leftovers: Leftovers) -> Sequence[Row]:
+    """A nested object of each row, empty where there is none; a value that is no object is kept."""
+    members = [row.get(path[0]) for row in rows]
+    if not set(map(type, members)) <= {dict, NULL}:
+        for position, member in enumerate(members):
             if member is not None and not isinstance(member, dict):
                 leftovers.keep(position, path, member)
-                member = None
-            members.append(member or {})
-        objects[path] = members
-    return objects
+                members[position] = None
+    return [member or {} for member in members]
+
+
+def _build_extra(leftovers: Leftovers, count: int) -> pa.Array:
+    if not leftovers.rows:
+        return pa.nulls(count, pa.string())
+    return pa.array([dump_json(leftovers.rows.get(position)) for position in range(count)], pa.string())
 
 
 def _build_column(column: Column, objects: Sequence[Row], leftovers: Leftovers) -> pa.Array:
     name = column.path[-1]
-    values = [row.get(name) for row in objects]
+    values = _list_values(objects, name)
     arrow_type = ARROW_TYPES[column.type]
     if column.type == "json":
-        return pa.array([dump_json(value) for value in values], arrow_type)
+        return pa.array(list(map(dump_json, values)), arrow_type)
     if column.type == "timestamp":
         return _build_timestamps(column, values, leftovers)
-    if FITTING_TYPES[column.type] >= set(map(type, values)):
-        try:
-            return pa.array(values, arrow_type)
-        except (ValueError, OverflowError):  # too large for the type, or no Unicode: look at each value below
-            pass
+    array = _build_at_once(values, arrow_type, FITTING_TYPES[column.type])
+    if array is not None:
+        return array
     fitting = [_fit(column.type, value) for value in values]
     for position, (value, fit) in enumerate(zip(values, fitting, strict=True)):
         if value is not None and fit is None:
@@ -199,12 +212,47 @@ def _build_column(column: Column, objects: Sequence[Row], leftovers: Leftovers) 
     return pa.array(fitting, arrow_type)
 
 
+def _list_values(objects: Sequence[Row], name: str) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), objects))
+    except KeyError:  # not in each of them
+        return [member.get(name) for member in objects]
+
+
+def _build_at_once(values: Sequence[object], arrow_type: pa.DataType, fitting: frozenset[type]) -> pa.Array | None:
+    """The values as they are, or None where one does not fit."""
+    if not fitting >= set(map(type, values)):
+        return None
+    try:
+        return pa.array(values, arrow_type)
+    except (ValueError, OverflowError):  # too large for the type, or no Unicode
+        return None
+
+
 def _build_timestamps(column: Column, values: Sequence[object], leftovers: Leftovers) -> pa.Array:
+    array = _parse_plain_instants(values)
+    if array is not None:
+        return array
     instants: list[datetime | None] = [parse_instant(value) for value in values]
     for position, instant in enumerate(instants):
         if instant is None and values[position] is not None:
             leftovers.keep(position, column.path, values[position])
     return pa.array(instants, ARROW_TYPES["timestamp"])
+
+
+def _parse_plain_instants(values: Sequence[Any]) -> pa.Array | None:
+    """The instants of texts in the API's own form, or None where one is not."""
+    texts = _build_at_once(values, pa.string(), FITTING_TYPES["text"])
+    if texts is None:
+        return None
+    if not all(text is None or (text[10:11] == "T" and text.endswith(ZERO_OFFSETS)) for text in values):
+        return None
+    try:
+        instants = texts.cast(ARROW_TYPES["timestamp"])
+    except pa.ArrowInvalid:
+        return None
+    earliest = pc.min(instants)
+    return None if earliest.is_valid and earliest.value < FIRST_MICROSECOND else instants
 
 
 def _fit(column_type: ColumnType, value: object) -> object:
@@ -229,35 +277,30 @@ def _is_unicode(text: str) -> bool:
 
 
 def _build_list(
-    item: ListSpec, keys: Sequence[str], objects: Sequence[Row], leftovers: Leftovers
-) -> tuple[pa.Table, list[int]]:
+    item: ListSpec, keys: pa.Array, objects: Sequence[Row], leftovers: Leftovers
+) -> tuple[pa.Table, pa.Array]:
     """A child table with a row an element, or a tombstone where the list is empty; and each row's parent."""
-    parents: list[int] = []
-    positions: list[int | None] = []
-    values: list[object] = []
-    for position, row in enumerate(objects):
-        elements = row.get(item.path[-1])
-        fitting = _fit_elements(elements)
-        if elements is not None and fitting != elements:
-            leftovers.keep(position, item.path, elements)
-        parents.extend([position] * (len(fitting) or 1))
-        positions.extend(range(len(fitting)) if fitting else [None])
-        values.extend(fitting or [None])
-    table = pa.Table.from_arrays(
-        [
-            pa.array([keys[parent] for parent in parents], pa.string()),
-            pa.array(positions, pa.int64()),
-            pa.array(values, pa.string()),
-            pa.array([True if position is None else None for position in positions], pa.bool_()),
-        ],
-        schema=arrow_schema(item.columns),
-    )
-    return table, parents
+    lists = _list_values(objects, item.path[-1])
+    # An element is null only where something in the lists did not fit, and in the place of an empty list.
+    empty = [not elements for elements in lists]
+    array = None
+    if set(map(type, lists)) <= {list, NULL} and set(map(type, chain.from_iterable(filter(None, lists)))) <= {str}:
+        array = _build_at_once([elements or [None] for elements in lists], pa.list_(pa.string()), frozenset({list}))
+    if array is None:
+        fitting = [_fit_elements(elements) for elements in lists]
+        for position, (elements, fit) in enumerate(zip(lists, fitting, strict=True)):
+            if elements is not None and elements != fit:
+                leftovers.keep(position, item.path, elements)
+        empty = [not elements for elements in fitting]
+        array = pa.array([elements or [None] for elements in fitting], pa.list_(pa.string()))
+    parents = pc.list_parent_indices(array)
+    tombstones = pa.array([True if is_empty else None for is_empty in empty], pa.bool_()).take(parents)
+    starts = array.offsets.cast(pa.int64()).take(parents)
+    places = pc.subtract(pa.array(range(len(parents)), pa.int64()), starts)
+    positions = pc.if_else(tombstones.is_null(), places, pa.scalar(None, pa.int64()))
+    arrays = [keys.take(parents), positions, array.flatten(), tombstones]
+    return pa.Table.from_arrays(arrays, schema=arrow_schema(item.columns)), parents
 
 
 def _fit_elements(elements: object) -> list[object]:
-    if not isinstance(elements, list):
-        return []
-    if set(map(type, elements)) <= {str} and _is_unicode("".join(elements)):
-        return elements
-    return [_fit("text", element) for element in elements]
+    return [_fit("text", element) for element in elements] if isinstance(elements, list) else []

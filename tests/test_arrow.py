@@ -49,7 +49,7 @@ def rebuild(spec: TableSpec, rows: list[dict[str, Any]]) -> list[dict[str, Any]]
         rebuilt.append(row)
     for item in spec.lists:
         children = converted.tables[item.name].to_pylist()
-        for parent, child in zip(converted.parents[item.name], children, strict=True):
+        for parent, child in zip(converted.parents[item.name].to_pylist(), children, strict=True):
             if child["position"] is not None:
                 elements = place(rebuilt[parent], item.path, [], keep=True)
                 assert len(elements) == child["position"]
@@ -226,3 +226,34 @@ def test_newest_version_of_a_key_wins_in_a_chunk() -> None:
     ]
     assert chunk.tables["tickets__action_items"]["value"].to_pylist() == ["new", None]
     assert (chunk.rows, chunk.state, chunk.last, builder.rows) == (2, {"mark": 1}, True, 0)
+
+
+DATES = st.sampled_from(
+    ["2025-02-03", "0000-01-01", "0001-01-01", "9999-12-31", "2024-02-30", "1969-12-31", "2025-W05-1"]
+)
+TIMES = st.sampled_from(["10:30:00", "24:00:00", "23:59:60", "10:30", "10", "10:30:00,5", "10.5", "", "103000"])
+FRACTIONS = st.just("") | st.integers(0, 10**9).map(lambda digits: f".{digits}")
+OFFSETS = st.sampled_from(["Z", "+00:00", "-00:00", "+02:00", "+0000", "+00", "", "z", " Z", "ZZ"])
+STAMPS = st.tuples(DATES, st.sampled_from("T tX"), TIMES, FRACTIONS, OFFSETS).map("".join)
+
+
+@given(st.lists(STAMPS | st.none() | TEXTS, min_size=1, max_size=3))
+def test_timestamps_are_read_alike_alone_and_together(stamps: list[str | None]) -> None:
+    """Whether a column is read in one step or value by value, each instant is `parse_instant`'s."""
+    rows = [{"id": str(place), "created_at": stamp} for place, stamp in enumerate(stamps)]
+    table = convert_rows(TICKETS, rows).tables["tickets"]
+    assert table["created_at"].to_pylist() == [parse_instant(stamp) for stamp in stamps]
+
+
+def test_only_the_newest_of_repeated_keys_keeps_its_list() -> None:
+    """Of rows with one key, over two batches, the newest version's elements are kept and the others' dropped."""
+    builder = ChunkBuilder(TICKETS)
+    old = [{"id": f"t{n}", "updated_at": "2025-01-01T00:00:00Z", "action_items": [f"old {n}"]} for n in range(2_001)]
+    new = {"id": "t7", "updated_at": "2025-01-02T00:00:00Z", "action_items": ["new", "newer"]}
+    builder.add(old)
+    builder.add([new, {"id": "t8", "updated_at": "2024-12-31T00:00:00Z", "action_items": ["older"]}])
+    chunk = builder.build(None)
+    items = chunk.tables["tickets__action_items"].to_pylist()
+    kept = [f"old {n}" for n in range(2_001) if n != 7]
+    assert [item["value"] for item in items] == [*kept, "new", "newer"]
+    assert (chunk.rows, chunk.tables["tickets"]["id"].to_pylist()[-1]) == (2_001, "t7")

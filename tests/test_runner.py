@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from truth import assert_exact
 from cogny_source import cogny_source, sync
 from cogny_source.engine.record import ResourceRun
 from cogny_source.engine.stop import StopFlag
-from cogny_source.errors import AlreadyRunning, ConfigError, Stopped
+from cogny_source.errors import AlreadyRunning, ConfigError, Forbidden, Stopped
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
 
@@ -94,7 +95,9 @@ def test_second_run_is_turned_away(sandbox: SandboxServer, pipeline: dlt.Pipelin
         entered.set()
         go_on.wait(30)
 
-    first = threading.Thread(target=sync, args=(pipeline, settings_for(sandbox)), kwargs={"progress": wait})
+    first = threading.Thread(
+        target=sync, args=(pipeline, settings_for(sandbox)), kwargs={"progress": wait, "resources": ["tickets"]}
+    )
     first.start()
     try:
         assert entered.wait(30)
@@ -105,6 +108,26 @@ def test_second_run_is_turned_away(sandbox: SandboxServer, pipeline: dlt.Pipelin
     finally:
         go_on.set()
         first.join()
+
+
+def test_what_the_others_read_is_loaded_before_an_error(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, tmp_path: Path
+) -> None:
+    """A resource that is refused ends the run; what the others have read by then is loaded, and told apart."""
+    sandbox.switches.latency_seconds = 0.05
+    settings = settings_for(sandbox, chunk_rows=100)
+    refused = replace(settings, api_key="sk_live_reports_only_sandbox")
+    with pytest.raises(Forbidden, match="tickets:read"):
+        sync(pipeline, refused)
+    told = ask("SELECT resource, status, regexp_extract(error, '[a-z]+:read') FROM sync_runs ORDER BY resource")
+    assert told == [
+        ("reports", "stopped", "tickets:read"),
+        ("tickets", "failed", "tickets:read"),
+        ("warehouses", "failed", "warehouses:read"),
+    ]
+    assert ask("SELECT count(*) FROM reports") == [(40,)]
+    sync(make_pipeline(tmp_path), settings)
+    assert_exact(ask, sandbox.world)
 
 
 def test_rows_of_two_origins_do_not_mix(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:

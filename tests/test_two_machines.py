@@ -24,11 +24,12 @@ def begin(pipeline: dlt.Pipeline, settings: Settings) -> _Run:
     """A run that has read its first chunks and loaded nothing yet."""
     names = ["tickets", "reports", "warehouses"]
     plan = Plan(overlap_seconds=settings.overlap_seconds)
-    run = _Run(pipeline, make_client(settings), settings, plan, names, None, StopFlag())
+    run = _Run(pipeline, make_client(settings), settings, plan, names, None, StopFlag(), StopFlag())
     run.ledger.open()
     for name in names:
         run._open(name)
-    assert run._read_chunks() is None
+    run._read_chunks()
+    assert run.error is None
     return run
 
 

@@ -7,7 +7,8 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 import requests
@@ -103,11 +104,12 @@ class Client:
         self._settings = settings
         self._timing = timing or Timing()
         self._auth = KeyAuth(settings.api_key, settings.auth_header)
-        self._session = requests.Session()
-        self._session.headers["Accept"] = "application/json"
+        self._session = _open_session(settings.base_url)
         self._timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
         self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
         self._reached = False
+        self._answered = False
+        self._first = threading.Lock()
         self._told_until = 0.0
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
@@ -128,27 +130,34 @@ class Client:
         """
         effort = Effort()
         while True:
-            self._wait_for_slot(path, meter)
-            meter.add(requests=1)
-            try:
-                return self._send(path, params)
-            except Forbidden as error:
-                _name_scope(error, scope)
-                raise
-            except TransientError as error:
-                meter.add(throttled=int(isinstance(error, RateLimited)))
-                delay = self._next_delay(error, effort)
-                if delay is None:
-                    raise
-                if isinstance(error, RateLimited):
-                    self.limiter.pause(delay)
-                logger.warning("%s; attempt %d is repeated in %.1f s", error, effort.attempts, delay)
-                meter.add(retries=1)
-                self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
+            with self._alone_at_first():
+                self._wait_for_slot(path, meter)
+                meter.add(requests=1)
+                answer = self._try_once(path, params, scope)
+            if isinstance(answer, Answer):
+                return answer
+            meter.add(throttled=int(isinstance(answer, RateLimited)))
+            delay = self._next_delay(answer, effort)
+            if delay is None:
+                raise answer
+            if isinstance(answer, RateLimited):
+                self.limiter.pause(delay)
+            logger.warning("%s; attempt %d is repeated in %.1f s", answer, effort.attempts, delay)
+            meter.add(retries=1)
+            self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _try_once(self, path: str, params: Params, scope: str | None) -> Answer | TransientError:
+        try:
+            return self._send(path, params)
+        except Forbidden as error:
+            _name_scope(error, scope)
+            raise
+        except TransientError as error:
+            return error
 
     def _next_delay(self, error: TransientError, effort: Effort) -> float | None:
         """Seconds before the next attempt; None to give up, and the error then tells why."""
@@ -164,6 +173,7 @@ class Client:
     def _send(self, path: str, params: Params) -> Answer:
         response = self._fetch(path, params)
         self.limiter.read_headers(response.headers)
+        self._answered = True
         try:
             answer = read_answer(response, path)
         except CognyError as error:
@@ -194,6 +204,16 @@ class Client:
         except (requests.RequestException, HTTPError) as exc:
             raise NetworkError(describe_failure(exc, self._timeouts), request_id=request_id, path=path) from exc
         return response
+
+    @contextmanager
+    def _alone_at_first(self) -> Iterator[None]:
+        """Let one request go alone until one is answered: its headers tell how many others may follow."""
+        with ExitStack() as stack:
+            if not self._answered:
+                stack.enter_context(self._first)
+                if self._answered:
+                    stack.close()
+            yield
 
     def _conceal_key(self, error: CognyError) -> None:
         """An API that repeats the key in what it says must not bring it into a log."""
@@ -226,6 +246,16 @@ class Client:
         meter.add(waited_seconds=seconds)
         if told:
             logger.info("going on after %.1f s (%s)", seconds, reason)
+
+
+def _open_session(base_url: str) -> requests.Session:
+    """A session that has looked once for proxies and certificates in the environment, and not for each request."""
+    session = requests.Session()
+    session.headers["Accept"] = "application/json"
+    found = session.merge_environment_settings(base_url, {}, None, None, None)
+    session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
+    session.trust_env = False
+    return session
 
 
 def _name_scope(error: Forbidden, scope: str | None) -> None:

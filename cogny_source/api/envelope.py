@@ -24,6 +24,10 @@ from cogny_source.errors import (
 from cogny_source.instants import parse_http_date, parse_instant
 
 LONG_INTEGER = re.compile(rb"[:,\[\s](-?\d{19,})(?![\d.eE])")
+# Each digit as a zero: to look for a run of them takes a tenth of the time of an expression.
+DIGITS_AS_ZEROS = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
+# The shortest integers that may need more than 64 bits.
+WIDE_INTEGERS = (b"0" * 20, b"-" + b"0" * 19)
 EXACT_INTEGERS = range(-(2**63), 2**64)
 MOST_DIGITS_OF_64_BITS = 20
 # Of a message of the API, so that a whole page does not land in a log line.
@@ -71,7 +75,9 @@ def parse_json(body: bytes) -> Any:
     Raises:
         ValueError: If it is no JSON.
     """
-    if all(_is_exact(match[1]) for match in LONG_INTEGER.finditer(body)):
+    shape = body.translate(DIGITS_AS_ZEROS)
+    may_be_wide = any(digits in shape for digits in WIDE_INTEGERS)
+    if not may_be_wide or all(_is_exact(match[1]) for match in LONG_INTEGER.finditer(body)):
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
 from cogny_source.api.client import Meter, Params
 from cogny_source.api.envelope import Answer
 from cogny_source.errors import ContractError, PaginationError
+from cogny_source.instants import parse_instant
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,13 @@ class Page:
     server_time: datetime | None
     request_id: str | None
     unclear: bool = False
+    _instants: dict[str, list[datetime | None]] = field(default_factory=dict, compare=False, repr=False)
+
+    def instants(self, name: str) -> list[datetime | None]:
+        """A timestamp of each row, None where it is not readable; read once."""
+        if name not in self._instants:
+            self._instants[name] = [parse_instant(row.get(name)) for row in self.rows]
+        return self._instants[name]
 
     @property
     def list_rows(self) -> int | None:

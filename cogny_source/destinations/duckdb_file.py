@@ -26,9 +26,9 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
         raise ConfigError(f"--database {database} cannot hold the dataset {dataset}: name another file")
 
     def make() -> Any:
-        import dlt
+        from cogny_source.destinations.duckdb_client import MergingDuckDb
 
-        return dlt.destinations.duckdb(str(database))
+        return MergingDuckDb(str(database))
 
     return Target(
         make,

@@ -109,7 +109,7 @@ def _read_listing(
     try:
         for page in listing.pages():
             fetch_seconds = min(fetch_seconds, time.perf_counter() - asked)
-            builder.add(row for row in page.rows if parse_instant(row.get(CREATED)) in listing.window)
+            builder.add(listing.window.clip(page.rows, page.instants(CREATED)))
             rows += len(page.rows)
             # The first answer may have waited for the connection, and what is read by then is read again.
             early = heeded and len(page.rows) < rows <= SHARED_WITHIN_ROWS

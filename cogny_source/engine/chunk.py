@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cogny_source.arrow import Converted, Row, arrow_schema, check_keys, convert_rows
-from cogny_source.instants import parse_instant
 from cogny_source.schema import TableSpec
 
 # Rows are held as Python objects for so many only; Arrow takes a fraction of their memory.
@@ -85,18 +84,11 @@ class ChunkBuilder:
         self._pending: list[Row] = []
         self._batches: list[Converted] = []
         self._converted_rows = 0
-        self._newest: dict[str, tuple[datetime, int]] = {}
 
     def _convert_pending(self) -> None:
         if not self._pending:
             return
-        batch = convert_rows(self._spec, self._pending)
-        keys = batch.tables[self._spec.name].column(0).to_pylist()
-        for position, (key, row) in enumerate(zip(keys, self._pending, strict=True), self._converted_rows):
-            version = (parse_instant(row.get(UPDATED)) or BEGINNING, position)
-            if key not in self._newest or version >= self._newest[key]:
-                self._newest[key] = version
-        self._batches.append(batch)
+        self._batches.append(convert_rows(self._spec, self._pending))
         self._converted_rows += len(self._pending)
         self._pending = []
 
@@ -104,10 +96,18 @@ class ChunkBuilder:
         tables = {
             name: pa.concat_tables([batch.tables[name] for batch in self._batches]) for name in self._batches[0].tables
         }
-        versions = _select_versions(self._versions, tables[self._spec.name])
-        if len(self._newest) == self._converted_rows:
+        rows = tables[self._spec.name]
+        versions = _select_versions(self._versions, rows)
+        if _are_distinct(rows["id"]):
             return tables | versions
-        kept = pa.array(sorted(position for _, position in self._newest.values()), pa.int64())
+        newest: dict[str, tuple[datetime, int]] = {}
+        for position, (key, updated_at) in enumerate(
+            zip(rows["id"].to_pylist(), rows[UPDATED].to_pylist(), strict=True)
+        ):
+            version = (updated_at or BEGINNING, position)
+            if key not in newest or version >= newest[key]:
+                newest[key] = version
+        kept = pa.array(sorted(position for _, position in newest.values()), pa.int64())
         for name, table in tables.items():
             if name == self._spec.name:
                 tables[name] = table.take(kept)
@@ -115,13 +115,18 @@ class ChunkBuilder:
                 tables[name] = table.filter(pc.is_in(self._parent_positions(name), value_set=kept))
         return tables | versions
 
-    def _parent_positions(self, name: str) -> pa.Array:
-        positions: list[int] = []
+    def _parent_positions(self, name: str) -> pa.ChunkedArray:
+        positions: list[pa.Array] = []
         offset = 0
         for batch in self._batches:
-            positions.extend(offset + parent for parent in batch.parents[name])
+            positions.append(pc.add(batch.parents[name], pa.scalar(offset, pa.int64())))
             offset += batch.tables[self._spec.name].num_rows
-        return pa.array(positions, pa.int64())
+        return pa.chunked_array(positions, pa.int64())
+
+
+def _are_distinct(keys: pa.ChunkedArray) -> bool:
+    distinct: int = pc.count_distinct(keys).as_py()
+    return distinct == len(keys)
 
 
 def _select_versions(versions: TableSpec | None, table: pa.Table) -> dict[str, pa.Table]:
@@ -130,6 +135,8 @@ def _select_versions(versions: TableSpec | None, table: pa.Table) -> dict[str, p
         return {}
     dated = table.select([c.name for c in versions.columns if c.name in table.column_names])
     dated = dated.filter(dated[UPDATED].is_valid()).cast(arrow_schema(versions.columns))
+    if _are_distinct(dated["id"]):
+        return {versions.name: dated}
     last = {
         key: place for place, key in enumerate(zip(dated["id"].to_pylist(), dated[UPDATED].to_pylist(), strict=True))
     }

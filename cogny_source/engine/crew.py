@@ -23,7 +23,7 @@ from cogny_source.engine.listing import Listing
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.windows import CREATED, MARGIN_SECONDS, Window
 from cogny_source.errors import CognyError
-from cogny_source.instants import parse_instant, shift
+from cogny_source.instants import shift
 
 logger = logging.getLogger(__name__)
 
@@ -196,7 +196,7 @@ class Crew:
         if not reader.begun and not self._begin(reader, step.page):
             return False
         try:
-            builder.add(row for row in step.page.rows if parse_instant(row.get(CREATED)) in reader.listing.window)
+            builder.add(reader.listing.window.clip(step.page.rows, step.page.instants(CREATED)))
             reader.cut = step.cut
             self._whole.reading.after_page()
         except CognyError as error:
@@ -223,7 +223,7 @@ class Crew:
 
     def _heeds(self, window: Window, page: Page) -> bool:
         """Whether a page keeps to its window, and the windows so far count no more rows than there are."""
-        instants = [parse_instant(row.get(CREATED)) for row in page.rows]
+        instants = page.instants(CREATED)
         bound = window.start and shift(window.start, -2 * MARGIN_SECONDS)
         if page.total_count is None or any(bound and at and at < bound for at in instants):
             return False

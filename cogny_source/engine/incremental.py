@@ -46,7 +46,7 @@ def read_incremental(reading: Reading, state: dict[str, Any], overlap_seconds: f
     try:
         for page in listing.pages():
             observer.observe(page)
-            builder.add(row for row in page.rows if parse_instant(row.get(CREATED)) in created)
+            builder.add(created.clip(page.rows, page.instants(CREATED)))
             if builder.rows >= reading.chunk_rows and page.has_more:
                 listing.prove_order()
                 yield builder.build(_state_at_cut(listing, state, watermark))
@@ -69,8 +69,7 @@ class _Observer:
         listing = self._listing
         start = listing.window.start
         older = 0
-        for row in page.rows:
-            instant = parse_instant(row.get(UPDATED))
+        for instant in page.instants(UPDATED):
             if instant is None:
                 continue
             self.newest = instant if self.newest is None else max(self.newest, instant)

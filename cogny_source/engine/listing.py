@@ -129,8 +129,7 @@ class Listing:
                 self.reading.tally.take(page.list_rows, page.server_time)
         self._pages += 1
         self.latest_time = page.server_time
-        for row in page.rows:
-            instant = parse_instant(row.get(self.field))
+        for instant in page.instants(self.field):
             order.observe(instant)
             self.first = self.first or instant
             self._rows_after_start += bool(instant and self.server_time and instant > self.server_time)

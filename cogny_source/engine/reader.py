@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from cogny_source.engine.backfill import read_backfill, read_window
@@ -54,7 +54,13 @@ def read_resource(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]
     yield from read_incremental(reading, state, plan.overlap_seconds)
 
 
-def sync_resource(reading: Reading, state: State, plan: Plan, destination: Destination) -> Iterator[Chunk]:
+def sync_resource(
+    reading: Reading,
+    state: State,
+    plan: Plan,
+    destination: Destination,
+    ahead: Callable[[Iterator[Chunk]], Iterator[Chunk]] = iter,
+) -> Iterator[Chunk]:
     """Read a resource, then count it on both sides, and hold it against the API as far as the plan asks.
 
     Each chunk must be loaded before the next is asked for.
@@ -64,19 +70,29 @@ def sync_resource(reading: Reading, state: State, plan: Plan, destination: Desti
         state: The resource's state, as the destination holds it; not changed.
         plan: What is asked for.
         destination: Where the chunks are loaded.
+        ahead: Reads ahead of the loading; called at once.
 
-    Yields:
+    Returns:
         Chunks; the last is marked as such.
     """
     if plan.window is not None:
-        yield from read_resource(reading, state, plan)
-        return
+        return ahead(read_resource(reading, state, plan))
     state = state if reading.endpoint.whole else prepare_state(state, plan)
+    return _read_and_settle(ahead(_count_and_read(reading, state, plan)), reading, state, plan, destination)
+
+
+def _count_and_read(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]:
     if not reading.endpoint.whole and not _begins_with_everything(state):
         count_rows(reading, parse_instant(state.get("start_date")))
     # The state is prepared for a full refresh by now; to prepare it again would be to begin again.
     prepared = plan if reading.endpoint.whole else replace(plan, full_refresh=False)
-    for chunk in read_resource(reading, state, prepared):
+    yield from read_resource(reading, state, prepared)
+
+
+def _read_and_settle(
+    chunks: Iterator[Chunk], reading: Reading, state: State, plan: Plan, destination: Destination
+) -> Iterator[Chunk]:
+    for chunk in chunks:
         state = chunk.state or state
         yield replace(chunk, last=False)
     yield from Settlement(reading, state, plan, destination).chunks()

@@ -11,7 +11,6 @@ from cogny_source.engine.listing import Listing
 from cogny_source.engine.reading import Reading, Tally
 from cogny_source.engine.whole import digest_row, list_whole
 from cogny_source.engine.windows import CREATED, Window
-from cogny_source.instants import parse_instant
 
 
 class Roll:
@@ -52,7 +51,7 @@ class Roll:
     def _read(self, listing: Listing) -> Iterator[Chunk]:
         builder = self._make_builder()
         for page in listing.pages():
-            builder.add(row for row in page.rows if parse_instant(row.get(CREATED)) in self._window)
+            builder.add(self._window.clip(page.rows, page.instants(CREATED)))
             if builder.rows >= self._reading.chunk_rows:
                 yield builder.build(None)
         yield builder.build(None)

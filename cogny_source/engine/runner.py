@@ -13,6 +13,7 @@ from typing import Any
 import dlt
 
 from cogny_source.api.client import Client, Timing
+from cogny_source.engine.ahead import Ahead
 from cogny_source.engine.capabilities import find_capabilities_once
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.destination import Destination, check_destination
@@ -82,9 +83,10 @@ def sync(
     stop.check()
     names = select_resources(resources)
     with hold_lock(Path(pipeline.pipelines_dir), pipeline.pipeline_name), find_capabilities_once(pipeline):
-        client = make_client(settings, Timing(sleep=stop.sleep))
+        reading = stop.follow()
+        client = make_client(settings, Timing(sleep=reading.sleep))
         try:
-            return _Run(pipeline, client, settings, plan, names, progress, stop).execute()
+            return _Run(pipeline, client, settings, plan, names, progress, stop, reading).execute()
         finally:
             client.close()
 
@@ -103,7 +105,7 @@ def _make_plan(
 
 @dataclass
 class _Run:
-    """One run of the loop."""
+    """One run of the loop; `reading` ends its readers, with `stop` or before it."""
 
     pipeline: dlt.Pipeline
     client: Client
@@ -112,6 +114,7 @@ class _Run:
     names: list[str]
     progress: Progress | None
     stop: StopFlag
+    reading: StopFlag
 
     def __post_init__(self) -> None:
         self.run_id = str(uuid.uuid4())
@@ -119,7 +122,9 @@ class _Run:
         self.runs = {name: ResourceRun(name, "", started_at) for name in self.names}
         self.readers: dict[str, Iterator[Chunk]] = {}
         self.waiting: dict[str, Chunk] = {}
+        self.error: CognyError | None = None
         self.recorded = False
+        self.ahead = Ahead(len(self.names), self.reading)
         folder = Path(self.pipeline.pipelines_dir) / f"{self.pipeline.pipeline_name}.runs"
         self.journal = Journal(folder, self.run_id)
         self.destination = Destination(self.pipeline, self.settings.destination_wait_seconds, self.stop.sleep)
@@ -130,17 +135,17 @@ class _Run:
         self.journal.write(list(self.runs.values()))
         try:
             self.ledger.open()
-            for name in self.names:
-                self._open(name)
-            while self.readers:
-                self._take_turn()
+            with self.ahead:
+                for name in self.names:
+                    self._open(name)
+                while self.readers:
+                    self._take_turn()
         except ConfigError:
             self.journal.discard()
             raise
         except CognyError as error:
             if not self.recorded:
-                self._end(error, list(self.runs))
-                self.journal.write(list(self.runs.values()))
+                self._give_up(error)
             raise
         return SyncResult(self.run_id, tuple(self.runs.values()))
 
@@ -160,56 +165,64 @@ class _Run:
             workers=self.settings.workers,
             requests_per_minute=lambda: self.client.limiter.requests_per_minute,
         )
-        self.readers[name] = sync_resource(reading, state, self.plan, self.destination)
+        self.readers[name] = sync_resource(reading, state, self.plan, self.destination, self.ahead)
 
     def _after_page(self, run: ResourceRun) -> None:
         if self.progress is not None:
             self.progress(run, self.client.limiter.remaining)
-        self.stop.check()
+        self.reading.check()
 
     def _take_turn(self) -> None:
         """Read a chunk of each resource and load them; a chunk of state alone waits for rows to go with."""
-        error = self._read_chunks()
-        if error is not None:
-            self._end(error, list(self.readers))
+        self._read_chunks()
         if self.readers and not any(chunk.tables for chunk in self.waiting.values()):
             return
         try:
             self._load()
         except LoadFailed as failure:
-            if error is None:
+            if self.error is None:
                 raise
+            self.readers.clear()
             logger.warning("%s", failure)
-        if error is not None:
-            raise error
+        if self.error is not None and not self.readers:
+            raise self.error
 
-    def _read_chunks(self) -> CognyError | None:
-        """Fetch the next chunk of each resource that is not done, or those before an error."""
+    def _read_chunks(self) -> None:
+        """Fetch the next chunk of each resource that is not done; after an error, what the others have by then."""
         for name in list(self.readers):
             try:
-                chunk = next(self.readers[name])
+                self._take_chunk(name, next(self.readers[name]))
             except CognyError as error:
-                self.runs[name].error = str(error)
-                return error
-            held = self.waiting.get(name, Chunk())
-            self.waiting[name] = replace(chunk, state=held.state if chunk.state is None else chunk.state)
-            run = self.runs[name]
-            for field in sorted(chunk.undeclared.keys() - run.undeclared.keys()):
-                logger.warning("%s: %s fits no column; its values are kept in extra", name, field)
-            run.undeclared.update(chunk.undeclared)
-            run.count_loaded(chunk.tables)
-            if chunk.last:
-                run.finish("done", datetime.now(UTC))
-                del self.readers[name]
-        return None
+                self._end(name, error)
 
-    def _end(self, error: CognyError, names: Sequence[str]) -> None:
-        """Note how the run ended, for the resource that failed and for those that it kept from being read."""
-        failed = [name for name in names if self.runs[name].error] or list(names)
-        for name in names:
-            status = "failed" if name in failed and not isinstance(error, Stopped) else "stopped"
-            self.runs[name].finish(status, datetime.now(UTC), str(error))
-        self.readers.clear()
+    def _take_chunk(self, name: str, chunk: Chunk) -> None:
+        held = self.waiting.get(name, Chunk())
+        self.waiting[name] = replace(chunk, state=held.state if chunk.state is None else chunk.state)
+        run = self.runs[name]
+        for field in sorted(chunk.undeclared.keys() - run.undeclared.keys()):
+            logger.warning("%s: %s fits no column; its values are kept in extra", name, field)
+        run.undeclared.update(chunk.undeclared)
+        run.count_loaded(chunk.tables)
+        if chunk.last:
+            run.finish("done", datetime.now(UTC))
+            del self.readers[name]
+
+    def _end(self, name: str, error: CognyError) -> None:
+        """Note how a resource ended, and let the others end with what they have; the first error is the run's."""
+        self.error = self.error or error
+        self.reading.set(0)
+        stopped = isinstance(error, Stopped)
+        self.runs[name].finish(
+            "stopped" if stopped else "failed", datetime.now(UTC), str(self.error if stopped else error)
+        )
+        del self.readers[name]
+
+    def _give_up(self, error: CognyError) -> None:
+        """Note for each resource that is not done that the run ended with an error."""
+        for run in self.runs.values():
+            if run.error is None:
+                run.finish("stopped" if isinstance(error, Stopped) else "failed", datetime.now(UTC), str(error))
+        self.journal.write(list(self.runs.values()))
 
     def _load(self) -> None:
         runs = list(self.runs.values())

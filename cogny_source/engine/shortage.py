@@ -7,7 +7,6 @@ from datetime import datetime
 
 from cogny_source.api.pages import Page
 from cogny_source.arrow import Row
-from cogny_source.instants import parse_instant
 
 
 def hash_key(row: Row) -> int:
@@ -43,10 +42,9 @@ class RowCount:
         previous, self._last = self._last, page.total_count
         if self.is_new:
             self._first, self._began = page.total_count, page.server_time
-        for row in page.rows:
-            key = hash_key(row)
-            self._keys.append(key)
-            instant = parse_instant(row.get(self._field))
+        keys = list(map(hash_key, page.rows))
+        self._keys.extend(keys)
+        for key, instant in zip(keys, page.instants(self._field), strict=True):
             if instant and self._began and page.server_time and self._began < instant <= page.server_time:
                 self._newcomers.append(key)
         if previous is None or page.total_count is None:

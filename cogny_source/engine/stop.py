@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from weakref import WeakSet
 
 from cogny_source.errors import Stopped
 
@@ -17,11 +18,14 @@ class StopFlag:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._signal_number = 0
+        self._followers: WeakSet[StopFlag] = WeakSet()
 
     def set(self, signal_number: int) -> None:
         """Ask the run to stop."""
         self._signal_number = signal_number
         self._event.set()
+        for flag in self._followers:
+            flag.set(signal_number)
 
     def check(self) -> None:
         """Raise `Stopped` where the run was asked to stop."""
@@ -32,6 +36,14 @@ class StopFlag:
         """Wait, or raise `Stopped` as soon as the run is asked to stop."""
         if self._event.wait(seconds):
             raise Stopped(self._signal_number)
+
+    def follow(self) -> StopFlag:
+        """A flag that is set with this one, and may be set without it."""
+        flag = type(self)()
+        self._followers.add(flag)
+        if self._event.is_set():
+            flag.set(self._signal_number)
+        return flag
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from cogny_source.instants import format_instant, shift
 
 CREATED = "created_at"
 # Whether the API's bounds are inclusive is not published, nor how fine they are: ask a second wider and clip.
 MARGIN_SECONDS = 1.0
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,12 @@ class Window:
         if self.end is not None:
             params[f"{stem}_before"] = format_instant(shift(self.end, MARGIN_SECONDS))
         return params
+
+    def clip(self, rows: list[Row], instants: Sequence[datetime | None]) -> list[Row]:
+        """The rows whose instants lie in the window."""
+        if self.start is None and self.end is None:
+            return rows
+        return [row for row, instant in zip(rows, instants, strict=True) if instant in self]
 
     def __contains__(self, instant: datetime | None) -> bool:
         """Whether an instant lies in the window; a row without a readable timestamp always does."""

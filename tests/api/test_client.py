@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
+import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -683,3 +686,21 @@ def test_a_client_without_timing_lives_by_the_real_clock(sandbox: SandboxServer)
     finally:
         client.close()
     assert 0.0 <= timing.jitter() < 1.0
+
+
+def test_the_first_request_goes_alone(edge: Edge, make_client: Made, clock: Clock) -> None:
+    """Three readers that begin together send one request; what its headers allow, the others do after it."""
+    budget = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(clock()) + 40), "X-RateLimit-Limit": "60"}
+    edge.will_answer(OK, 200, budget)
+    released = threading.Event()
+    edge.before_each_byte = lambda: released.wait(20)
+    client = make_client(edge.base_url)
+    clock.on_sleep = lambda: None
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(client.get, "/tickets", {}, Meter()) for _ in range(3)]
+        time.sleep(0.1)
+        sent_at_first, slept_at_first = len(edge.received), list(clock.slept)
+        released.set()
+        assert [answer.result().data for answer in answers] == [[], [], []]
+    assert (sent_at_first, slept_at_first) == (1, [])
+    assert clock.slept[0] == pytest.approx(40, abs=2)
