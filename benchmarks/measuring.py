@@ -40,10 +40,11 @@ def start(command: Sequence[str], folder: Path, base_url: str, key: str = KEY) -
     """Start a command in a folder of its own, where it finds the API; what it prints goes to `log.txt` there."""
     variables = {"SOURCES__COGNY__API_KEY": key, "SOURCES__COGNY__BASE_URL": base_url, "DLT_DATA_DIR": str(folder)}
     quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false", "AIRBYTE_DISABLE_TELEMETRY": "true"}
+    # Where this is set, each process compiles anew what it imports.
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment = {**compiled, **variables, **quiet}
     with (folder / "log.txt").open("ab") as log:
-        return subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **variables, **quiet}, stdout=log, stderr=subprocess.STDOUT
-        )
+        return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
 
 def measure(command: Sequence[str], folder: Path, base_url: str, key: str = KEY) -> Cost:

@@ -17,7 +17,8 @@ from pages import RESOURCES, read_pages
 DATABASE = "floor.duckdb"
 STAMPS = {"created_at": "TIMESTAMPTZ", "updated_at": "TIMESTAMPTZ"}
 TEXTS = "id warehouse_id title description category priority status effort assignee notes url"
-IMPACT = "STRUCT(metric VARCHAR, current_value DOUBLE, projected_value DOUBLE, increase_percentage DOUBLE, confidence DOUBLE)"
+MEASURES = ("current_value", "projected_value", "increase_percentage", "confidence")
+IMPACT = f"STRUCT(metric VARCHAR, {', '.join(f'{name} DOUBLE' for name in MEASURES)})"
 FIELDS: dict[str, dict[str, str]] = {
     "tickets": {
         **dict.fromkeys(TEXTS.split(), "VARCHAR"),
