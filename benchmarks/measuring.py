@@ -39,7 +39,7 @@ class Failed(Exception):
 def start(command: Sequence[str], folder: Path, base_url: str, key: str = KEY) -> subprocess.Popen[bytes]:
     """Start a command in a folder of its own, where it finds the API; what it prints goes to `log.txt` there."""
     variables = {"SOURCES__COGNY__API_KEY": key, "SOURCES__COGNY__BASE_URL": base_url, "DLT_DATA_DIR": str(folder)}
-    quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false", "AIRBYTE_DISABLE_TELEMETRY": "true"}
+    quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false", "AIRBYTE_OFFLINE_MODE": "1"}
     # Where this is set, each process compiles anew what it imports.
     compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment = {**compiled, **variables, **quiet}
