@@ -77,7 +77,8 @@ bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --editable '.[bench]'
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
-# What the benchmarks compare with and what does not fit beside dlt: each in an environment of its own.
+# What the benchmarks compare with and what does not fit beside dlt: each in an environment of its own. PyAirbyte needs
+# Python 3.12 at most: `make peers PYTHON=python3.12`.
 peers: .venv-peers-singer/.ready .venv-peers-airbyte/.ready
 
 .venv-peers-%/.ready: benchmarks/peers/requirements-%.txt

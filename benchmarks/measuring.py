@@ -36,13 +36,23 @@ class Failed(Exception):
     """A process ended with an error."""
 
 
-def start(command: Sequence[str], folder: Path, base_url: str, key: str = KEY) -> subprocess.Popen[bytes]:
-    """Start a command in a folder of its own, where it finds the API; what it prints goes to `log.txt` there."""
+def start(
+    command: Sequence[str], folder: Path, base_url: str, key: str = KEY, **settings: str
+) -> subprocess.Popen[bytes]:
+    """Start a command in a folder of its own, where it finds the API; what it prints goes to `log.txt` there.
+
+    Args:
+        command: The command.
+        folder: Its folder.
+        base_url: Of the API.
+        key: For the API.
+        **settings: More variables of its environment.
+    """
     variables = {"SOURCES__COGNY__API_KEY": key, "SOURCES__COGNY__BASE_URL": base_url, "DLT_DATA_DIR": str(folder)}
     quiet = {"RUNTIME__DLTHUB_TELEMETRY": "false", "AIRBYTE_OFFLINE_MODE": "1"}
     # Where this is set, each process compiles anew what it imports.
     compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment = {**compiled, **variables, **quiet}
+    environment = {**compiled, **variables, **quiet, **settings}
     with (folder / "log.txt").open("ab") as log:
         return subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
 
@@ -59,5 +69,6 @@ def measure(command: Sequence[str], folder: Path, base_url: str, key: str = KEY)
     seconds = time.monotonic() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if status:
-        raise Failed(f"{' '.join(command)} ended with {process.returncode}; see {folder / 'log.txt'}")
+        last = (folder / "log.txt").read_text(errors="replace").strip().splitlines()[-1:]
+        raise Failed(f"it ended with {process.returncode}: {' '.join(last)}")
     return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)

@@ -7,11 +7,11 @@ from pathlib import Path
 from figures import Figures
 from loads import FIRST, IN_THE_PICTURE
 
-STYLES = (("#c0392b", "o"), ("#7f8c8d", "^"), ("#2980b9", "s"), ("#27ae60", "D"))
+STYLES = (("#27ae60", "D"), ("#2980b9", "s"), ("#c0392b", "o"), ("#7f8c8d", "^"))
 
 
 def draw(figures: Figures, path: Path) -> None:
-    """Draw a line for each program, with its name at the line's end."""
+    """Draw a line for each program, with the seconds of its largest load."""
     # After all that is measured: see measuring.py.
     import matplotlib
 
@@ -30,7 +30,7 @@ def draw(figures: Figures, path: Path) -> None:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     axes.margins(x=0.12)
-    axes.legend()
+    axes.legend(loc="upper left")
     canvas.tight_layout()
     canvas.savefig(path)
     pyplot.close(canvas)

@@ -16,7 +16,7 @@ from figures import Benchmark, Figures, Sizes
 from latency import LATENCY
 from loads import LOADS
 from machine import describe_machine, describe_moment
-from measuring import ROOT
+from measuring import ROOT, Failed
 from million import MILLION
 from report import write_report
 from requests_needed import REQUESTS
@@ -67,7 +67,10 @@ def _open_results(path: Path, divisor: int) -> dict[str, Any]:
 
 def _measure(benchmark: Benchmark, sizes: Sizes) -> dict[str, Any]:
     moment, began = describe_moment(), time.monotonic()
-    figures = benchmark.run(sizes)
+    try:
+        figures = benchmark.run(sizes)
+    except Failed as failure:
+        raise SystemExit(f"{benchmark.name}: {failure}") from failure
     return {**moment, "seconds": round(time.monotonic() - began), "figures": figures.as_dict()}
 
 
