@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from budget import windows_of
+from budget import BUDGET, windows_of
 from figures import Figure, Figures
 from loads import CONNECTOR, DLT_DEFAULT, FLOOR, IMPORTS, LOADS, REFERENCE
 from million import MILLION
@@ -120,6 +120,13 @@ def test_targets_stand_beside_what_was_measured() -> None:
         ("250 MB", True),
         ("0.75 s (1.75 s - 1.00 s)", False),
     ]
+
+
+def test_budget_is_judged_from_the_second_full_window_on() -> None:
+    """The windows at both ends are cut short, and the first full one is where the pace is found."""
+    windows = [{"answered": count, "refused": refused} for count, refused in ((400, 0), (700, 1), (990, 0), (7, 0))]
+    told = [(verdict.measured, verdict.is_met) for verdict in BUDGET.judge(Figures(facts={"with headers": windows}))]
+    assert told == [("99.0%", True), ("1", False)]
 
 
 def test_page_of_an_earlier_day_can_be_written_again(tmp_path: Path) -> None:

@@ -52,14 +52,16 @@ def flatten(rows: list[dict[str, Any]], items: str | None) -> tuple[pd.DataFrame
     frame = pd.json_normalize(rows)
     for name in frame.columns.intersection(STAMPS):
         frame[name] = pd.to_datetime(frame[name], format="ISO8601", utc=True)
-    frame = frame.drop_duplicates("id", keep="last")
+    # DuckDB would take a column without a value for one of numbers.
+    empty = frame.columns[frame.isna().all()].difference(STAMPS)
+    frame = frame.astype(dict.fromkeys(empty, "string")).drop_duplicates("id", keep="last")
     if items is None:
         return frame, None
     if items not in frame:  # no report of these has a summary
-        return frame, pd.DataFrame({"parent_id": [], "value": [], "position": []})
+        frame[items] = None
     lists = frame[["id", items]].rename(columns={"id": "parent_id", items: "value"}).explode("value").dropna()
     lists["position"] = lists.groupby("parent_id").cumcount()
-    return frame.drop(columns=items), lists
+    return frame.drop(columns=items), lists.astype({"value": "string"})
 
 
 def upsert(
