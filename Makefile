@@ -74,7 +74,8 @@ sandbox: $(READY)
 # All figures of benchmarks/RESULTS.md, in a quarter of an hour; BENCH="--only loads --scale 100" tries a part of it.
 # Peers that `make peers` has not installed are left out.
 bench: $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --editable '.[bench]'
+	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --editable '.[bench]'
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
 # What the benchmarks compare with and what does not fit beside dlt: each in an environment of its own. PyAirbyte needs
