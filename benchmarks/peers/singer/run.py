@@ -17,7 +17,7 @@ def main() -> None:
     """Run both to their end."""
     given = {name: os.environ[f"SOURCES__COGNY__{name.upper()}"] for name in ("base_url", "api_key")}
     Path("tap.json").write_text(json.dumps(given))
-    wanted = {"path": "singer.duckdb", "default_target_schema": "main", "data_flattening_max_level": 1}
+    wanted = {"path": "singer.duckdb", "default_target_schema": "main"}
     Path("target.json").write_text(json.dumps(wanted))
     tap = subprocess.Popen(TAP + (["--state", str(STATE)] if STATE.exists() else []), stdout=subprocess.PIPE)
     target = subprocess.run(TARGET, stdin=tap.stdout, stdout=subprocess.PIPE, check=True)
