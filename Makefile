@@ -12,7 +12,7 @@ READY := $(VENV)/.ready
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-parquet demo-bigquery emulator test coverage test-long test-all check soak sandbox docs clean
+.PHONY: demo demo-parquet demo-bigquery emulator test coverage test-long test-all check soak sandbox docs bench peers profile clean
 
 demo: $(READY)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -70,6 +70,27 @@ soak: $(READY)
 
 sandbox: $(READY)
 	$(BIN)/python -m cogny_source.sandbox --port 8080 --tickets 5000
+
+# All figures of benchmarks/RESULTS.md, in a quarter of an hour; BENCH="--only loads --scale 100" tries a part of it.
+# Peers that `make peers` has not installed are left out.
+bench: $(READY)
+	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --editable '.[bench]'
+	$(BIN)/python benchmarks/run.py $(BENCH)
+
+# What the benchmarks compare with and what does not fit beside dlt: each in an environment of its own. PyAirbyte needs
+# Python 3.12 at most: `make peers PYTHON=python3.12`.
+peers: .venv-peers-singer/.ready .venv-peers-airbyte/.ready
+
+.venv-peers-%/.ready: benchmarks/peers/requirements-%.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv-peers-$*
+	.venv-peers-$*/bin/python -m pip install --quiet --disable-pip-version-check --compile -r $<
+	touch $@
+
+# Where the time of a first load goes.
+profile: $(READY)
+	$(BIN)/python benchmarks/profile_load.py
 
 docs: $(READY)
 	$(BIN)/python -m cogny_source.tables > docs/tables.md

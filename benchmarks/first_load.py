@@ -1,35 +1,30 @@
-"""A first load, and one without news, into each local destination, against a bare download of the same pages.
-
-Wall and CPU time and peak memory of whole processes, in one run: python benchmarks/first_load.py --tickets 100000
-"""
+"""A first load and one without news beside the floor, in seconds: a quick look while one works on the connector."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-import tempfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from measuring import ROOT, download, measure, report, run_sandbox
-
-DESTINATIONS = {
-    "DuckDB": ["cogny_to_duckdb.py"],
-    "Parquet": ["cogny_to_parquet.py", "--bucket-url", "parquet"],
-    "Delta": ["cogny_to_parquet.py", "--bucket-url", "delta", "--table-format", "delta"],
-}
+from figures import Figures
+from loads import FIRST, QUIET
+from local_api import run_sandbox
+from measuring import measure
+from programs import BARE, CONNECTOR, FLOOR
 
 
 def main() -> None:
-    """Run all, print a line each and the ratio."""
+    """Run all and print a line each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tickets", type=int, default=100_000)
     tickets = parser.parse_args().tickets
-    with run_sandbox(tickets) as base_url, tempfile.TemporaryDirectory() as folder:
-        bare = measure(download(base_url), folder, base_url)
-        report("bare download", bare, bare)
-        for name, (script, *arguments) in DESTINATIONS.items():
-            command = [sys.executable, str(ROOT / "pipelines" / script), *arguments, "--quiet"]
-            for what in ("first load", "no change"):
-                report(f"{name}, {what}", measure(command, folder, base_url), bare)
+    figures = Figures()
+    with run_sandbox(tickets) as sandbox, TemporaryDirectory() as place:
+        for program in (BARE, FLOOR, CONNECTOR):
+            folder = Path(place, program.name)
+            folder.mkdir()
+            for what in (FIRST, QUIET) if program.database else (FIRST,):
+                figures.add(program.name, what, tickets, measure(program.command, folder, sandbox.base_url))
 
 
 if __name__ == "__main__":
