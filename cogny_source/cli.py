@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import signal
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import click
@@ -33,6 +30,7 @@ from cogny_source.errors import (
     Stopped,
     VerificationFailed,
 )
+from cogny_source.process import prepare_process
 
 if TYPE_CHECKING:
     import dlt
@@ -207,12 +205,7 @@ def _execute(make_target: Callable[[], Target], options: Options) -> NoReturn:
 def _sync(make_target: Callable[[], Target], options: Options, stop: StopFlag) -> None:
     """Sync into a target."""
     target = make_target()
-    os.environ.setdefault("RUNTIME__DLTHUB_TELEMETRY", "false")
-    # Arrow's own allocator keeps what it was given: 413 MB against 364 at the peak of 100,000 tickets.
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    # Packages that are loaded are of no more use; a long first load would fill the disk with them.
-    os.environ.setdefault("LOAD__DELETE_COMPLETED_JOBS", "true")
-    with _keep_pandas_out():
+    with prepare_process():
         _open_and_run(target, options, stop)
 
 
@@ -240,30 +233,6 @@ def _open_and_run(target: Target, options: Options, stop: StopFlag) -> None:
     world = target.world or pipelines_dir / "sandbox.json"
     with hold_lock(pipelines_dir, PIPELINE_NAME), _explaining(target):
         _run(open_pipeline(make, pipelines_dir, PIPELINE_NAME), options, stop, world, target)
-
-
-@contextmanager
-def _keep_pandas_out() -> Iterator[None]:
-    """Let pyarrow and DuckDB find no pandas: each would import it, 0.3 s, at the first value that it is given.
-
-    Whoever asks them for a data frame afterwards still gets one.
-    """
-    import pyarrow as pa
-
-    if "pandas" in sys.modules:
-        yield
-        return
-    # pyarrow looks once and fails over a module that may not be imported; DuckDB looks each time.
-    sys.modules["pandas"] = ModuleType("pandas")
-    sys.modules["pandas"].__version__ = "0"  # type: ignore[attr-defined]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pa.array([None])
-    sys.modules["pandas"] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules["pandas"]
 
 
 @contextmanager

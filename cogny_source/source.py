@@ -163,8 +163,11 @@ def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str 
                 empty = arrow_schema(tables[name].columns).empty_table()
                 yield from ship(_stamp(empty), tables[name], _make_hints(tables[name], pipeline))
             for chunk in supply(dict(state)):
-                for name, table in chunk.tables.items():
-                    yield from ship(_stamp(table), tables[name], _make_hints(tables[name], pipeline))
+                for name in list(chunk.tables):
+                    # Let go of once it is on disk: the load that follows needs the memory.
+                    table = _stamp(chunk.tables.pop(name))
+                    yield from ship(table, tables[name], _make_hints(tables[name], pipeline))
+                    del table
                 if chunk.state is not None:
                     state.clear()
                     state.update(chunk.state)

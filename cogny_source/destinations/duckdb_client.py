@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from dlt.common.destination import PreparedTableSchema
+from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
 from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb
@@ -65,6 +65,12 @@ class MergingDuckDb(duckdb):
     def destination_type(self) -> str:
         """The type of dlt's own."""
         return DUCKDB
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        capabilities = super()._raw_capabilities()
+        # Side by side, files take as long, and the memory of all of them.
+        capabilities.loader_parallelism_strategy = "sequential"
+        return capabilities
 
     @property
     def client_class(self) -> type[DuckDbClient]:

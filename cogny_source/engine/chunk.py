@@ -25,7 +25,7 @@ class Chunk:
     """Rows to load together.
 
     Attributes:
-        tables: Table name to Arrow table, one row a key; empty where there is nothing to load.
+        tables: Table name to Arrow table, one row a key; empty where there is nothing to load, or all is extracted.
         rows: Rows of the parent table.
         undeclared: Dotted name of each field kept in `extra`, and in how many rows.
         state: The resource's state once the chunk is loaded; None where it stays as it is.
