@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 # What a page costs this machine, however fast the API is: there is no use in more readers than keep it busy.
 PAGE_SECONDS = 0.01
 # A window of fewer rows is not worth the page that it shares with the next.
-WORTHWHILE_ROWS = 10 * PAGE_ROWS
+WORTHWHILE_ROWS = 5 * PAGE_ROWS
 WINDOWS_A_READER = 3
 NARROWEST_SECONDS = 4 * MARGIN_SECONDS
 # The state with these windows of a listing left to read.
@@ -64,7 +64,7 @@ def is_worthwhile(listing: Listing, page: Page, rows: int) -> bool:
     """
     if not page.has_more or page.total_count is None or listing.reading.tally.api_rows is None:
         return False
-    return page.total_count - rows >= 2 * WORTHWHILE_ROWS
+    return page.total_count - rows >= 4 * WORTHWHILE_ROWS
 
 
 @dataclass
@@ -158,8 +158,12 @@ class Crew:
                 done, _ = wait(self._running, return_when=FIRST_COMPLETED)
                 for future in done:
                     reader = self._running.pop(future)
-                    if self._take(future.result(), reader, builder) and self._goes_on:
+                    step = future.result()
+                    page = self._accept(step, reader)
+                    if page is not None and self._goes_on:  # it reads on while its rows are taken in
                         self._running[pool.submit(reader.step)] = reader
+                    if page is not None:
+                        self._take_in(page, step.cut, reader, builder)
                 if self._goes_on:
                     self._employ(pool)
                     if builder.rows >= self._whole.reading.chunk_rows:
@@ -183,25 +187,25 @@ class Crew:
             self._readers.append(reader)
             self._running[pool.submit(reader.step)] = reader
 
-    def _take(self, step: Step, reader: Reader, builder: ChunkBuilder) -> bool:
-        """Take in what a reader brought; returns whether it is to go on."""
+    def _accept(self, step: Step, reader: Reader) -> Page | None:
+        """Look at what a reader brought; returns the page to take in, where the reader is to go on after it."""
         if step.error is not None:
             self._error = self._error or step.error
-            return False
+            return None
         if step.page is None:
             self._readers.remove(reader)
             if not reader.listing.complete:
                 self.unfinished.append(reader.listing.window)
-            return False
-        if not reader.begun and not self._begin(reader, step.page):
-            return False
+            return None
+        return step.page if reader.begun or self._begin(reader, step.page) else None
+
+    def _take_in(self, page: Page, cut: datetime | None, reader: Reader, builder: ChunkBuilder) -> None:
         try:
-            builder.add(reader.listing.window.clip(step.page.rows, step.page.instants(CREATED)))
-            reader.cut = step.cut
+            builder.add(reader.listing.window.clip(page.rows, page.instants(CREATED)))
+            reader.cut = cut
             self._whole.reading.after_page()
         except CognyError as error:
             self._error = self._error or error
-        return True
 
     def _begin(self, reader: Reader, page: Page) -> bool:
         """Look at a window's first page; returns whether the reader is to go on with it."""
