@@ -257,3 +257,14 @@ def test_only_the_newest_of_repeated_keys_keeps_its_list() -> None:
     kept = [f"old {n}" for n in range(2_001) if n != 7]
     assert [item["value"] for item in items] == [*kept, "new", "newer"]
     assert (chunk.rows, chunk.tables["tickets"]["id"].to_pylist()[-1]) == (2_001, "t7")
+
+
+def test_a_chunk_of_long_texts_is_full_early() -> None:
+    """By rows or by bytes, whichever comes first, a chunk is enough; a new one begins empty."""
+    builder = ChunkBuilder(TICKETS)
+    builder.add([{"id": str(number), "description": "x" * 10_000} for number in range(2_000)])
+    assert builder.is_full(15_000)
+    builder.build(None)
+    builder.add([{"id": str(number)} for number in range(2_000)])
+    assert not builder.is_full(15_000)
+    assert builder.is_full(2_000)

@@ -121,7 +121,7 @@ def _read_listing(
                     unfinished += crew.unfinished
                     return [], True
                 heeded = False
-            if builder.rows >= reading.chunk_rows and page.has_more:
+            if builder.is_full(reading.chunk_rows) and page.has_more:
                 listing.prove_order()
                 yield builder.build(_cut_state(listing, later, state_at))
             asked = time.perf_counter()

@@ -16,6 +16,8 @@ from cogny_source.schema import TableSpec
 
 # Rows are held as Python objects for so many only; Arrow takes a fraction of their memory.
 BATCH_ROWS = 2_000
+# About what 15,000 tickets take; of rows with long texts a chunk takes fewer, so that memory stays what it is.
+CHUNK_BYTES = 16 * 2**20
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 UPDATED = "updated_at"
 
@@ -69,6 +71,10 @@ class ChunkBuilder:
         """Rows collected, repeats included."""
         return self._converted_rows + len(self._pending)
 
+    def is_full(self, chunk_rows: int) -> bool:
+        """Whether so much is collected that it should be loaded."""
+        return self.rows >= chunk_rows or self._bytes >= CHUNK_BYTES
+
     def build(self, state: dict[str, Any] | None, *, last: bool = False) -> Chunk:
         """Make a chunk of what was collected, and begin anew."""
         self._convert_pending()
@@ -84,11 +90,14 @@ class ChunkBuilder:
         self._pending: list[Row] = []
         self._batches: list[Converted] = []
         self._converted_rows = 0
+        self._bytes = 0
 
     def _convert_pending(self) -> None:
         if not self._pending:
             return
-        self._batches.append(convert_rows(self._spec, self._pending))
+        batch = convert_rows(self._spec, self._pending)
+        self._batches.append(batch)
+        self._bytes += sum(table.nbytes for table in batch.tables.values())
         self._converted_rows += len(self._pending)
         self._pending = []
 

@@ -166,7 +166,7 @@ class Crew:
                         self._take_in(page, step.cut, reader, builder)
                 if self._goes_on:
                     self._employ(pool)
-                    if builder.rows >= self._whole.reading.chunk_rows:
+                    if builder.is_full(self._whole.reading.chunk_rows):
                         yield builder.build(self._state())
         if self.heeded and (self._error is None or builder.rows):
             yield builder.build(self._state())

@@ -47,7 +47,7 @@ def read_incremental(reading: Reading, state: dict[str, Any], overlap_seconds: f
         for page in listing.pages():
             observer.observe(page)
             builder.add(created.clip(page.rows, page.instants(CREATED)))
-            if builder.rows >= reading.chunk_rows and page.has_more:
+            if builder.is_full(reading.chunk_rows) and page.has_more:
                 listing.prove_order()
                 yield builder.build(_state_at_cut(listing, state, watermark))
     except CognyError:

@@ -52,7 +52,7 @@ class Roll:
         builder = self._make_builder()
         for page in listing.pages():
             builder.add(self._window.clip(page.rows, page.instants(CREATED)))
-            if builder.rows >= self._reading.chunk_rows:
+            if builder.is_full(self._reading.chunk_rows):
                 yield builder.build(None)
         yield builder.build(None)
         self.complete, self.ended_at = listing.complete and not listing.cut_short, listing.latest_time
