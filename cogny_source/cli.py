@@ -59,7 +59,7 @@ class Options:
         start_date: Rows created before it are left out.
         end_date: With it, a window by creation time is loaded and no watermark moves.
         full_refresh: Read everything again.
-        chunk_rows: Rows loaded and committed at once, fewer where they are long.
+        chunk_rows: Rows loaded at once; of long rows fewer.
         workers: The most readers that share a long first load.
         census: When to hold all that the API lists against the destination.
         verify: Compare the destination with the API afterwards.
@@ -94,7 +94,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--start-date", help="Leave out rows created before it, such as 2025-02-03."),
         click.option("--end-date", help="Load only rows created before it; the watermark does not move."),
         click.option("--full-refresh", is_flag=True, help="Read everything again; old rows stay until then."),
-        click.option("--chunk-rows", type=click.IntRange(min=1), help="Rows loaded and committed at once, fewer where they are long."),
+        click.option("--chunk-rows", type=click.IntRange(min=1), help="Rows loaded at once; of long rows fewer."),
         click.option("--workers", type=click.IntRange(min=1), help="Most readers of a long first load. Default: 8."),
         click.option(
             "--census",
