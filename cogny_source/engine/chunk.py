@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.arrow import Converted, Row, arrow_schema, check_keys, convert_rows
+from cogny_source.arrow import Converted, Row, arrow_schema, convert_rows
 from cogny_source.schema import TableSpec
 
 # Rows are held as Python objects for so many only; Arrow takes a fraction of their memory.
@@ -55,14 +55,12 @@ class ChunkBuilder:
         self._reset()
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Add rows in the order they were read, or none of them where one has no key.
+        """Add rows in the order they were read.
 
         Raises:
             ContractError: If a row has no key.
         """
-        added = list(rows)
-        check_keys(self._spec, added)
-        self._pending.extend(added)
+        self._pending.extend(rows)
         if len(self._pending) >= BATCH_ROWS:
             self._convert_pending()
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from cogny_source.api.client import Params
 from cogny_source.api.pages import GROWTH_ROWS, Page, iter_pages, read_page
+from cogny_source.arrow import check_keys
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.shortage import RowCount, hash_key
 from cogny_source.engine.windows import Order, Window
@@ -71,6 +72,7 @@ class Listing:
 
         Raises:
             PaginationError: If the API's cursors lead nowhere.
+            ContractError: If a row has no key.
             BadRequest: If the API refuses the listing, or its cursors keep expiring without progress.
         """
         start = self.window.start
@@ -244,6 +246,8 @@ class _Attempt:
         endpoint = reading.endpoint
         order = Order()
         for page in iter_pages(reading.client, endpoint.path, params, reading.meter, scope=endpoint.scope):
+            # Before it counts: a cut beyond a page that cannot be taken in would lose the rows on it.
+            check_keys(endpoint.table, page.rows)
             before = order.last
             self.pages_read += 1
             vanished = self._count.observe(page)

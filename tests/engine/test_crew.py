@@ -13,12 +13,14 @@ from harness import Api, Destination
 from support import settings_for
 
 from cogny_source import sync
-from cogny_source.api.client import Meter
+from cogny_source.api.client import Meter, Params
+from cogny_source.api.envelope import Answer
+from cogny_source.api.pages import Getter
 from cogny_source.engine import backfill, crew
 from cogny_source.engine.crew import count_readers
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.reading import Reading
-from cogny_source.errors import CognyError, Stopped
+from cogny_source.errors import CognyError, ContractError, Stopped
 from cogny_source.instants import parse_instant
 from cogny_source.sandbox import SandboxServer, World
 
@@ -158,3 +160,39 @@ def test_readers_follow_latency_and_limit(
         client, ENDPOINTS["tickets"], Meter(), lambda: None, 1, workers=workers, requests_per_minute=lambda: limit
     )
     assert count_readers(reading, fetch_seconds) == expected
+
+
+class Spoiled:
+    """The API, while it lists one row without its key.
+
+    Args:
+        client: Reads the answers.
+        key: The row's key.
+    """
+
+    def __init__(self, client: Getter, key: str) -> None:
+        """Begin with the row spoiled."""
+        self._client = client
+        self._key = key
+
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        """Read one answer."""
+        answer = self._client.get(path, params, meter, scope=scope)
+        for row in answer.data:
+            if row["id"] == self._key:
+                del row["id"]
+        return answer
+
+
+@pytest.mark.parametrize("workers", [1, WORKERS])
+@pytest.mark.parametrize("place", [450, 1_200, 3_333, 5_990])
+def test_a_page_that_cannot_be_taken_in_is_read_again(api: Api, workers: int, place: int) -> None:
+    """A row without a key ends the run; once the API has mended it, none of its neighbours is missing."""
+    destination = Destination()
+    client, api.workers = api.client, workers
+    api.client = Spoiled(client, api.server.world.rows("tickets")[place]["id"])  # type: ignore[assignment]
+    with pytest.raises(ContractError, match="no key"):
+        api.sync(destination, chunk_rows=1_000)
+    api.client = client
+    api.sync(destination, chunk_rows=1_000)
+    assert destination.rows == api.truth()
