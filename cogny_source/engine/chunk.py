@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -160,10 +160,13 @@ def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
         chunks: The chunks in the order they were read.
     """
     merged = list(chunks)
+    states = [chunk.state for chunk in merged if chunk.state is not None]
+    state = states[-1] if states else None
+    filled = [chunk for chunk in merged if chunk.tables]
+    if len(filled) < 2:
+        return replace(filled[0] if filled else Chunk(), state=state, last=True)
     newest: dict[str, tuple[datetime, int]] = {}
-    for position, chunk in enumerate(merged):
-        if not chunk.tables:
-            continue
+    for position, chunk in enumerate(filled):
         table = chunk.tables[spec.name]
         for key, updated_at in zip(table["id"].to_pylist(), table[UPDATED].to_pylist(), strict=True):
             version = (updated_at or BEGINNING, position)
@@ -171,16 +174,14 @@ def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
                 newest[key] = version
     parts: dict[str, list[pa.Table]] = {}
     undeclared: Counter[str] = Counter()
-    state: dict[str, Any] | None = None
     versions = spec.versions
-    for position, chunk in enumerate(merged):
+    for position, chunk in enumerate(filled):
         kept = pa.array([key for key, (_, winner) in newest.items() if winner == position], pa.string())
         for name, table in chunk.tables.items():
             if versions is None or name != versions.name:
                 table = table.filter(pc.is_in(table.column(0), value_set=kept))
             parts.setdefault(name, []).append(table)
         undeclared.update(chunk.undeclared)
-        state = chunk.state if chunk.state is not None else state
     tables = {name: pa.concat_tables(tables) for name, tables in parts.items()}
     if versions is not None and versions.name in tables:
         tables |= _select_versions(versions, tables[versions.name])

@@ -47,11 +47,15 @@ def read_resource(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]
         yield from read_window(reading, plan.window)
         return
     state = prepare_state(state, plan)
+    held: Chunk | None = None
     if "backfill" in state:
         for chunk in read_backfill(reading, state):
             state = chunk.state or state
-            yield chunk
-    yield from read_incremental(reading, state, plan.overlap_seconds)
+            if "backfill" in state:
+                yield chunk
+            else:
+                held = chunk
+    yield from read_incremental(reading, state, plan.overlap_seconds, held)
 
 
 def sync_resource(

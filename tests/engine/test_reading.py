@@ -60,6 +60,39 @@ HABITS = {
 }
 
 
+@pytest.mark.parametrize(("changes", "chunks"), [(0, 1), (10, 2)])
+def test_first_load_and_a_short_pass_after_it_are_one_chunk(api: Api, changes: int, chunks: int) -> None:
+    """A longer pass does not keep what the first load read waiting."""
+    api.server.switches.churn_per_page = changes
+    destination = Destination()
+    api.sync(destination, chunk_rows=20_000)
+    assert destination.chunks == chunks
+    assert destination.rows.keys() == api.truth().keys()
+    quiet(api)
+    api.sync(destination)
+    assert destination.rows == api.truth()
+
+
+@pytest.mark.parametrize("changes", [0, 10])
+def test_first_load_is_kept_where_the_pass_after_it_ends(api: Api, changes: int) -> None:
+    """The next run begins at its watermark."""
+    api.server.switches.churn_per_page = changes
+    destination, pages = Destination(), []
+
+    def strike() -> None:
+        pages.append(None)
+        if len(pages) > 2000 / 100:
+            raise Stopped(15)
+
+    with pytest.raises(Stopped):
+        list(api.read(destination, chunk_rows=20_000, after_page=strike))
+    assert destination.rows.keys() == api.truth().keys()
+    assert "backfill" not in destination.state
+    quiet(api)
+    assert api.sync(destination).requests <= 5
+    assert destination.rows == api.truth()
+
+
 @pytest.mark.parametrize("habit", HABITS, ids=lambda habit: habit.replace(" ", "-"))
 def test_moving_rows_are_exact_after_a_quiet_sync(shared: Api, habit: str) -> None:
     """Rows that change, appear and vanish during the listings are all there once the writer has stopped."""
