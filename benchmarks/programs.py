@@ -75,7 +75,7 @@ DLT_PARQUET = Program(
     "dlt rest_api, Parquet", _peer("dlt_rest_api.py", "--parquet"), "peer.duckdb", "peer_data.tickets"
 )
 DLT_DEFAULT = Program(
-    "dlt rest_api, as it comes", _peer("dlt_rest_api.py"), "peer.duckdb", "peer_data.tickets", largest=30_000
+    "dlt rest_api, as it comes", _peer("dlt_rest_api.py"), "peer.duckdb", "peer_data.tickets"
 )
 SINGER = Program(
     "Singer, target-duckdb", _peer("singer/run.py", venv=".venv-peers-singer"), "singer.duckdb", "main.tickets"
