@@ -23,14 +23,12 @@ class Program:
         command: How it is started, in a folder of its own.
         database: The DuckDB file that it fills there; none for one that keeps nothing.
         tickets: The table of the tickets.
-        largest: The most tickets it is given, lest one program take most of the suite's time; None for no limit.
     """
 
     name: str
     command: tuple[str, ...]
     database: str | None = None
     tickets: str = "tickets"
-    largest: int | None = None
 
     @property
     def is_installed(self) -> bool:
@@ -74,9 +72,7 @@ PANDAS = Program("pandas script", _peer("pandas_script.py"), "pandas.duckdb")
 DLT_PARQUET = Program(
     "dlt rest_api, Parquet", _peer("dlt_rest_api.py", "--parquet"), "peer.duckdb", "peer_data.tickets"
 )
-DLT_DEFAULT = Program(
-    "dlt rest_api, as it comes", _peer("dlt_rest_api.py"), "peer.duckdb", "peer_data.tickets"
-)
+DLT_DEFAULT = Program("dlt rest_api, as it comes", _peer("dlt_rest_api.py"), "peer.duckdb", "peer_data.tickets")
 SINGER = Program(
     "Singer, target-duckdb", _peer("singer/run.py", venv=".venv-peers-singer"), "singer.duckdb", "main.tickets"
 )
