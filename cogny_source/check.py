@@ -2,46 +2,112 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-import dlt
-
-from cogny_source.api.client import Meter
+from cogny_source.api.client import Client, Meter
 from cogny_source.api.pages import read_page
-from cogny_source.engine.destination import Destination
+from cogny_source.destinations.target import Target
 from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.settings import Settings
+from cogny_source.errors import AuthError, CognyError, NetworkError
+from cogny_source.settings import DEVELOPMENT_PREFIX, Settings
 from cogny_source.source import make_client, select_resources
 
+# A person waits for the answer.
+PATIENCE_SECONDS = 20.0
+CLOCK_TOLERANCE_SECONDS = 5.0
 
-def check(
-    pipeline: dlt.Pipeline,
-    settings: Settings,
-    resources: Sequence[str],
-    probe: Callable[[], Iterator[str]] | None = None,
-) -> Iterator[str]:
-    """Try what a sync needs.
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried.
+
+    Attributes:
+        ok: Whether it works.
+        text: What it is, and what was found; never the key.
+    """
+
+    ok: bool
+    text: str
+
+
+def check_all(
+    settings: Settings, resources: Sequence[str], target: Target, clock: Callable[[], float] = time.time
+) -> Iterator[Finding]:
+    """Try what a sync needs; what fails does not keep the rest from being tried.
 
     Args:
-        pipeline: The pipeline, with its destination.
         settings: The settings.
         resources: The resources to sync; all where empty.
-        probe: Tries what the destination must do; where there is none, it is opened.
+        target: The destination.
+        clock: Epoch seconds of this machine.
 
     Yields:
-        A line for each thing that works.
+        A finding for each thing.
 
     Raises:
-        CognyError: If one does not.
+        ConfigError: If a resource is unknown.
     """
-    client = make_client(settings)
-    for name in select_resources(resources):
+    names = select_resources(resources)
+    kind = "development" if settings.api_key.startswith(DEVELOPMENT_PREFIX) else "live"
+    yield Finding(True, f"settings: {settings.base_url} with a {kind} key, sent as {settings.auth_header}")
+    client = make_client(_with_less_patience(settings))
+    try:
+        yield from _check_api(client, names, clock)
+        yield Finding(True, _describe_pace(client))
+    finally:
+        client.close()
+    yield from _check_destination(target)
+
+
+def _with_less_patience(settings: Settings) -> Settings:
+    outage, wait = (min(bound, PATIENCE_SECONDS) for bound in (settings.max_outage_seconds, settings.max_wait_seconds))
+    return replace(settings, max_outage_seconds=outage, max_wait_seconds=wait)
+
+
+def _check_api(client: Client, names: Sequence[str], clock: Callable[[], float]) -> Iterator[Finding]:
+    server_time: datetime | None = None
+    for name in names:
         endpoint = ENDPOINTS[name]
-        answer = client.get(endpoint.path, {"limit": 1}, Meter(), scope=endpoint.scope)
-        count = read_page(answer, endpoint.path).list_rows
-        yield f"API, {name}: can be read{'' if count is None else f', {count:,} rows'}"
-    if probe is not None:
-        yield from probe()
-        return
-    with Destination(pipeline, settings.destination_wait_seconds).hold():
-        yield f"{pipeline.destination.destination_name}, {pipeline.dataset_name}: can be opened"
+        try:
+            answer = client.get(endpoint.path, {"limit": 1}, Meter(), scope=endpoint.scope)
+            page = read_page(answer, endpoint.path)
+        except CognyError as error:
+            yield Finding(False, f"API, {name}: {error}")
+            if isinstance(error, AuthError | NetworkError):
+                return  # the others would say the same
+            continue
+        count = page.list_rows
+        yield Finding(True, f"API, {name}: can be read{'' if count is None else f', {count:,} rows'}")
+        if server_time is None and page.server_time is not None:
+            server_time = page.server_time
+            yield Finding(True, _describe_clock(server_time.timestamp() - clock()))
+
+
+def _describe_clock(ahead_seconds: float) -> str:
+    """What the API's clock says beside this machine's; no failure, as watermarks are the API's own time."""
+    if abs(ahead_seconds) <= CLOCK_TOLERANCE_SECONDS:
+        return "clock: agrees with the API's"
+    which = "behind" if ahead_seconds > 0 else "ahead of"
+    return f"clock: this machine is {abs(ahead_seconds):,.0f} s {which} the API; a sync goes by the API's"
+
+
+def _describe_pace(client: Client) -> str:
+    limiter = client.limiter
+    pace = limiter.requests_per_minute
+    if limiter.remaining is not None:
+        return f"rate limit: headers tell {limiter.remaining} requests left of {pace:.0f}"
+    if pace is None:
+        return "rate limit: none, by the key; no header tells of one"
+    return f"rate limit: no header tells; at most {pace:.0f} requests a minute are sent"
+
+
+def _check_destination(target: Target) -> Iterator[Finding]:
+    try:
+        for line in target.probe():
+            yield Finding(True, line)
+    except CognyError as error:
+        told = target.explain(error) if target.explain else None
+        yield Finding(False, f"destination: {told or error}")

@@ -1,75 +1,27 @@
-"""What a person sees of a sync: progress while it runs, a summary when it is done."""
+"""What a person sees of a sync that is done: a summary, and what a verification found."""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import Progress as Bars
-from rich.progress import SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from cogny_source.engine.census import describe_difference
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.record import ResourceRun, SyncResult
 from cogny_source.schema import RESOURCE_TABLES, TableSpec
+from cogny_source.status import ResourceStatus, describe_age
 
-logger = logging.getLogger(__name__)
-
-LINE_EVERY_SECONDS = 10.0
 SHOWN_DIFFERENCES = 50
+NAME_WIDTH = 12
 OPEN_TICKETS = """
     SELECT priority, count(*) AS tickets, round(avg(estimated_impact__increase_percentage), 1) AS increase
     FROM tickets WHERE status = 'open' AND deleted_at IS NULL GROUP BY priority
     ORDER BY CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END
 """
-
-
-def describe_run(run: ResourceRun, requests_left: int | None) -> str:
-    """One line on how far a resource is."""
-    meter = run.meter
-    # Beyond the count it is read once more, for a census or a proof.
-    total = f" of {meter.total_count:,}" if meter.total_count and meter.rows <= meter.total_count else ""
-    left = "" if requests_left is None else f", {requests_left} requests left in the window"
-    waited = f", waited {meter.waited_seconds:.0f} s"
-    return f"{run.resource}: {meter.rows:,} rows{total}, {meter.pages} pages{left}{waited}"
-
-
-@contextmanager
-def show_progress(console: Console) -> Iterator[Callable[[ResourceRun, int | None], None]]:
-    """A callback for `sync` that shows a live line a resource on a terminal, and a log line now and then elsewhere."""
-    if not console.is_terminal:
-        yield _LogLines(time.monotonic)
-        return
-    columns = (SpinnerColumn(finished_text="✓"), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Bars(*columns, console=console) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def update(run: ResourceRun, requests_left: int | None) -> None:
-            if run.resource not in tasks:
-                tasks[run.resource] = bars.add_task("", total=None)
-            bars.update(tasks[run.resource], description=describe_run(run, requests_left))
-
-        yield update
-        for task in tasks.values():
-            bars.update(task, total=1, completed=1)
-
-
-class _LogLines:
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._last = clock()
-
-    def __call__(self, run: ResourceRun, requests_left: int | None) -> None:
-        if self._clock() - self._last >= LINE_EVERY_SECONDS:
-            self._last = self._clock()
-            logger.info("%s", describe_run(run, requests_left))
 
 
 def print_summary(console: Console, result: SyncResult, destination: Destination) -> None:
@@ -155,3 +107,39 @@ def print_open_tickets(console: Console, destination: Destination) -> None:
     for priority, tickets, increase in destination.ask(OPEN_TICKETS):
         table.add_row(str(priority or "-"), f"{tickets:,}", "-" if increase is None else str(increase))
     console.print(table)
+
+
+def print_status(
+    console: Console, told: list[ResourceStatus], now: datetime, max_age: float | None, *, running: bool
+) -> None:
+    """A few lines a resource on how it stands, the last of them on what is wrong."""
+    lines = ["A run works on it now."] if running else []
+    for resource in told:
+        facts = [_describe_rows(resource), _describe_watermark(resource, now), _describe_runs(resource)]
+        complaint = resource.complaint(now, max_age)
+        facts += [] if complaint is None else [f"NOT WELL: {complaint}"]
+        lines += [f"{resource.resource:<{NAME_WIDTH}}{facts[0]}", *(" " * NAME_WIDTH + fact for fact in facts[1:])]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _describe_rows(resource: ResourceStatus) -> str:
+    unexplained = resource.last_run and resource.last_run.unexplained_rows
+    told = f", {describe_difference(unexplained)}" if unexplained else ""
+    return f"{resource.rows:,} rows, {resource.deleted_rows:,} more marked deleted{told}"
+
+
+def _describe_watermark(resource: ResourceStatus, now: datetime) -> str:
+    left, age = resource.backfill_windows, resource.age_seconds(now)
+    told = [f"first load: not complete, windows left: {left:,}"] if left else []
+    if age is not None:
+        told.append(f"up to date as of {_show_instant(resource.updated_after)}, {describe_age(age)} ago")
+    return ", ".join(told) or "nothing complete yet"
+
+
+def _describe_runs(resource: ResourceStatus) -> str:
+    last, error = resource.last_run, resource.last_error
+    told = "no run yet" if last is None else f"last run: {last.mode}, {last.status}, {_show_instant(last.started_at)}"
+    if error is None or error == last:
+        return told
+    return f"{told}; last error: {_show_instant(error.started_at)}, {error.status}: {error.error}"

@@ -25,6 +25,16 @@ class EmbeddedSandbox:
     api_key: str
 
 
+def require_sandbox() -> None:
+    """Refuse to go on without what the sandbox needs.
+
+    Raises:
+        ConfigError: If its extra is not installed.
+    """
+    if find_spec("uvicorn") is None:
+        raise ConfigError("the sandbox needs its extra: pip install 'cogny-source[sandbox]'")
+
+
 @contextmanager
 def run_sandbox(world: Path) -> Iterator[EmbeddedSandbox]:
     """Start the sandbox, and end it with the block.
@@ -35,8 +45,7 @@ def run_sandbox(world: Path) -> Iterator[EmbeddedSandbox]:
     Raises:
         ConfigError: If the sandbox's own requirements are not installed, or it does not start.
     """
-    if find_spec("uvicorn") is None:
-        raise ConfigError("the sandbox needs its extra: pip install 'cogny-source[sandbox]'")
+    require_sandbox()
     world.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "cogny_source.sandbox", "--tickets", str(SANDBOX_TICKETS)]
     command += ["--world", str(world), "--exit-with-parent"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf, isinf
@@ -136,6 +138,36 @@ def resolve_settings(**explicit: Any) -> Settings:
     return Settings(**values)
 
 
+def resolve_alert_webhook() -> str | None:
+    """Where a failure is told, from `sources.cogny.alert_webhook`; None where it is told nowhere.
+
+    Raises:
+        ConfigError: If it is no URL that is safe to call.
+    """
+    with _without_traces():
+        url = _look_up("alert_webhook", str)
+    if not url:
+        return None
+    try:
+        safe = _is_unread(url)
+    except ValueError:
+        safe = False
+    if not safe:
+        raise ConfigError("alert_webhook must be a URL that begins with https:// (http:// only for this machine)")
+    return str(url)
+
+
+@contextmanager
+def _without_traces() -> Iterator[None]:
+    """Keep dlt from writing what it finds, the key too, into the trace in its working directory."""
+    traces = get_resolved_traces()
+    traces.logging_enabled = False
+    try:
+        yield
+    finally:
+        traces.logging_enabled = True
+
+
 def _read_configuration() -> dict[str, Any]:
     """What dlt finds under `sources.cogny` itself.
 
@@ -143,15 +175,10 @@ def _read_configuration() -> dict[str, Any]:
     """
     defaults = CognyConfiguration()
     values: dict[str, Any] = {}
-    # dlt would write what it finds here, the key too, into the trace in its working directory.
-    traces = get_resolved_traces()
-    traces.logging_enabled = False
-    try:
+    with _without_traces():
         for name, hint in CognyConfiguration.get_resolvable_fields().items():
             found = _look_up(name, extract_inner_type(hint))
             values[name] = getattr(defaults, name) if found is None else found
-    finally:
-        traces.logging_enabled = True
     return values
 
 
@@ -194,9 +221,17 @@ def _check_base_url(base_url: str) -> None:
         raise ConfigError(PLAIN_URL) from None
     if port_is_wrong or parts.username or parts.password or parts.query or parts.fragment or not parts.hostname:
         raise ConfigError(PLAIN_URL)
-    if parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname)):
-        return
-    raise ConfigError("base_url must begin with https:// (http:// only for this machine): the key would travel unread")
+    if not _is_unread(base_url):
+        raise ConfigError(
+            "base_url must begin with https:// (http:// only for this machine): the key would travel unread"
+        )
+
+
+def _is_unread(url: str) -> bool:
+    """Whether nobody can read what is sent to a URL on its way."""
+    parts = urlsplit(url)
+    host = parts.hostname
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(str(host))))
 
 
 def _is_loopback(hostname: str) -> bool:

@@ -23,7 +23,7 @@ from click.testing import CliRunner
 from places import BUCKET, FolderPlace
 from support import KEY, NAME, ROOT, Begin, Script, make_pipeline, wait_until
 
-from cogny_source.cli import sync_to_duckdb
+from cogny_source.cli import main
 from cogny_source.sandbox import SandboxServer, World
 
 # dlt asks once a second whether a job is done.
@@ -82,26 +82,34 @@ def loggers() -> Iterator[dict[str, logging.Logger]]:
 
 
 @pytest.fixture
-def sync_here(
+def cogny(
     tmp_path: Path,
     environment: dict[str, str],
     sandbox: SandboxServer,
     monkeypatch: pytest.MonkeyPatch,
     loggers: dict[str, logging.Logger],
 ) -> Iterator[Script]:
-    """Run what the script runs, as `script` does, but in this process: a new one takes two seconds to import dlt."""
+    """Run the command `cogny` in this process, in an empty folder: a new one takes two seconds to import dlt."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments: str, expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str, expect: int = 0, typed: str | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url, **variables}
         given = {name: value for name, value in settings.items() if value}
         with patch.dict(os.environ, {**environment, **given}, clear=True):
-            done = CliRunner().invoke(sync_to_duckdb, arguments, catch_exceptions=False)
+            done = CliRunner().invoke(main, arguments, input=typed, catch_exceptions=False)
         assert done.exit_code == expect, done.output
         return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
     yield run
     dlt.pipeline(NAME, pipelines_dir=str(tmp_path / "pipelines")).deactivate()
+
+
+@pytest.fixture
+def sync_here(cogny: Script) -> Script:
+    """Run in this process what `script` runs."""
+    return partial(cogny, "sync", "duckdb")
 
 
 @pytest.fixture

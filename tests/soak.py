@@ -21,7 +21,7 @@ from unittest.mock import patch
 from soak_deaths import CHILD_SECONDS, POINTS, dying, in_child, is_killed
 from soak_proof import Proof
 from soak_world import BORN, LIVE_KEY, Clock, Versions, Writer, draw_habits
-from support import NAME, ROOT, make_pipeline
+from support import NAME, ROOT, each_page, make_pipeline
 
 from cogny_source import sync
 from cogny_source.engine.record import ResourceRun, SyncResult
@@ -138,7 +138,7 @@ class Scenario:
 
         with self._weather() as weather:
             try:
-                self._run(machine, stop=stop, progress=count, **arguments)
+                self._run(machine, stop=stop, progress=each_page(count), **arguments)
             except Stopped:
                 self._interrupted = True
         return f"stop after {pages} pages on {machine} {weather} {arguments}"

@@ -10,6 +10,8 @@ from typing import Any
 
 import dlt
 
+from cogny_source.engine.progress import Progress, Silence
+from cogny_source.engine.record import ResourceRun
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
 
@@ -30,6 +32,16 @@ def make_pipeline(folder: Path, machine: str = "pipelines") -> dlt.Pipeline:
         destination=dlt.destinations.duckdb(str(folder / "cogny.duckdb")),
         dataset_name="cogny_data",
     )
+
+
+class _EachPage(Silence):
+    def __init__(self, call: Callable[[ResourceRun, int | None], None]) -> None:
+        self.read = call  # type: ignore[method-assign]
+
+
+def each_page(call: Callable[[ResourceRun, int | None], None]) -> Progress:
+    """What watches a sync by being called after each page."""
+    return _EachPage(call)
 
 
 def settings_for(server: SandboxServer, **values: Any) -> Settings:

@@ -134,23 +134,26 @@ def test_files_may_travel_through_a_bucket(sandbox: SandboxServer, bigquery: Dat
 def test_check_proves_access_or_names_what_is_missing(bigquery: Dataset, command: Begin) -> None:
     """`--check` tells a line for each thing that works, leaves no table behind, and ends with 2 at a revoked key."""
     told, logged = command("--check").communicate(timeout=PATIENCE_SECONDS)
-    assert (told.splitlines(), logged) == (
+    lines = [line for line in told.splitlines() if ": can be read" in line or "dataset " in line]
+    place, works = f"dataset {bigquery.name}", "a table can be created, loaded, changed, queried (1 row) and deleted"
+    assert (lines, logged) == (
         [
-            "API, tickets: can be read, 60 rows",
-            "API, reports: can be read, 8 rows",
-            "API, warehouses: can be read, 2 rows",
-            f"dataset {bigquery.name}: created in US",
-            f"dataset {bigquery.name}: a table can be created, loaded, changed, queried (1 row) and deleted",
-            f"dataset {bigquery.name}_staging: created in US",
-            f"dataset {bigquery.name}_staging: a table can be created, loaded, changed, queried (1 row) and deleted",
+            "ok    API, tickets: can be read, 60 rows",
+            "ok    API, reports: can be read, 8 rows",
+            "ok    API, warehouses: can be read, 2 rows",
+            f"ok    {place}: created in US",
+            f"ok    {place}: {works}",
+            f"ok    {place}_staging: created in US",
+            f"ok    {place}_staging: {works}",
         ],
         "",
     )
     with bigquery.emulator.client(bigquery.name) as client:
         assert list(client.list_tables(bigquery.name)) == []
     revoked = command("--check", SOURCES__COGNY__API_KEY="sk_test_other")
-    _, logged = revoked.communicate(timeout=PATIENCE_SECONDS)
-    assert "status 401" in logged
+    told, _ = revoked.communicate(timeout=PATIENCE_SECONDS)
+    assert "FAIL  API, tickets: " in told
+    assert "status 401" in told
     assert revoked.returncode == 2
 
 

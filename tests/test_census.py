@@ -8,7 +8,7 @@ from typing import Any
 
 import dlt
 import pytest
-from support import Script, make_pipeline, settings_for
+from support import Script, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
@@ -185,7 +185,7 @@ def test_failed_census_marks_nothing(sandbox: SandboxServer, pipeline: dlt.Pipel
             sandbox.switches.missing_cursor = True
 
     with pytest.raises(CognyError, match="has_more"):
-        sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], progress=fail_soon)
+        sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], progress=each_page(fail_soon))
     assert deleted(ask, "tickets") == set()
     sandbox.switches.missing_cursor = False
     sync(make_pipeline(tmp_path), settings_for(sandbox))

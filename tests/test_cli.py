@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import os
 import pty
 import subprocess
@@ -13,13 +11,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 from support import KEY, ROOT, Script
 
 from cogny_source.cli import exit_code, main, sync_to_duckdb
-from cogny_source.display import describe_run, show_progress
 from cogny_source.embedded import run_sandbox
-from cogny_source.engine.record import ResourceRun
 from cogny_source.errors import (
     AlreadyRunning,
     AuthError,
@@ -31,18 +26,7 @@ from cogny_source.errors import (
     ServerError,
     Stopped,
 )
-from cogny_source.instants import parse_instant
 from cogny_source.sandbox import SandboxServer
-
-STARTED = parse_instant("2026-01-15T12:00:00Z")
-
-
-def a_run() -> ResourceRun:
-    """A resource in the middle of its reading."""
-    assert STARTED is not None
-    run = ResourceRun("tickets", "backfill", STARTED)
-    run.meter.rows, run.meter.pages, run.meter.total_count, run.meter.waited_seconds = 1200, 12, 45000, 3.4
-    return run
 
 
 @pytest.mark.parametrize(
@@ -62,33 +46,6 @@ def a_run() -> ResourceRun:
 def test_exit_codes_tell_what_to_do(error: CognyError, code: int) -> None:
     """Each kind of failure has its exit code."""
     assert exit_code(error) == code
-
-
-def test_progress_line_tells_rows_pages_limit_and_waits() -> None:
-    """One line says how far a resource is, what is left of the limit, and how long was waited."""
-    run = a_run()
-    assert describe_run(run, 88) == (
-        "tickets: 1,200 rows of 45,000, 12 pages, 88 requests left in the window, waited 3 s"
-    )
-    run.meter.total_count = None
-    assert describe_run(run, None) == "tickets: 1,200 rows, 12 pages, waited 3 s"
-
-
-def test_terminal_shows_a_line_a_resource() -> None:
-    """On a terminal the line is live."""
-    screen = io.StringIO()
-    console = Console(file=screen, force_terminal=True, width=160)
-    with show_progress(console) as progress:
-        progress(a_run(), 88)
-        progress(a_run(), 87)
-    assert "tickets: 1,200 rows of 45,000, 12 pages, 87 requests left" in screen.getvalue()
-
-
-def test_log_shows_no_line_within_ten_seconds(caplog: pytest.LogCaptureFixture) -> None:
-    """Elsewhere a log line comes every ten seconds, not at each page."""
-    with caplog.at_level(logging.INFO), show_progress(Console(file=io.StringIO())) as progress:
-        progress(a_run(), None)
-    assert caplog.messages == []
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ def test_missing_credentials_are_named(
     for arguments in (["--check"], ["--quiet"]):
         done = CliRunner().invoke(main, ["sync", "parquet", "--bucket-url", url, *arguments])
         assert done.exit_code == 2
-        assert f"Error: no credentials for {url}: {advice}" in done.stderr
+        told = done.stdout if arguments == ["--check"] else done.stderr
+        assert f": no credentials for {url}: {advice}" in told
 
 
 def test_sandbox_makes_the_folder_that_it_needs(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -116,14 +117,15 @@ def test_check_tries_the_folder(
     """`--check` writes into the folder, leaves nothing there, and says so."""
     for place in (FolderPlace(tmp_path, "parquet", bucket), FolderPlace(tmp_path, "parquet")):
         code, told = run(place, sandbox, environment, "--check")
-        assert (code, told) == (0, f"{place.url}: files can be written, replaced, listed, read and deleted")
+        assert (code, told) == (0, f"ok    {place.url}: files can be written, replaced, listed, read and deleted")
     assert not list((tmp_path / "tables").glob(".cogny_scratch"))
     assert not (tmp_path / "tables" / "tickets").exists()
 
 
 def test_store_that_is_away_is_named(sandbox: SandboxServer, tmp_path: Path, environment: dict[str, str]) -> None:
-    """A store that nobody answers for ends with 1, as that may pass."""
+    """A store that nobody answers for fails the check, and a sync with 1, as that may pass."""
     place = FolderPlace(tmp_path, "parquet", "http://127.0.0.1:9")
-    code, told = run(place, sandbox, environment, "--check")
-    assert code == 1
-    assert "cannot be reached" in told
+    for arguments, expected in ((["--check"], 2), ([], 1)):
+        code, told = run(place, sandbox, environment, *arguments)
+        assert code == expected
+        assert "cannot be reached" in told

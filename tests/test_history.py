@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import dlt
-from support import Script, make_pipeline, settings_for
+from support import Script, each_page, make_pipeline, settings_for
 from truth import IMPACT, Ask, instant
 
 from cogny_source import cogny_source, sync
@@ -76,7 +76,7 @@ def test_versions_within_one_run_are_all_kept(
             for row in rows[:5]:
                 sandbox.world.patch("tickets", row["id"], notes="second")
 
-    sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], progress=change)
+    sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], progress=each_page(change))
     for row in rows[:5]:
         versions = ask(f"SELECT updated_at FROM tickets_history WHERE id = '{row['id']}' ORDER BY 1")
         assert len(versions) == 3

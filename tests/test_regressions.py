@@ -10,7 +10,7 @@ from typing import Any
 
 import dlt
 import pytest
-from support import make_pipeline, settings_for
+from support import each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact, instant
 
 from cogny_source import sync
@@ -42,7 +42,7 @@ def stop_after(pages: int) -> dict[str, Any]:
         if run.resource == "tickets" and run.meter.pages == pages:
             stop.set(15)
 
-    return {"stop": stop, "progress": count, "resources": ["tickets"]}
+    return {"stop": stop, "progress": each_page(count), "resources": ["tickets"]}
 
 
 def test_tied_rows_at_the_head_of_a_newest_first_list_prove_no_order(
@@ -97,7 +97,7 @@ def test_row_that_vanishes_from_an_unsorted_list_hides_no_change(
             large.world.delete("tickets", first["id"])
 
     pass_hours(large, 3)
-    sync(make_pipeline(tmp_path), settings_for(large), progress=delete_after_the_first, census="never")
+    sync(make_pipeline(tmp_path), settings_for(large), progress=each_page(delete_after_the_first), census="never")
     pass_hours(large, 4)
     sync(make_pipeline(tmp_path), settings_for(large), census="never")
     large_rows = {row["id"]: row["notes"] for row in large.world.rows("tickets")}
@@ -139,6 +139,12 @@ def test_first_row_that_changes_before_the_proof_proves_no_order(
             stop.set(15)
 
     with pytest.raises(Stopped):
-        sync(make_pipeline(tmp_path), settings_for(large), resources=["tickets"], stop=stop, progress=change_then_stop)
+        sync(
+            make_pipeline(tmp_path),
+            settings_for(large),
+            resources=["tickets"],
+            stop=stop,
+            progress=each_page(change_then_stop),
+        )
     sync(make_pipeline(tmp_path), settings_for(large), census="never")
     assert_exact(ask, large.world)

@@ -9,7 +9,7 @@ from typing import Any
 
 import dlt
 import pytest
-from support import make_pipeline, settings_for
+from support import each_page, make_pipeline, settings_for
 from truth import assert_exact
 
 from cogny_source import cogny_source, sync
@@ -78,7 +78,7 @@ def test_chunks_are_committed_one_by_one(
         sandbox.world.put("tickets", {**row, "id": f"tkt_{number:06}"})
     settings = settings_for(sandbox, chunk_rows=500)
     with pytest.raises(Stopped):
-        sync(pipeline, settings, progress=stop_after_12_pages, stop=stop)
+        sync(pipeline, settings, progress=each_page(stop_after_12_pages), stop=stop)
     [(loaded,)] = ask("SELECT count(*) FROM tickets")
     assert loaded == 1200
     assert ask("SELECT status FROM sync_runs WHERE resource = 'tickets'") == [("stopped",)]
@@ -96,7 +96,9 @@ def test_second_run_is_turned_away(sandbox: SandboxServer, pipeline: dlt.Pipelin
         go_on.wait(30)
 
     first = threading.Thread(
-        target=sync, args=(pipeline, settings_for(sandbox)), kwargs={"progress": wait, "resources": ["tickets"]}
+        target=sync,
+        args=(pipeline, settings_for(sandbox)),
+        kwargs={"progress": each_page(wait), "resources": ["tickets"]},
     )
     first.start()
     try:

@@ -64,6 +64,36 @@ def test_signal_stops_after_the_page(
     assert_exact(database, sandbox.world)
 
 
+def test_signal_that_comes_twice_at_once_is_one(
+    sandbox: SandboxServer, database: Ask, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """`timeout` sends it to the process, and to its group."""
+    sandbox.switches.latency_seconds = 0.3
+    process = start(sandbox, tmp_path, environment)
+    wait_for_requests(sandbox, 2, process)
+    process.terminate()
+    time.sleep(0.1)
+    process.terminate()
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 143, errors
+    assert "stopped by signal 15" in errors
+    assert database("SELECT count(*) >= 100 FROM tickets") == [(True,)]
+
+
+def test_later_signal_ends_at_once(sandbox: SandboxServer, tmp_path: Path, environment: dict[str, str]) -> None:
+    """Whoever does not want to wait for the page in hand sends it again."""
+    process = start(sandbox, tmp_path, environment)
+    sandbox.switches.latency_seconds = 0.3
+    wait_for_requests(sandbox, 1, process)
+    sandbox.switches.latency_seconds = 30.0
+    time.sleep(0.5)
+    process.terminate()
+    time.sleep(1.5)
+    process.terminate()
+    process.communicate(timeout=10)
+    assert process.returncode == -signal.SIGTERM
+
+
 def test_killed_runs_lose_nothing(
     sandbox: SandboxServer, sync_here: Script, database: Ask, tmp_path: Path, environment: dict[str, str]
 ) -> None:

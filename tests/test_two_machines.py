@@ -7,11 +7,12 @@ import sys
 from pathlib import Path
 
 import dlt
-from support import KEY, ROOT, make_pipeline, settings_for
+from support import KEY, ROOT, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import sync
 from cogny_source.engine.plan import Plan
+from cogny_source.engine.progress import Silence
 from cogny_source.engine.record import ResourceRun
 from cogny_source.engine.runner import _Run
 from cogny_source.engine.stop import StopFlag
@@ -24,7 +25,7 @@ def begin(pipeline: dlt.Pipeline, settings: Settings) -> _Run:
     """A run that has read its first chunks and loaded nothing yet."""
     names = ["tickets", "reports", "warehouses"]
     plan = Plan(overlap_seconds=settings.overlap_seconds)
-    run = _Run(pipeline, make_client(settings), settings, plan, names, None, StopFlag(), StopFlag())
+    run = _Run(pipeline, make_client(settings), settings, plan, names, Silence(), StopFlag(), StopFlag())
     run.ledger.open()
     for name in names:
         run._open(name)
@@ -71,7 +72,7 @@ def test_older_rows_loaded_amid_another_run_are_read_again(
         if run.resource == "tickets" and run.meter.pages == 3:
             slow._load()
 
-    sync(make_pipeline(tmp_path, "quick"), settings, progress=load_between_chunks)
+    sync(make_pipeline(tmp_path, "quick"), settings, progress=each_page(load_between_chunks))
     assert ask("SELECT count(*) FROM warehouses WHERE status = 'older'") == [(1,)]
     sync(make_pipeline(tmp_path, "third"), settings)
     assert_exact(ask, sandbox.world)
@@ -90,7 +91,7 @@ def test_two_first_loads_at_once(sandbox: SandboxServer, pipeline: dlt.Pipeline,
             done = True
             slow._load()
 
-    sync(make_pipeline(tmp_path, "quick"), settings, progress=load_between_chunks)
+    sync(make_pipeline(tmp_path, "quick"), settings, progress=each_page(load_between_chunks))
     sync(make_pipeline(tmp_path, "quick"), settings)
     assert_exact(ask, sandbox.world)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import dlt
 import pytest
-from support import Script, make_pipeline, settings_for
+from support import Script, each_page, make_pipeline, settings_for
 from truth import Ask
 
 from cogny_source import sync
@@ -99,7 +99,7 @@ def test_fresh_changes_are_no_faults(sandbox: SandboxServer, pipeline: dlt.Pipel
         sandbox.world.delete("tickets", rows[441]["id"])
 
     progress = change_after_sync(sandbox, change)
-    result = sync(make_pipeline(tmp_path), settings_for(sandbox), verify=True, progress=progress)
+    result = sync(make_pipeline(tmp_path), settings_for(sandbox), verify=True, progress=each_page(progress))
     found = differences(result)
     assert {row.key for row in found} >= {rows[440]["id"], rows[441]["id"]}
     assert len({row.key for row in found}) == 4
@@ -116,7 +116,7 @@ def test_a_fault_beside_a_fresh_change_is_a_fault(
     progress = change_after_sync(
         sandbox, lambda: sandbox.world.patch("tickets", rows[440]["id"], title="fresh") and None
     )
-    result = sync(make_pipeline(tmp_path), settings_for(sandbox), verify=True, progress=progress)
+    result = sync(make_pipeline(tmp_path), settings_for(sandbox), verify=True, progress=each_page(progress))
     assert {(row.key, row.fresh) for row in differences(result)} == {(rows[3]["id"], False), (rows[440]["id"], True)}
 
 
@@ -128,7 +128,9 @@ def test_warehouses_without_timestamps_can_be_fresh(
     rows = sandbox.world.rows("warehouses")
     ask(f"UPDATE warehouses SET name = 'x' WHERE id = '{rows[0]['id']}'")
     wait = change_after_sync(sandbox, lambda: sandbox.world.patch("warehouses", rows[1]["id"], name="fresh") and None)
-    result = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["warehouses"], verify=True, progress=wait)
+    result = sync(
+        make_pipeline(tmp_path), settings_for(sandbox), resources=["warehouses"], verify=True, progress=each_page(wait)
+    )
     found = {(row.key, row.fresh) for row in differences(result)}
     assert (rows[0]["id"], False) in found
     assert found <= {(rows[0]["id"], False), (rows[1]["id"], True)}
@@ -160,7 +162,7 @@ def test_warehouses_that_a_census_brought_are_known(
                 sandbox.world.put("warehouses", {**row, "id": key})
 
     asked = {"resources": ["warehouses"], "census": "always", "verify": True}
-    result = sync(make_pipeline(tmp_path), settings_for(sandbox), progress=add_two, **asked)
+    result = sync(make_pipeline(tmp_path), settings_for(sandbox), progress=each_page(add_two), **asked)
     [run] = result.resources
     assert (run.tally.live_rows, run.tally.unexplained_rows, run.tally.differences) == (7, 0, ())
     result = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["warehouses"])
@@ -182,4 +184,4 @@ def test_list_that_cannot_be_read_whole_proves_nothing(sandbox: SandboxServer, p
     """A proof that breaks off is a failure, not a success."""
     progress = change_after_sync(sandbox, lambda: setattr(sandbox.switches, "repeat_cursor", True))
     with pytest.raises(CognyError):
-        sync(pipeline, settings_for(sandbox), verify=True, progress=progress)
+        sync(pipeline, settings_for(sandbox), verify=True, progress=each_page(progress))

@@ -15,7 +15,7 @@ from typing import Any
 import dlt
 import pytest
 from dlt.common.storages.load_package import PackageStorage
-from support import KEY, NAME, ROOT, Script, make_pipeline, settings_for
+from support import KEY, NAME, ROOT, Script, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import cogny_source, sync
@@ -199,7 +199,7 @@ def test_killed_run_is_on_record(
         raise Killed
 
     with pytest.raises(Killed):
-        sync(pipeline, settings_for(small), progress=die)
+        sync(pipeline, settings_for(small), progress=each_page(die))
     sync(make_pipeline(tmp_path), settings_for(small))
     assert ask("SELECT resource, status FROM sync_runs WHERE status <> 'done' ORDER BY 1") == [
         ("reports", "killed"),

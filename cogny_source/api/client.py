@@ -82,12 +82,14 @@ class Timing:
         sleep: Waits that many seconds; may raise `Stopped`.
         jitter: A random number in [0, 1).
         stopwatch: Seconds that never run backwards, for how long an outage or an answer lasts.
+        on_wait: Told of each wait before it: its seconds, and why.
     """
 
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     jitter: Callable[[], float] = random.random
     stopwatch: Callable[[], float] = time.monotonic
+    on_wait: Callable[[float, str], None] = lambda *_: None
 
 
 class Client:
@@ -242,6 +244,7 @@ class Client:
         if told:
             self._told_until = start + seconds
             logger.warning("waiting %.1f s until %s (%s)", seconds, describe_clock(start + seconds), reason)
+        self._timing.on_wait(seconds, reason)
         self._timing.sleep(seconds)
         meter.add(waited_seconds=seconds)
         if told:

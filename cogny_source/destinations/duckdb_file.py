@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from cogny_source.destinations.target import Target, check_dataset, show_python
-from cogny_source.errors import ConfigError
+from cogny_source.errors import ConfigError, LoadFailed
+
+SCRATCH = "cogny_check"
 
 
 def make_duckdb_target(database: Path, dataset: str) -> Target:
@@ -35,5 +38,30 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
         dataset,
         identity=f"{database.resolve()} {dataset}",
         show=f"{show_python()} -c \"import duckdb; duckdb.connect('{database}').sql('FROM {dataset}.tickets').show()\"",
+        probe=lambda: probe(database),
         world=database.with_name(f"{database.name}.sandbox.json"),
+        is_there=database.exists,
     )
+
+
+def probe(database: Path) -> Iterator[str]:
+    """Open the file, write into it, and take that back; a file that was not there is removed.
+
+    Yields:
+        A line, when that works.
+
+    Raises:
+        LoadFailed: If it does not.
+    """
+    import duckdb
+
+    was_there = database.exists()
+    try:
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(f"BEGIN; CREATE TABLE {SCRATCH} AS SELECT 1 AS value; ROLLBACK")
+    except (duckdb.Error, OSError) as exc:
+        raise LoadFailed(f"{database} cannot be written: {str(exc).splitlines()[0]}") from exc
+    finally:
+        if not was_there:
+            database.unlink(missing_ok=True)
+    yield f"{database}: can be opened and written"

@@ -50,6 +50,7 @@ def make_folder_target(bucket_url: str, dataset: str | None, table_format: Liter
         world=Path(f"{url}.sandbox.json") if find_local_folder(url) else None,
         explain=lambda error: explain(error, url),
         probe=lambda: probe(make(), url),
+        is_there=lambda: find_local_folder(url) is None or Path(url).is_dir(),
     )
 
 

@@ -28,16 +28,18 @@ class Target:
         make_staging: Makes dlt's staging, where files travel through a bucket.
         explain: Tells what a failure means, where the target knows better than the engine.
         probe: Tries what a sync needs of the destination, and yields a line for each thing that works.
+        is_there: Whether something may have been loaded; to look at what is not there would make it.
     """
 
     make: Callable[[], Any]
     dataset: str
     identity: str
     show: str
+    probe: Callable[[], Iterator[str]]
     world: Path | None = None
     make_staging: Callable[[], Any] | None = None
     explain: Callable[[BaseException], CognyError | None] | None = None
-    probe: Callable[[], Iterator[str]] | None = None
+    is_there: Callable[[], bool] = lambda: True
 
 
 def check_dataset(name: str) -> None:

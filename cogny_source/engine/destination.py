@@ -134,6 +134,12 @@ class Destination:
         with self.hold() as client, self.naming_failures(), client.execute_query(query) as cursor:
             return list(cursor.fetchall())
 
+    def ask_if_there(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query brings, as Python's values; nothing where its table is not there."""
+        return [
+            row for table in self._query(query) for row in zip(*(c.to_pylist() for c in table.columns), strict=True)
+        ]
+
     def count_live(self, spec: TableSpec, start: datetime | None, taken_at: datetime | None) -> tuple[int, int]:
         """Count the rows that are not marked deleted.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.ledger import Ledger
 from cogny_source.engine.plan import Census, Plan
+from cogny_source.engine.progress import Progress, Silence
 from cogny_source.engine.reader import choose_mode, sync_resource
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.record import ResourceRun, SyncResult
@@ -33,9 +34,6 @@ from cogny_source.settings import Settings, parse_date, resolve_settings
 from cogny_source.source import Package, make_client, make_package_source, select_resources
 
 logger = logging.getLogger(__name__)
-
-# Called after each page with the resource's run and the requests left in the window, where headers tell them.
-Progress = Callable[[ResourceRun, int | None], None]
 
 
 def sync(
@@ -63,7 +61,7 @@ def sync(
         census: When to hold all that the API lists against the destination, to mark deleted rows and to bring rows
             that are missing: `auto` does where the counts of both sides differ.
         verify: Compare the destination with the API afterwards, row for row; see `ResourceRun.tally.differences`.
-        progress: Called after each page.
+        progress: Told of each page, wait and load.
         stop: Set from a signal handler to stop after the page in hand.
 
     Returns:
@@ -84,7 +82,8 @@ def sync(
     names = select_resources(resources)
     with hold_lock(Path(pipeline.pipelines_dir), pipeline.pipeline_name), find_capabilities_once(pipeline):
         reading = stop.follow()
-        client = make_client(settings, Timing(sleep=reading.sleep))
+        progress = progress or Silence()
+        client = make_client(settings, Timing(sleep=reading.sleep, on_wait=progress.wait))
         try:
             return _Run(pipeline, client, settings, plan, names, progress, stop, reading).execute()
         finally:
@@ -112,7 +111,7 @@ class _Run:
     settings: Settings
     plan: Plan
     names: list[str]
-    progress: Progress | None
+    progress: Progress
     stop: StopFlag
     reading: StopFlag
 
@@ -168,8 +167,7 @@ class _Run:
         self.readers[name] = sync_resource(reading, state, self.plan, self.destination, self.ahead)
 
     def _after_page(self, run: ResourceRun) -> None:
-        if self.progress is not None:
-            self.progress(run, self.client.limiter.remaining)
+        self.progress.read(run, self.client.limiter.remaining)
         self.reading.check()
 
     def _take_turn(self) -> None:
@@ -232,7 +230,9 @@ class _Run:
             turn = self.ledger.name_turn(self.run_id)
             table = None if self.readers else self.journal.read_table()
             package = Package(self.waiting, turn, table, self.settings.history)
+            self.progress.load(sum(chunk.rows for chunk in self.waiting.values()))
             self.ledger.note(self.destination.load(make_package_source(package)), package)
+            self.progress.loaded(runs)
         if not self.readers:
             self.journal.clear()
             self.recorded = True

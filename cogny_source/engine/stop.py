@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 from weakref import WeakSet
 
 from cogny_source.errors import Stopped
+
+ECHO_SECONDS = 1.0
 
 
 class StopFlag:
@@ -47,12 +50,19 @@ class StopFlag:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Within the block, SIGINT and SIGTERM set the flag; a second one ends the process as it would have."""
+        """Within the block, SIGINT and SIGTERM set the flag; a later one ends the process as it would have.
+
+        One that follows at once is the same order: `timeout` sends it to the process, and to its group.
+        """
         previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
+        began: dict[int, float] = {}
+
         def handle(number: int, _: FrameType | None) -> None:
+            if time.monotonic() - began.setdefault(number, time.monotonic()) > ECHO_SECONDS:
+                signal.signal(number, previous[signal.Signals(number)])
+                signal.raise_signal(number)
             self.set(number)
-            signal.signal(number, previous[signal.Signals(number)])
 
         for number in previous:
             signal.signal(number, handle)

@@ -18,8 +18,26 @@ from cogny_source.errors import AlreadyRunning
 
 logger = logging.getLogger(__name__)
 
+# Whoever asks whether it is locked holds it for a moment.
+LOCK_SECONDS = 0.5
 # What dlt raises over files that are cut short, missing or not its own.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, FileNotFoundError, NotADirectoryError, DltException)
+
+
+def is_locked(pipelines_dir: Path, pipeline_name: str) -> bool:
+    """Whether a run works in a directory now."""
+    path = _lock_path(pipelines_dir, pipeline_name)
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _lock_path(pipelines_dir: Path, pipeline_name: str) -> Path:
+    return pipelines_dir / f"{pipeline_name}.lock"
 
 
 @contextmanager
@@ -29,9 +47,9 @@ def hold_lock(pipelines_dir: Path, pipeline_name: str) -> Iterator[None]:
     Raises:
         AlreadyRunning: If another run holds it.
     """
-    path = pipelines_dir / f"{pipeline_name}.lock"
+    path = _lock_path(pipelines_dir, pipeline_name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, timeout=0, is_singleton=True)
+    lock = FileLock(path, timeout=LOCK_SECONDS, is_singleton=True)
     try:
         lock.acquire()
     except Timeout as exc:

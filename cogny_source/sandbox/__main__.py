@@ -21,9 +21,9 @@ from cogny_source.sandbox.world import World
 _PARENT_POLL_SECONDS = 0.2
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(prog: str) -> argparse.ArgumentParser:
     """The options of the command line."""
-    parser = argparse.ArgumentParser("python -m cogny_source.sandbox", description=__doc__)
+    parser = argparse.ArgumentParser(prog, description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="where to listen on the loopback; any free port by default")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--tickets", type=int, default=1000)
@@ -36,13 +36,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, prog: str = "python -m cogny_source.sandbox") -> int:
     """Serve until SIGTERM or SIGINT; the exit code is 0 then, and 2 if an option makes no sense."""
     stop = Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: stop.set())
     parent = os.getppid()
-    parser = build_parser()
+    parser = build_parser(prog)
     arguments = parser.parse_args(argv)
     try:
         switches = read_switches(arguments)

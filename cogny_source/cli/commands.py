@@ -1,0 +1,73 @@
+"""`cogny` itself, and the commands that stand apart from a sync."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from cogny_source.cli.exits import report_failure
+from cogny_source.cli.reset import reset
+from cogny_source.cli.status import status
+from cogny_source.cli.sync import census, check, sync_group, verify
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cogny-source", prog_name="cogny")
+def main() -> None:
+    """Bring growth tickets, reports and warehouses of the Cogny API into DuckDB, BigQuery or Parquet.
+
+    \b
+    A first look, without a key:
+      cogny sync duckdb --sandbox
+      cogny status
+    With a key, SOURCES__COGNY__API_KEY:
+      cogny check --database growth.duckdb
+      cogny sync duckdb --database growth.duckdb
+    """
+
+
+@main.command("schema")
+@click.option("--format", "output", type=click.Choice(["markdown", "dbml", "json"]), default="markdown")
+def schema(output: str) -> None:
+    """Print the tables and what each column holds.
+
+    \b
+    Examples:
+      cogny schema > tables.md
+      cogny schema --format dbml > cogny.dbml
+    """
+    if output == "json":
+        import json
+
+        from cogny_source.dbml import describe_tables
+
+        text = json.dumps(describe_tables(), indent=2, ensure_ascii=False) + "\n"
+    elif output == "dbml":
+        from cogny_source.dbml import render_dbml
+
+        text = render_dbml()
+    else:
+        from cogny_source.tables import render_tables
+
+        text = render_tables()
+    click.echo(text, nl=False)
+
+
+@main.command("sandbox", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def sandbox(arguments: tuple[str, ...]) -> None:
+    """Serve an API with made-up data on this machine, until Ctrl-C; --help lists its options."""
+    from cogny_source.embedded import require_sandbox
+
+    def run() -> int:
+        require_sandbox()
+        from cogny_source.sandbox.__main__ import main as serve
+
+        return serve(arguments, prog="cogny sandbox")
+
+    sys.exit(report_failure(run, verbose=False))
+
+
+for command in (sync_group, check, status, verify, census, reset):
+    main.add_command(command)

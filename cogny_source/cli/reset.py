@@ -1,0 +1,72 @@
+"""`cogny reset`: forget what was read of a resource."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from cogny_source.cli.exits import EPILOG, report_failure
+from cogny_source.cli.options import MakeTarget, any_destination
+from cogny_source.destinations.target import Target
+from cogny_source.errors import ConfigError
+from cogny_source.process import prepare_process
+
+if TYPE_CHECKING:
+    from cogny_source.engine.resetting import Known
+
+WAIT_SECONDS = 60.0
+RESOURCES = ("tickets", "reports", "warehouses")
+PAGE_ROWS = 100
+
+
+@click.command("reset", epilog=EPILOG)
+@click.argument("resource", type=click.Choice(RESOURCES))
+@any_destination
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset(resource: str, make_target: MakeTarget, yes: bool) -> None:
+    """Forget how far a resource was read, so that the next sync reads it all again.
+
+    Its rows stay, and are replaced as they are read; what the API no longer lists is marked by a census afterwards.
+    To begin with empty tables, sync into another dataset or database.
+
+    \b
+    Examples:
+      cogny reset tickets --database growth.duckdb
+      cogny reset reports bigquery --project growth-analytics-123 --yes
+    """
+
+    def run() -> None:
+        with prepare_process():
+            _reset(make_target(), resource, yes)
+
+    sys.exit(report_failure(run, verbose=False))
+
+
+def _reset(target: Target, resource: str, yes: bool) -> None:
+    from cogny_source.cli.session import open_for_loading
+    from cogny_source.engine.resetting import Reset
+    from cogny_source.logs import configure_logging
+
+    configure_logging("text", quiet=True)
+    if not target.is_there():
+        raise ConfigError("nothing was synced there yet")
+    with open_for_loading(target) as pipeline:
+        work = Reset(pipeline, resource, WAIT_SECONDS)
+        click.echo(_announce(resource, work.look()))
+        if not yes:
+            click.confirm("Reset it?", abort=True)
+        work.forget()
+    click.echo(f"{resource} is reset: the next sync reads all of it.")
+
+
+def _announce(resource: str, known: Known) -> str:
+    """What a reset does, in words."""
+    left = f", and the {known.backfill_windows} windows left of its first load" if known.backfill_windows else ""
+    mark = f"the watermark {known.updated_after}" if known.updated_after else "the state"
+    requests = -(-known.rows // PAGE_ROWS)
+    return (
+        f"{resource}: {mark}{left} will be forgotten. The {known.rows:,} rows stay; the next sync reads all rows again,"
+        f" in about {requests:,} requests, and replaces them."
+    )

@@ -1,0 +1,80 @@
+"""A target's pipeline: under its lock to load into it, or beside a run to look at it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cogny_source.destinations.target import Target
+from cogny_source.errors import LoadFailed
+
+if TYPE_CHECKING:
+    import dlt
+
+PIPELINE_NAME = "cogny"
+
+
+def pipelines_dir(target: Target) -> Path:
+    """A target's working directory: what one has pending must never be loaded into another."""
+    from dlt.common.pipeline import get_dlt_pipelines_dir
+
+    digest = hashlib.sha256(target.identity.encode()).hexdigest()[:12]
+    return Path(get_dlt_pipelines_dir()) / f"{PIPELINE_NAME}-{digest}"
+
+
+@contextmanager
+def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
+    """A target's pipeline, which no other run uses meanwhile.
+
+    Raises:
+        AlreadyRunning: If one does.
+    """
+    from cogny_source.engine.workspace import hold_lock, open_pipeline
+
+    folder = pipelines_dir(target)
+    make = _maker(target, folder)
+    with hold_lock(folder, PIPELINE_NAME), _explaining(target):
+        yield open_pipeline(make, folder, PIPELINE_NAME)
+
+
+@contextmanager
+def open_for_looking(target: Target) -> Iterator[dlt.Pipeline]:
+    """A target's pipeline in a working directory of its own, which takes nothing away from a run."""
+    with tempfile.TemporaryDirectory(prefix="cogny-") as folder, _explaining(target):
+        yield _maker(target, Path(folder))()
+
+
+def _maker(target: Target, folder: Path) -> Callable[[], dlt.Pipeline]:
+    import dlt
+
+    destination, staging = target.make(), target.make_staging() if target.make_staging else None
+
+    def make() -> dlt.Pipeline:
+        pipeline = dlt.pipeline(
+            PIPELINE_NAME,
+            pipelines_dir=str(folder),
+            destination=destination,
+            staging=staging,
+            dataset_name=target.dataset,
+        )
+        # The flag of a run lets a load finish; dlt's own handlers would interrupt it.
+        pipeline.runtime_config.intercept_signals = False
+        return pipeline
+
+    return make
+
+
+@contextmanager
+def _explaining(target: Target) -> Iterator[None]:
+    """Let the target tell what a refusal of its own means."""
+    try:
+        yield
+    except LoadFailed as error:
+        told = target.explain(error) if target.explain else None
+        if told is None:
+            raise
+        raise told from error

@@ -1,0 +1,247 @@
+"""`cogny sync`, and the commands that are a sync with something after it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from cogny_source.cli.exits import EPILOG, EXIT_LOCKED, EXIT_USAGE, report_failure
+from cogny_source.cli.options import MakeTarget, Options, any_destination, resource_options, sync_options
+from cogny_source.destinations.target import Target
+from cogny_source.embedded import EmbeddedSandbox, run_sandbox
+from cogny_source.engine.stop import StopFlag
+from cogny_source.errors import VerificationFailed
+from cogny_source.process import prepare_process
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import dlt
+
+    from cogny_source.engine.destination import Destination
+    from cogny_source.engine.progress import Progress
+    from cogny_source.engine.record import SyncResult
+    from cogny_source.settings import Settings
+
+# Into a file or a mail the summary is written as wide as it needs.
+SUMMARY_WIDTH = 140
+INTERRUPTED = 130
+
+
+@click.group("sync")
+def sync_group() -> None:
+    """Sync the API into a destination."""
+
+
+@sync_group.command("duckdb", epilog=EPILOG)
+@sync_options("duckdb")
+def sync_to_duckdb(make_target: MakeTarget, options: Options) -> None:
+    """Sync the Cogny API into a DuckDB file.
+
+    \b
+    Examples:
+      python pipelines/cogny_to_duckdb.py --sandbox
+      python pipelines/cogny_to_duckdb.py --database growth.duckdb --resources tickets,reports
+      python pipelines/cogny_to_duckdb.py --start-date 2025-01-01 --end-date 2025-02-01
+    """
+    execute(make_target, options)
+
+
+@sync_group.command("parquet", epilog=EPILOG)
+@sync_options("parquet")
+def sync_to_parquet(make_target: MakeTarget, options: Options) -> None:
+    """Sync the Cogny API into a folder of Parquet files, which hold each row once.
+
+    \b
+    Examples:
+      python pipelines/cogny_to_parquet.py --sandbox
+      python pipelines/cogny_to_parquet.py --bucket-url s3://growth/cogny
+      python pipelines/cogny_to_parquet.py --bucket-url exports --table-format delta
+    """
+    execute(make_target, options)
+
+
+@sync_group.command("bigquery", epilog=EPILOG)
+@sync_options("bigquery")
+def sync_to_bigquery(make_target: MakeTarget, options: Options) -> None:
+    """Sync the Cogny API into a BigQuery dataset.
+
+    \b
+    Examples:
+      python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU --check
+      python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU
+    """
+    execute(make_target, options)
+
+
+@click.command("verify", epilog=EPILOG)
+@any_destination
+@resource_options
+def verify(make_target: MakeTarget, **options: Any) -> None:
+    """Sync, then compare every row with the API; exit 1 and a table of what differs, if anything does.
+
+    \b
+    Examples:
+      cogny verify --database growth.duckdb
+      cogny verify parquet --bucket-url s3://growth/cogny --resources tickets
+    """
+    execute(make_target, Options(**options, verify=True))
+
+
+@click.command("census", epilog=EPILOG)
+@any_destination
+@resource_options
+def census(make_target: MakeTarget, **options: Any) -> None:
+    """Sync, then list everything anew: rows that are gone are marked deleted, rows that are missing are brought.
+
+    \b
+    Examples:
+      cogny census --database growth.duckdb
+      cogny census bigquery --project growth-analytics-123 --resources tickets
+    """
+    execute(make_target, Options(**options, census="always"))
+
+
+@click.command("check")
+@any_destination
+@resource_options
+def check(make_target: MakeTarget, **options: Any) -> None:
+    """Try settings, key, scopes, clock, rate limit and destination; sync nothing. Exit 0, or 2 if anything fails.
+
+    \b
+    Examples:
+      cogny check --database growth.duckdb
+      cogny check bigquery --project growth-analytics-123 --location EU
+    """
+    execute(make_target, Options(**options, check=True))
+
+
+def execute(make_target: MakeTarget, options: Options) -> NoReturn:
+    """Sync into a target, and end the process with the exit code that tells how it went."""
+    stop = StopFlag()
+
+    def alert(code: int, sentence: str) -> None:
+        if code not in (EXIT_LOCKED, INTERRUPTED) and not options.check:
+            from cogny_source.alert import send_alert
+
+            send_alert(f"{Path(sys.argv[0]).name} ended with exit code {code}. {sentence}")
+
+    with stop.on_signals():
+        code = report_failure(lambda: _run(make_target(), options, stop), verbose=options.verbose, on_failure=alert)
+    sys.exit(code)
+
+
+def _run(target: Target, options: Options, stop: StopFlag) -> int | None:
+    """Check or sync a target."""
+    from cogny_source.cli.session import open_for_loading, pipelines_dir
+
+    with prepare_process():
+        if options.check:
+            with _settings(options, target.world or pipelines_dir(target) / "sandbox.json") as settings:
+                return _check(target, settings, options)
+        with open_for_loading(target) as pipeline:
+            world = target.world or Path(pipeline.pipelines_dir) / "sandbox.json"
+            _sync(pipeline, options, stop, world)
+        if not options.quiet:
+            click.echo(f"To open the database: {target.show}")
+    return None
+
+
+@contextmanager
+def _settings(options: Options, world: Path) -> Iterator[Settings]:
+    """The settings; with the embedded sandbox, which is there within the block."""
+    from cogny_source.settings import resolve_settings
+
+    with run_sandbox(world) if options.sandbox else nullcontext() as sandbox:
+        yield resolve_settings(
+            chunk_rows=options.chunk_rows,
+            workers=options.workers,
+            history=options.history,
+            **_sandbox_settings(sandbox),
+        )
+
+
+def _sandbox_settings(sandbox: EmbeddedSandbox | None) -> dict[str, str]:
+    return {} if sandbox is None else {"base_url": sandbox.base_url, "api_key": sandbox.api_key}
+
+
+def _check(target: Target, settings: Settings, options: Options) -> int:
+    """Print a line for each thing that a sync needs; returns the exit code."""
+    from cogny_source.check import check_all
+    from cogny_source.logs import configure_logging
+
+    configure_logging(options.log_format, quiet=True)
+    failed = 0
+    for finding in check_all(settings, options.names, target):
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.text}")
+        failed += not finding.ok
+    return EXIT_USAGE if failed else 0
+
+
+def _sync(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path) -> None:
+    """Sync into a pipeline and show what happened."""
+    from cogny_source.engine.destination import Destination
+    from cogny_source.engine.runner import sync
+
+    showing = _open_display(options)
+    with _settings(options, world) as settings, showing as progress:
+        result = sync(
+            pipeline,
+            settings,
+            resources=options.names,
+            start_date=options.start_date,
+            end_date=options.end_date,
+            full_refresh=options.full_refresh,
+            census=options.census,
+            verify=options.verify,
+            progress=progress,
+            stop=stop,
+        )
+    if options.verify or not options.quiet:
+        _print_result(Destination(pipeline, settings.destination_wait_seconds, stop.sleep), result, options)
+
+
+def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
+    """Set logging up, and make what shows the progress; a quiet run does without rich, whose import takes 0.1 s."""
+    from cogny_source.logs import configure_logging
+
+    if options.quiet:
+        configure_logging(options.log_format, quiet=True)
+        return nullcontext()
+    from rich.console import Console
+    from rich.logging import RichHandler
+
+    from cogny_source.progress import show_progress
+
+    console = Console(stderr=True)
+    live = console.is_terminal and options.log_format == "text"
+    handler = RichHandler(console=console, show_path=False, show_time=False) if live else None
+    configure_logging(options.log_format, quiet=False, handler=handler)
+    return show_progress(console, live=live)
+
+
+def _print_result(destination: Destination, result: SyncResult, options: Options) -> None:
+    """Print what was done, and what a verification found.
+
+    Raises:
+        VerificationFailed: If it found rows that differ.
+    """
+    from rich.console import Console
+
+    from cogny_source.display import print_differences, print_open_tickets, print_summary
+
+    out = Console()
+    if not out.is_terminal:
+        out = Console(width=max(out.width, SUMMARY_WIDTH))
+    if not options.quiet:
+        with destination.hold():
+            print_summary(out, result, destination)
+            if options.sandbox and any(run.resource == "tickets" for run in result.resources):
+                print_open_tickets(out, destination)
+    faults = print_differences(out, result, quiet=options.quiet) if options.verify else 0
+    if faults:
+        raise VerificationFailed(f"{faults} rows of the database are not as the API lists them; --census mends them")
