@@ -93,7 +93,7 @@ def sent_files(context: Path, ignore: str) -> list[Path]:
     """The files of a context that .dockerignore lets through, relative to it."""
     rules = [line for line in ignore.splitlines() if line and not line.startswith("#")]
     files = (path.relative_to(context) for path in sorted(context.rglob("*")) if path.is_file())
-    return [path for path in files if ".git" not in path.parts and _is_sent(path, rules)]
+    return [path for path in files if _is_sent(path, rules)]
 
 
 def _is_sent(path: Path, rules: list[str]) -> bool:

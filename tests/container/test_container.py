@@ -43,7 +43,7 @@ def test_context_holds_what_is_copied_and_no_more(stages: list[Stage], tmp_path:
     copied = [path.rstrip("/") for stage in stages for path in copied_from_context(stage)]
     assert "cogny_source" in copied
     assert {name for name in sent if not name.startswith("cogny_source/")} == {*copied} - {"cogny_source"}
-    assert "cogny_source/cli.py" in sent
+    assert "cogny_source/__init__.py" in sent
 
 
 def test_image_runs_as_nobody_in_particular(stages: list[Stage]) -> None:
