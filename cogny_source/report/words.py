@@ -1,0 +1,70 @@
+"""Numbers, spans of time and instants, as a person reads them."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
+# From so many of a unit on, the next smaller one says nothing.
+ROUND_FROM = 10
+# What no page may hold, or what would break its lines.
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+
+
+def count(number: int, noun: str = "") -> str:
+    """A number with its noun: `1 run`, `1,200 runs`."""
+    if not noun:
+        return f"{number:,}"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def short_number(number: float) -> str:
+    """A round number for the end of an axis, in at most some five characters: `850`, `12k`, `3M`."""
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if limit <= abs(number) < 1e12:
+            return f"{number / limit:.3g}{unit}"
+    return f"{number:.3g}"
+
+
+def per_cent(number: float) -> str:
+    """A percentage with one digit behind the point; very large ones by their size."""
+    return f"{number:.3g} %" if abs(number) >= 1e6 else f"{number:,.1f} %"
+
+
+def span(seconds: float) -> str:
+    """A span of time in its two largest units, or one: `3.2 s`, `4 min`, `2 h 5 min`, `12 d`."""
+    if seconds < 0:
+        return f"−{span(-seconds)}"
+    if seconds < ROUND_FROM:
+        return f"{seconds:.1f} s"
+    for (size, unit), smaller in zip(UNITS, (*UNITS[1:], None), strict=True):
+        if seconds >= size:
+            whole = int(seconds // size)
+            rest = 0 if smaller is None or whole >= ROUND_FROM else int(seconds % size // smaller[0])
+            return f"{whole:,} {unit} {rest} {smaller[1]}" if smaller and rest else f"{whole:,} {unit}"
+    raise AssertionError(seconds)
+
+
+def minute(instant: datetime | None) -> str:
+    """An instant to the minute, in UTC."""
+    return "–" if instant is None else f"{instant.day} {instant:%b %Y, %H:%M}"
+
+
+def day(instant: datetime) -> str:
+    """A day of a year that is told elsewhere."""
+    return f"{instant.day} {instant:%b}"
+
+
+def excerpt(text: str, length: int) -> str:
+    """A text on one line, cut where it is too long."""
+    line = " ".join(UNSEEN.sub(" ", text).split())
+    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
+
+
+def listing(names: list[str]) -> str:
+    """Names as a sentence holds them: `a, b and c`."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,157 @@
+"""The report's pure parts: verdicts, words and scales."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cogny_source.report import scale, words
+from cogny_source.report.runs import Proof, Resource, Run
+from cogny_source.report.trust import Level, answer, judge, late_after
+
+HOUR = 3600 * 10**6
+NOW = 500_000 * HOUR
+DONE = Run(
+    "r1", "tickets", "done", 3, 0, 0, 0.0, 40, 100, 0, None, None, NOW - HOUR, NOW - HOUR + 2 * 10**6, NOW - HOUR
+)
+
+
+def make(*runs: Run, proof: Proof | None = None) -> Resource:
+    """A resource with those runs."""
+    return Resource("tickets", 102, 2, runs, proof)
+
+
+def hours_ago(*hours: int) -> list[Run]:
+    """Runs that were done so many hours ago."""
+    return [replace(DONE, started_at=NOW - ago * HOUR, watermark=NOW - ago * HOUR) for ago in hours]
+
+
+@pytest.mark.parametrize(
+    ("resource", "level", "told"),
+    [
+        (make(), Level.UNKNOWN, "no run is on record"),
+        (make(DONE), Level.GOOD, "the last run is done in 2.0 s"),
+        (make(DONE), Level.GOOD, "current as of 1 h ago"),
+        (make(DONE), Level.GOOD, "as many rows as the API counts"),
+        (make(replace(DONE, unexplained_rows=None)), Level.GOOD, "the API gave no count to compare with"),
+        (make(DONE, replace(DONE, status="failed")), Level.BAD, "the last run failed"),
+        (make(DONE, replace(DONE, status="killed")), Level.BAD, "the last run was killed"),
+        (make(DONE, replace(DONE, status="stopped")), Level.CARE, "the last run was stopped before its end"),
+        (make(replace(DONE, status="failed", watermark=None)), Level.BAD, "no run is done yet"),
+        (make(*hours_ago(25)), Level.CARE, "current as of 1 d 1 h ago, where at most 1 d would be usual"),
+        (make(*hours_ago(73)), Level.BAD, "current as of 3 d 1 h ago, where at most 1 d would be usual"),
+        (make(*hours_ago(7, 6, 5, 3)), Level.CARE, "current as of 3 h ago, where at most 2 h would be usual"),
+        (
+            make(replace(DONE, unexplained_rows=3)),
+            Level.CARE,
+            "the API counts 3 rows more than the destination holds",
+        ),
+        (make(DONE, proof=Proof(NOW - 5 * HOUR, 0, mended=False)), Level.GOOD, "verified row for row 5 h ago"),
+        (make(DONE, proof=Proof(NOW - 5 * HOUR, 2, mended=False)), Level.BAD, "2 rows differed when verified 5 h ago"),
+        (
+            make(DONE, proof=Proof(NOW - 5 * HOUR, 1, mended=True)),
+            Level.CARE,
+            "1 row differed when verified 5 h ago; a census ran since",
+        ),
+    ],
+)
+def test_verdict_and_its_reason(resource: Resource, level: Level, told: str) -> None:
+    """Each rule gives its level, and the sentence that tells why."""
+    verdict = judge(resource, NOW)
+    assert verdict.level is level
+    assert (level, told) in [(finding.level, finding.text) for finding in verdict.findings]
+
+
+def test_lists_that_are_read_whole_are_as_old_as_their_last_run() -> None:
+    """Without a watermark, the start of the last run that is done tells the age."""
+    runs = [replace(run, watermark=None) for run in hours_ago(3, 2, 1)]
+    failed = replace(DONE, watermark=None, status="failed", started_at=NOW)
+    assert judge(make(*runs, failed), NOW).age_seconds == 3600
+
+
+def test_lateness_follows_the_usual_pause() -> None:
+    """Twice the usual pause between two runs, at least an hour; a day where one run is on record."""
+    assert late_after(hours_ago(1)) == 24 * 3600
+    assert late_after(hours_ago(48, 24, 0)) == 48 * 3600
+    assert late_after(hours_ago(2, 2, 2)) == 3600
+
+
+def test_answer_is_the_worst_verdict() -> None:
+    """One resource that failed outweighs those that are fine; one that was never synced does not count."""
+    fine, failed, never = (
+        judge(resource, NOW) for resource in (make(DONE), make(replace(DONE, status="failed")), make())
+    )
+    assert answer([never]).title == "There is no data yet"
+    assert (answer([fine, never]).level, answer([fine, never]).title) == (Level.GOOD, "Yes")
+    assert answer([fine, never]).text == "Tickets are current as of 1 h ago or less."
+    assert (answer([fine, failed]).level, answer([fine, failed]).title) == (Level.BAD, "Not now")
+    assert answer([fine, failed]).text == "Tickets: the last run failed."
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0, "0.0 s"),
+        (3.21, "3.2 s"),
+        (59.9, "59 s"),
+        (125, "2 min 5 s"),
+        (600, "10 min"),
+        (3600, "1 h"),
+        (2 * 3600 + 300, "2 h 5 min"),
+        (86400 * 9 + 3600 * 5, "9 d 5 h"),
+        (86400 * 4000, "4,000 d"),
+        (-90, "−1 min 30 s"),
+    ],
+)
+def test_span_in_words(seconds: float, told: str) -> None:
+    """Two units at most, the smaller one only where the larger one is small."""
+    assert words.span(seconds) == told
+
+
+def test_numbers_in_words() -> None:
+    """Numbers of the axes are short; counts are whole."""
+    numbers = [0, 0.5, 40, 950, 1000, 12_500, 3e6, 2e9, 1e15, -2000]
+    told = ["0", "0.5", "40", "950", "1k", "12.5k", "3M", "2G", "1e+15", "-2k"]
+    assert [words.short_number(number) for number in numbers] == told
+    assert (words.count(1, "run"), words.count(1200, "run")) == ("1 run", "1,200 runs")
+    assert (words.per_cent(12.34), words.per_cent(1e308)) == ("12.3 %", "1e+308 %")
+    assert words.listing(["a"]) == "a"
+    assert words.listing(["a", "b", "c"]) == "a, b and c"
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "ticks"),
+    [
+        ([], {}, (0, 1)),
+        ([0], {}, (0, 1)),
+        ([37], {}, (0, 10, 20, 30, 40)),
+        ([3], {"whole": True}, (0, 1, 2, 3)),
+        ([-12, 5], {}, (-15, -10, -5, 0, 5)),
+        ([5012], {"from_zero": False, "whole": True}, (5012, 5013)),
+        ([5000, 5055], {"from_zero": False, "ticks": 3}, (5000, 5020, 5040, 5060)),
+        ([1e308, -1e308], {"ticks": 2}, (-1e15, 0, 1e15)),
+    ],
+)
+def test_linear_scale(values: list[float], options: dict[str, int], ticks: tuple[float, ...]) -> None:
+    """Round values hold all values between them, and the ends stand at 0 and 1."""
+    found = scale.linear(values, **options)
+    assert found.ticks == ticks
+    assert (found.place(ticks[0]), found.place(ticks[-1])) == (0, 1)
+    assert all(0 <= found.place(value) <= 1 for value in values)
+
+
+def test_scale_of_powers() -> None:
+    """Zero stands at the beginning, and each step is ten times the one before."""
+    assert scale.powers([]).ticks == (0, 10)
+    assert scale.powers([5, 4000]).ticks == (0, 100, 10_000)
+    assert scale.powers([99_999]).ticks == (0, 10, 1000, 100_000)
+    assert (scale.powers([50]).place(0), scale.powers([100]).place(100)) == (0, 1)
+
+
+def test_scale_of_spans() -> None:
+    """From a span that people think in to another."""
+    assert [scale.name_span(tick) for tick in scale.spans([90, 7200]).ticks] == ["1 min", "1 h", "1 d"]
+    assert [scale.name_span(tick) for tick in scale.spans([]).ticks] == ["1 s", "1 min"]
+    assert [scale.name_span(tick) for tick in scale.spans([-5, 1e18]).ticks][-1] == "1 y"
+    assert scale.spans([60]).place(1e18) == 1
