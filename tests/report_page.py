@@ -166,7 +166,7 @@ def tell_impacts(tickets: Rows) -> Table:
     for effort, name in (("low", "low"), ("medium", "medium"), ("high", "high"), (None, "not given")):
         rows = [row for row in open_tickets(tickets) if row["effort"] == effort and row["estimated_impact"]]
         values = [row["estimated_impact"]["increase_percentage"] for row in rows]
-        table.append([name, str(len(values)), *(f"{value:.1f} %" for value in rank(values))])
+        table.append([name, str(len(values)), *(f"{value:.1f}\u00a0%" for value in rank(values))])
     return table
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from cogny_source.report import scale, words
+from cogny_source.report import charts, scale, words
 from cogny_source.report.runs import Proof, Resource, Run
 from cogny_source.report.trust import Level, answer, judge, late_after
 
@@ -32,16 +33,16 @@ def hours_ago(*hours: int) -> list[Run]:
     [
         (make(), Level.UNKNOWN, "no run is on record"),
         (make(DONE), Level.GOOD, "the last run is done in 2.0 s"),
-        (make(DONE), Level.GOOD, "current as of 1 h ago"),
+        (make(DONE), Level.GOOD, "late only after 1 d"),
         (make(DONE), Level.GOOD, "as many rows as the API counts"),
         (make(replace(DONE, unexplained_rows=None)), Level.GOOD, "the API gave no count to compare with"),
         (make(DONE, replace(DONE, status="failed")), Level.BAD, "the last run failed"),
         (make(DONE, replace(DONE, status="killed")), Level.BAD, "the last run was killed"),
         (make(DONE, replace(DONE, status="stopped")), Level.CARE, "the last run was stopped before its end"),
         (make(replace(DONE, status="failed", watermark=None)), Level.BAD, "no run is done yet"),
-        (make(*hours_ago(25)), Level.CARE, "current as of 1 d 1 h ago, where at most 1 d would be usual"),
-        (make(*hours_ago(73)), Level.BAD, "current as of 3 d 1 h ago, where at most 1 d would be usual"),
-        (make(*hours_ago(7, 6, 5, 3)), Level.CARE, "current as of 3 h ago, where at most 2 h would be usual"),
+        (make(*hours_ago(25)), Level.CARE, "1 d 1 h old, where 1 d would be late"),
+        (make(*hours_ago(73)), Level.BAD, "3 d 1 h old, where 1 d would be late"),
+        (make(*hours_ago(7, 6, 5, 3)), Level.CARE, "3 h old, where 2 h would be late"),
         (
             make(replace(DONE, unexplained_rows=3)),
             Level.CARE,
@@ -60,7 +61,7 @@ def test_verdict_and_its_reason(resource: Resource, level: Level, told: str) -> 
     """Each rule gives its level, and the sentence that tells why."""
     verdict = judge(resource, NOW)
     assert verdict.level is level
-    assert (level, told) in [(finding.level, finding.text) for finding in verdict.findings]
+    assert (level, told) in [(finding.level, finding.text.replace(words.BLANK, " ")) for finding in verdict.findings]
 
 
 def test_lists_that_are_read_whole_are_as_old_as_their_last_run() -> None:
@@ -84,7 +85,7 @@ def test_answer_is_the_worst_verdict() -> None:
     )
     assert answer([never]).title == "There is no data yet"
     assert (answer([fine, never]).level, answer([fine, never]).title) == (Level.GOOD, "Yes")
-    assert answer([fine, never]).text == "Tickets are current as of 1 h ago or less."
+    assert answer([fine, never]).text == "Tickets are at most 1\u00a0h old, and their last runs are done."
     assert (answer([fine, failed]).level, answer([fine, failed]).title) == (Level.BAD, "Not now")
     assert answer([fine, failed]).text == "Tickets: the last run failed."
 
@@ -106,16 +107,16 @@ def test_answer_is_the_worst_verdict() -> None:
 )
 def test_span_in_words(seconds: float, told: str) -> None:
     """Two units at most, the smaller one only where the larger one is small."""
-    assert words.span(seconds) == told
+    assert words.span(seconds).replace(words.BLANK, " ") == told
 
 
 def test_numbers_in_words() -> None:
     """Numbers of the axes are short; counts are whole."""
     numbers = [0, 0.5, 40, 950, 1000, 12_500, 3e6, 2e9, 1e15, -2000]
-    told = ["0", "0.5", "40", "950", "1k", "12.5k", "3M", "2G", "1e+15", "-2k"]
+    told = ["0", "0.5", "40", "950", "1,000", "12.5k", "3M", "2G", "1e+15", "-2,000"]
     assert [words.short_number(number) for number in numbers] == told
-    assert (words.count(1, "run"), words.count(1200, "run")) == ("1 run", "1,200 runs")
-    assert (words.per_cent(12.34), words.per_cent(1e308)) == ("12.3 %", "1e+308 %")
+    assert [words.count(number, "run") for number in (1, 1200, -3)] == ["1 run", "1,200 runs", "−3 runs"]
+    assert (words.per_cent(12.34), words.per_cent(1e308)) == ("12.3\u00a0%", "1e+308\u00a0%")
     assert words.listing(["a"]) == "a"
     assert words.listing(["a", "b", "c"]) == "a, b and c"
 
@@ -128,7 +129,7 @@ def test_numbers_in_words() -> None:
         ([37], {}, (0, 10, 20, 30, 40)),
         ([3], {"whole": True}, (0, 1, 2, 3)),
         ([-12, 5], {}, (-15, -10, -5, 0, 5)),
-        ([5012], {"from_zero": False, "whole": True}, (5012, 5013)),
+        ([5012], {"from_zero": False, "whole": True}, (5011, 5012, 5013)),
         ([5000, 5055], {"from_zero": False, "ticks": 3}, (5000, 5020, 5040, 5060)),
         ([1e308, -1e308], {"ticks": 2}, (-1e15, 0, 1e15)),
     ],
@@ -139,6 +140,43 @@ def test_linear_scale(values: list[float], options: dict[str, int], ticks: tuple
     assert found.ticks == ticks
     assert (found.place(ticks[0]), found.place(ticks[-1])) == (0, 1)
     assert all(0 <= found.place(value) <= 1 for value in values)
+
+
+def test_axes_have_few_distinct_names() -> None:
+    """Round values between large numbers that are close together are told apart."""
+    ticks = scale.linear([1_000_020, 1_000_055], 3, whole=True, from_zero=False).ticks
+    assert [words.short_number(tick) for tick in ticks] == ["1.00002M", "1.00004M", "1.00006M"]
+
+
+def test_bars_are_shares_of_the_total() -> None:
+    """A bar of three of four is three quarters wide, beside its track."""
+    drawn = charts.bars([charts.Bar("completed", 3, "3"), charts.Bar("failed", 1, "1")], 4)
+    assert re.findall(r'width="([\d.]+)%"', drawn) == ["100.00", "75.00", "100.00", "25.00"]
+
+
+def test_columns_stand_on_one_scale() -> None:
+    """What grows upwards and what grows downwards is as long as its value is large."""
+    drawn = charts.opposed_columns([10, 5], [0, 20], scale.linear([20], 2), titles=("opened", "closed"))
+    assert re.findall(r'height="([\d.]+)"', drawn) == ["42.0", "0.0", "21.0", "84.0"]
+
+
+def test_steps_keep_their_height_over_gaps() -> None:
+    """A run that left a resource out neither ends its line nor moves it."""
+    panel = charts.Panel("tickets", [1, None, 2], [False] * 3, scale.linear([1, 2], 1), "2", stepped=True)
+    steps = re.findall(
+        r'x1="([\d.]+)%" x2="([\d.]+)%" y1="([\d.]+)" y2="([\d.]+)" class="step"', charts.panels([panel])
+    )
+    left, right = charts.NUMBERS
+    third = (right - left) / 3
+    across = [(left, left + 2 * third), (left + 2 * third,) * 2, (left + 2 * third, right)]
+    assert [(x1, x2) for x1, x2, *_ in steps] == [(f"{x1:.2f}", f"{x2:.2f}") for x1, x2 in across]
+    assert [(y1, y2) for *_, y1, y2 in steps] == [("62.0", "62.0"), ("62.0", "30.0"), ("30.0", "30.0")]
+
+
+def test_excerpt_is_one_line_that_turns_nothing() -> None:
+    """Line ends, control characters and marks that turn directions are left out; a long text is cut."""
+    assert words.excerpt("a\n\tb\x00c \u202ed\u2066", 20) == "a b c d"
+    assert words.excerpt("abcdef", 4) == "abc…"
 
 
 def test_scale_of_powers() -> None:

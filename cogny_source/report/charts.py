@@ -15,8 +15,9 @@ from cogny_source.report.words import short_number
 
 # The plot's left and right edge, in per cent, beside an axis of numbers or of names.
 NUMBERS = (11.0, 98.5)
-NAMES = (21.0, 100.0)
-LABELS_BELOW = 5
+NAMES = (24.0, 100.0)
+# How many names stand below a picture, the first that spreads them evenly.
+LABELS_BELOW = (6, 5, 4)
 TEXT = Markup('<text x="{:.2f}%" y="{:.1f}"{}>{}</text>')
 LINE = Markup('<line x1="{:.2f}%" x2="{:.2f}%" y1="{:.1f}" y2="{:.1f}" class="{}"/>')
 RECT = Markup('<rect x="{:.2f}%" y="{:.1f}" width="{:.2f}%" height="{:.1f}" class="{}"/>')
@@ -85,7 +86,7 @@ def draw(parts: Iterable[Markup], height: float, label: str) -> Markup:
 
 
 def opposed_columns(above: Sequence[float], below: Sequence[float], scale: Scale, *, titles: tuple[str, str]) -> Markup:
-    """Columns that grow upwards and downwards from a line, on one scale; 190 pixels high.
+    """Columns that grow upwards and downwards from a line, on one scale; 210 pixels high.
 
     Args:
         above: What grows upwards.
@@ -93,7 +94,7 @@ def opposed_columns(above: Sequence[float], below: Sequence[float], scale: Scale
         scale: The scale of either direction.
         titles: What they are.
     """
-    half, middle = 84.0, 95.0
+    half, middle = 84.0, 106.0
     parts = []
     for tick in scale.ticks:
         for side in (-1, 1) if tick else (1,):
@@ -105,8 +106,8 @@ def opposed_columns(above: Sequence[float], below: Sequence[float], scale: Scale
             size = half * scale.place(value)
             x = NUMBERS[0] + slot * (place + 0.15)
             parts.append(RECT.format(x, middle - size if is_above else middle, slot * 0.7, size, look))
-    parts.append(_text(NUMBERS[0] + 1, 12, f"↑ {titles[0]}", look="name"))
-    parts.append(_text(NUMBERS[0] + 1, 2 * middle - 3, f"↓ {titles[1]}", look="name"))
+    parts.append(_text(NUMBERS[0], 12, f"↑ {titles[0]}", look="name"))
+    parts.append(_text(NUMBERS[0], 2 * middle - 2, f"↓ {titles[1]}", look="name"))
     return EMPTY.join(parts)
 
 
@@ -126,14 +127,14 @@ def columns(bars: Sequence[Bar], scale: Scale, *, top: float = 18, size: float =
     return EMPTY.join(parts)
 
 
-def bars(items: Sequence[Bar], scale: Scale) -> Markup:
-    """Bars below each other, each under its name; 44 pixels each."""
+def bars(items: Sequence[Bar], total: float) -> Markup:
+    """Bars below each other, each under its name, as shares of a total; 44 pixels each."""
     parts = []
     for place, bar in enumerate(items):
         y = 44 * place
         parts += [_text(0, y + 15, bar.name, look="name"), _text(100, y + 15, bar.told, "end", "value")]
         parts.append(RECT.format(0, y + 22, 100, 10, "track"))
-        parts.append(RECT.format(0, y + 22, 100 * scale.place(bar.value), 10, bar.look))
+        parts.append(RECT.format(0, y + 22, 100 * bar.value / total, 10, bar.look))
     return EMPTY.join(parts)
 
 
@@ -176,11 +177,11 @@ def grid(rows: Sequence[tuple[str, Sequence[int]]], headings: Sequence[str]) -> 
 
 
 def panels(items: Sequence[Panel], *, size: float = 64) -> Markup:
-    """Pictures of one axis below each other, each under its name; `size` and 36 pixels each."""
+    """Pictures of one axis below each other, each under its name; `size` and 46 pixels each."""
     parts = []
     for number, panel in enumerate(items):
-        top = number * (size + 36) + 26
-        parts += [_text(0, top - 11, panel.name, look="name"), _text(100, top - 11, panel.told, "end", "value")]
+        top = number * (size + 46) + 30
+        parts += [_text(0, top - 14, panel.name, look="name"), _text(100, top - 14, panel.told, "end", "value")]
         for tick in panel.scale.ticks:
             y = top + size * (1 - panel.scale.place(tick))
             parts += [
@@ -226,16 +227,10 @@ def labels_below(names: Sequence[str], y: float) -> Markup:
     """Some of the names of amounts in a row, evenly spread, below them."""
     if not names:
         return EMPTY
-    slot = (NUMBERS[1] - NUMBERS[0]) / len(names)
-    shown = min(LABELS_BELOW, len(names))
-    places = sorted({round(number * (len(names) - 1) / max(1, shown - 1)) for number in range(shown)})
-    parts = []
-    for place in places:
-        x = NUMBERS[0] + slot * (place + 0.5)
-        anchor = "middle" if NUMBERS[0] + 6 < x < NUMBERS[1] - 6 else "start" if x < 50 else "end"
-        edge = {"start": x - slot / 2, "end": x + slot / 2}.get(anchor, x)
-        parts.append(_text(edge, y, names[place], anchor))
-    return EMPTY.join(parts)
+    slot, steps = (NUMBERS[1] - NUMBERS[0]) / len(names), len(names) - 1
+    shown = next((number for number in LABELS_BELOW if steps % (number - 1) == 0), min(LABELS_BELOW[1], len(names)))
+    places = sorted({round(number * steps / max(1, shown - 1)) for number in range(shown)})
+    return EMPTY.join(_text(NUMBERS[0] + slot * (place + 0.5), y, names[place], "middle") for place in places)
 
 
 def _grid(y: float, *, axis: bool) -> Markup:

@@ -101,7 +101,6 @@ def render(content: Content) -> str:
             answer=found,
             verdicts=verdicts,
             marks=MARKS,
-            sync_is_recorded=any(resource.runs for resource in content.resources),
             sync_figures=make_sync_figures(content.resources),
             ticket_figures=make_ticket_figures(content.tickets),
             report_figures=make_report_figures(content.outcomes),

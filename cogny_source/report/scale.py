@@ -42,6 +42,8 @@ def linear(values: Iterable[float], ticks: int = 4, *, whole: bool = False, from
     low, high = min(known), max(known)
     if from_zero:
         low, high = min(low, 0.0), max(high, 0.0)
+    elif low == high:
+        low, high = max(low - 1, min(low, 0.0)), high + 1
     step = _round_step((high - low) / ticks, whole=whole)
     first, last = floor(low / step), max(ceil(high / step), floor(low / step) + 1)
     start, size = first * step, (last - first) * step

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 from cogny_source.report.charts import Panel, labels_below, panels
 from cogny_source.report.figure import Figure
 from cogny_source.report.inquiry import instant
 from cogny_source.report.runs import DONE, RUNS_SHOWN, Resource, Run
 from cogny_source.report.scale import linear, powers
-from cogny_source.report.words import count, listing, minute, span
+from cogny_source.report.words import count, day, listing, minute, span
 
 PANEL = 64
-NO_RUNS = "No run is on record yet."
 Turn = tuple[Run, ...]
 
 
 def make_sync_figures(resources: Sequence[Resource]) -> list[Figure]:
-    """The figures, over the last runs."""
+    """The figures, over the last runs; none where there are no runs."""
     turns = list_turns(resources)
+    if not turns:
+        return []
     synced = [resource.name for resource in resources if resource.runs]
     return [_draw_live(turns, synced), _draw_read(turns, synced), _draw_waits(turns)]
 
@@ -52,17 +54,17 @@ def _draw_live(turns: Sequence[Turn], names: Sequence[str]) -> Figure:
             grown = known[-1] - known[0]
             changes.append(f"{name} {'are as many as before' if not grown else f'{grown:+,}'.replace('-', '−')}")
     if not items:
-        return Figure("live", title, NO_RUNS if not turns else "No run has counted the rows yet.")
+        return Figure("live", title, "No run has counted the rows yet.")
     reading = f"Over {count(len(turns), 'run')}: {listing(changes)}."
     rows = [(_stamp(turn), *(_tell(turn, name, lambda run: run.live_rows) for name in names)) for turn in turns]
-    note = "Rows that are not marked deleted, as counted at the end of each run. The axes do not begin at zero."
-    return _draw_panels(Figure("live", title, reading, ("run (UTC)", *names), rows, note), items, turns, "rows")
+    note = "Rows that are not marked deleted, as counted at the end of each run. "
+    return _draw_panels(
+        Figure("live", title, reading, ("run (UTC)", *names), rows, note), items, turns, "rows, not from zero"
+    )
 
 
 def _draw_read(turns: Sequence[Turn], names: Sequence[str]) -> Figure:
     title = "Rows read by each run"
-    if not turns:
-        return Figure("read", title, NO_RUNS)
     items = []
     for name in names:
         runs = _pick(turns, name)
@@ -83,18 +85,15 @@ def _draw_read(turns: Sequence[Turn], names: Sequence[str]) -> Figure:
         )
         for turn in turns
     ]
-    note = (
-        "Repeats are counted, so that a census or a verification reads all rows once more. Each step of an axis is"
-        " many times the one before."
-    )
+    note = "Repeats are counted: a census or a verification reads all rows once more."
     figure = Figure("read", title, reading, ("run (UTC)", *names, "ended"), rows, note)
-    return _draw_panels(figure, items, turns, "rows read")
+    return _draw_panels(
+        figure, items, turns, "rows read, each step many times the one before · × did not get to its end"
+    )
 
 
 def _draw_waits(turns: Sequence[Turn]) -> Figure:
     title = "Waits and repeats"
-    if not turns:
-        return Figure("waits", title, NO_RUNS)
     waited = [sum(run.waited_seconds for run in turn) for turn in turns]
     throttled = [sum(run.throttled for run in turn) for turn in turns]
     retries = [sum(run.retries for run in turn) for turn in turns]
@@ -131,7 +130,13 @@ def _tell(turn: Turn, name: str, figure: Callable[[Run], int | None]) -> str:
 
 
 def _draw_panels(figure: Figure, items: Sequence[Panel], turns: Sequence[Turn], unit: str) -> Figure:
-    bottom = len(items) * (PANEL + 36) + 10
-    days = [_stamp(turn).partition(",")[0] for turn in turns]
-    parts = [panels(items, size=PANEL), labels_below(days, bottom)]
-    return figure.illustrate(parts, bottom + 6, f"Upwards: {unit}. To the right: runs, one step each.")
+    bottom = len(items) * (PANEL + 46) + 2
+    parts = [panels(items, size=PANEL), labels_below(_name_turns(turns), bottom)]
+    return figure.illustrate(parts, bottom + 6, f"↑ {unit} · → runs, one step each")
+
+
+def _name_turns(turns: Sequence[Turn]) -> list[str]:
+    """The days of runs, or their hours where they are of two days at most."""
+    began = [moment for turn in turns if (moment := instant(turn[0].started_at)) is not None]
+    is_short = began[-1] - began[0] < timedelta(days=2)
+    return [f"{moment:%H:%M}" if is_short else day(moment) for moment in began]

@@ -12,28 +12,28 @@ from cogny_source.report.outcomes import LASTED_MINUTES, UNFINISHED, Outcomes
 from cogny_source.report.outcomes import STATUSES as REPORT_STATUSES
 from cogny_source.report.scale import linear, name_span, spans
 from cogny_source.report.tickets import AGES_DAYS, EFFORTS, STATUSES, Tickets
-from cogny_source.report.words import count, day, listing, minute, per_cent, short_number, span
+from cogny_source.report.words import BLANK, count, day, listing, minute, per_cent, short_number, span
 
-NO_TICKETS = "There are no tickets yet."
-NO_REPORTS = "There are no reports yet."
 RANKS = ("a tenth at most", "a quarter at most", "half at most", "three quarters at most", "nine tenths at most")
-SPREAD = "Dot: the middle. Box: the middle half. Line: all but the lowest and the highest tenth."
+SPREAD = "dot: median, box: middle half, line: all but the lowest and the highest tenth"
 
 
 def make_ticket_figures(tickets: Tickets | None) -> list[Figure]:
-    """The figures of the tickets."""
+    """The figures of the tickets; none where there are no tickets."""
+    if tickets is None or not tickets.statuses:
+        return []
     return [_draw_weeks(tickets), _draw_ages(tickets), _draw_impacts(tickets), _draw_visits(tickets)]
 
 
 def make_report_figures(outcomes: Outcomes | None) -> list[Figure]:
-    """The figures of the reports."""
+    """The figures of the reports; none where there are no reports."""
+    if outcomes is None or not outcomes.statuses:
+        return []
     return [_draw_outcomes(outcomes), _draw_lasted(outcomes)]
 
 
-def _draw_weeks(tickets: Tickets | None) -> Figure:
+def _draw_weeks(tickets: Tickets) -> Figure:
     title = "Opened against closed"
-    if tickets is None or not tickets.statuses:
-        return Figure("weeks", title, NO_TICKETS)
     weeks = tickets.weeks
     opened, closed = sum(week.opened for week in weeks), sum(week.closed for week in weeks)
     if not opened + closed:
@@ -56,16 +56,14 @@ def _draw_weeks(tickets: Tickets | None) -> Figure:
         opposed_columns(
             [week.opened for week in weeks], [week.closed for week in weeks], scale, titles=("opened", "closed")
         ),
-        labels_below([day(monday) for monday in mondays if monday is not None], 208),
+        labels_below([day(monday) for monday in mondays if monday is not None], 228),
     ]
     figure = Figure("weeks", title, reading, ("week from (UTC)", "opened", "closed"), rows, note)
-    return figure.illustrate(parts, 214, "Upwards: tickets opened. Downwards: tickets closed. To the right: weeks.")
+    return figure.illustrate(parts, 234, "↑ tickets opened · ↓ tickets closed · → weeks, from Monday")
 
 
-def _draw_ages(tickets: Tickets | None) -> Figure:
+def _draw_ages(tickets: Tickets) -> Figure:
     title = "Age of open tickets"
-    if tickets is None or not tickets.statuses:
-        return Figure("ages", title, NO_TICKETS)
     if not tickets.ages:
         return Figure("ages", title, "No dated ticket is open.")
     total = sum(sum(counts) for counts in tickets.ages.values())
@@ -80,38 +78,30 @@ def _draw_ages(tickets: Tickets | None) -> Figure:
     )
     figure = Figure("ages", title, reading, ("priority", *(f"{name} d" for name in headings)), rows, note)
     parts = [grid(list(tickets.ages.items()), headings)]
-    return figure.illustrate(
-        parts, 24 + 34 * len(rows), "Downwards: priority. To the right: days since it was created."
-    )
+    return figure.illustrate(parts, 24 + 34 * len(rows), "↓ priority · → days since they were created")
 
 
-def _draw_impacts(tickets: Tickets | None) -> Figure:
+def _draw_impacts(tickets: Tickets) -> Figure:
     title = "Projected impact against effort"
-    if tickets is None or not tickets.statuses:
-        return Figure("impacts", title, NO_TICKETS)
     if not tickets.impacts:
         return Figure("impacts", title, "No open ticket has a projected increase.")
     kinds = _sort(tickets.impacts, EFFORTS)
     middles = [f"{per_cent(tickets.impacts[kind].median)} {_with_effort(kind)}" for kind in kinds]
-    reading = f"In the middle, open tickets promise {listing(middles)}."
+    reading = f"The median open ticket promises {listing(middles)}."
     scale = linear([value for kind in kinds for value in tickets.impacts[kind].ranks])
     items = [
         _range(_with_effort(kind).removeprefix("with "), tickets.impacts[kind], per_cent, "ticket") for kind in kinds
     ]
-    note = f"{SPREAD} The increase is that of the metric each ticket names; metrics differ in what a per cent is worth."
+    note = "The increase is that of the metric each ticket names; metrics differ in what a per cent is worth."
     figure = Figure(
         "impacts", title, reading, ("effort", "tickets", *RANKS), _tell(tickets.impacts, kinds, per_cent), note
     )
     parts = [ranges(items, scale, short_number)]
-    return figure.illustrate(
-        parts, 52 * len(items) + 20, "Downwards: effort. To the right: projected increase in per cent."
-    )
+    return figure.illustrate(parts, 52 * len(items) + 20, f"↓ effort · → projected increase in per cent · {SPREAD}")
 
 
-def _draw_visits(tickets: Tickets | None) -> Figure:
+def _draw_visits(tickets: Tickets) -> Figure:
     title = "Time in a status"
-    if tickets is None or not tickets.statuses:
-        return Figure("visits", title, NO_TICKETS)
     if tickets.visits is None:
         return Figure("visits", title, "No history is kept, so that nothing tells how long a ticket was in a status.")
     if not tickets.visits:
@@ -122,41 +112,37 @@ def _draw_visits(tickets: Tickets | None) -> Figure:
     scale = spans([value for kind in kinds for value in tickets.visits[kind].ranks])
     items = [_range(_plain(kind), tickets.visits[kind], span, "stay") for kind in kinds]
     note = (
-        f"{SPREAD} From the history: a stay begins with the first version seen in a status and ends with the next in"
+        "From the history: a stay begins with the first version seen in a status and ends with the next in"
         " another; what came and went between two syncs is not seen."
     )
     figure = Figure("visits", title, reading, ("status", "stays", *RANKS), _tell(tickets.visits, kinds, span), note)
     parts = [ranges(items, scale, name_span)]
-    axes = "Downwards: status. To the right: time, each step many times the one before."
+    axes = f"↓ status · → time, each step many times the one before · {SPREAD}"
     return figure.illustrate(parts, 52 * len(items) + 20, axes)
 
 
-def _draw_outcomes(outcomes: Outcomes | None) -> Figure:
+def _draw_outcomes(outcomes: Outcomes) -> Figure:
     title = "How reports ended"
-    if outcomes is None or not outcomes.statuses:
-        return Figure("outcomes", title, NO_REPORTS)
     kinds = [kind for kind in _sort(outcomes.statuses, REPORT_STATUSES) if outcomes.statuses[kind]]
     total = outcomes.statuses.total()
     waiting = sum(outcomes.statuses[kind] for kind in UNFINISHED)
     ended, completed = total - waiting, outcomes.statuses["completed"]
     reading = f"{completed:,} of {count(ended, 'report')} that ended {_were(completed)} completed"
-    reading += f" ({100 * completed / ended:.0f} %)" if ended else ""
+    reading += f" ({100 * completed / ended:.0f}{BLANK}%)" if ended else ""
     reading += f"; {waiting:,} {_are(waiting)} on the way." if waiting else "."
     looks = {"completed": "good", "failed": "bad"}
     items = [
-        Bar(_plain(kind), number, f"{number:,} · {100 * number / total:.0f} %", looks.get(kind, "mark"))
+        Bar(_plain(kind), number, f"{number:,} · {100 * number / total:.0f}{BLANK}%", looks.get(kind, "mark"))
         for kind, number in ((kind, outcomes.statuses[kind]) for kind in kinds)
     ]
     rows = [(bar.name, count(outcomes.statuses[kind])) for kind, bar in zip(kinds, items, strict=True)]
     figure = Figure("outcomes", title, reading, ("status", "reports"), rows)
-    parts = [bars(items, linear([total], 1))]
-    return figure.illustrate(parts, 44 * len(items), "Downwards: status. To the right: reports, of all.")
+    parts = [bars(items, total)]
+    return figure.illustrate(parts, 44 * len(items), "↓ status · → share of all reports")
 
 
-def _draw_lasted(outcomes: Outcomes | None) -> Figure:
+def _draw_lasted(outcomes: Outcomes) -> Figure:
     title = "How long reports took"
-    if outcomes is None or not outcomes.statuses:
-        return Figure("lasted", title, NO_REPORTS)
     if outcomes.spread is None:
         return Figure("lasted", title, "No report is completed with both its times.")
     half, most = outcomes.spread.median, outcomes.spread.ranks[-1]
@@ -168,7 +154,7 @@ def _draw_lasted(outcomes: Outcomes | None) -> Figure:
     note = "From when it was asked for to when it was completed."
     figure = Figure("lasted", title, reading, ("minutes", "reports"), rows, note)
     parts = [columns(items, linear(outcomes.lasted, 3, whole=True))]
-    return figure.illustrate(parts, 162, "Upwards: reports. To the right: minutes until completed.")
+    return figure.illustrate(parts, 162, "↑ reports · → minutes until completed")
 
 
 def _name_classes(edges: Sequence[int]) -> list[str]:

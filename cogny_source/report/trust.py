@@ -131,8 +131,8 @@ def _judge_age(age: float | None, runs: Sequence[Run]) -> Finding:
         return Finding(Level.BAD, "no run is done yet")
     late = late_after(runs)
     if age <= late:
-        return Finding(Level.GOOD, f"current as of {span(age)} ago")
-    told = f"current as of {span(age)} ago, where at most {span(late)} would be usual"
+        return Finding(Level.GOOD, f"late only after {span(late)}")
+    told = f"{span(age)} old, where {span(late)} would be late"
     return Finding(Level.CARE if age <= STALE_TIMES * late else Level.BAD, told)
 
 
@@ -179,7 +179,9 @@ def answer(verdicts: Sequence[Verdict]) -> Answer:
     names = listing([verdict.resource.name for verdict in known])
     if level is Level.GOOD:
         oldest = max(verdict.age_seconds or 0.0 for verdict in known)
-        return Answer(level, "Yes", f"{_begin_large(names)} are current as of {span(oldest)} ago or less.")
+        return Answer(
+            level, "Yes", f"{_begin_large(names)} are at most {span(oldest)} old, and their last runs are done."
+        )
     title = "With care" if level is Level.CARE else "Not now"
     reasons = [
         f"{verdict.resource.name}: {finding.text}"

@@ -9,30 +9,38 @@ MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
+# Between a number and its unit no line is broken.
+BLANK = "\u00a0"
 # From so many of a unit on, the next smaller one says nothing.
 ROUND_FROM = 10
 # What no page may hold, or what would break its lines.
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 
+# Marks that turn the direction of a text, and of what follows it in a page.
+TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+
 
 def count(number: int, noun: str = "") -> str:
     """A number with its noun: `1 run`, `1,200 runs`."""
+    told = f"{number:,}".replace("-", "−")
     if not noun:
-        return f"{number:,}"
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+        return told
+    return f"{told} {noun}" if number == 1 else f"{told} {noun}s"
 
 
 def short_number(number: float) -> str:
-    """A round number for the end of an axis, in at most some five characters: `850`, `12k`, `3M`."""
+    """A number beside an axis, in few characters: `850`, `5,020`, `12k`, `3M`."""
+    if abs(number) < 10_000:
+        return f"{number:,.6g}" if number % 1 else f"{number:,.0f}"
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if limit <= abs(number) < 1e12:
-            return f"{number / limit:.3g}{unit}"
+            return f"{number / limit:.6g}{unit}"
     return f"{number:.3g}"
 
 
 def per_cent(number: float) -> str:
     """A percentage with one digit behind the point; very large ones by their size."""
-    return f"{number:.3g} %" if abs(number) >= 1e6 else f"{number:,.1f} %"
+    return f"{number:.3g}{BLANK}%" if abs(number) >= 1e6 else f"{number:,.1f}{BLANK}%"
 
 
 def span(seconds: float) -> str:
@@ -40,12 +48,13 @@ def span(seconds: float) -> str:
     if seconds < 0:
         return f"−{span(-seconds)}"
     if seconds < ROUND_FROM:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}{BLANK}s"
     for (size, unit), smaller in zip(UNITS, (*UNITS[1:], None), strict=True):
         if seconds >= size:
             whole = int(seconds // size)
             rest = 0 if smaller is None or whole >= ROUND_FROM else int(seconds % size // smaller[0])
-            return f"{whole:,} {unit} {rest} {smaller[1]}" if smaller and rest else f"{whole:,} {unit}"
+            told = f"{whole:,}{BLANK}{unit}"
+            return f"{told} {rest}{BLANK}{smaller[1]}" if smaller and rest else told
     raise AssertionError(seconds)
 
 
@@ -60,8 +69,8 @@ def day(instant: datetime) -> str:
 
 
 def excerpt(text: str, length: int) -> str:
-    """A text on one line, cut where it is too long."""
-    line = " ".join(UNSEEN.sub(" ", text).split())
+    """A text on one line, cut where it is too long; nothing in it turns the direction of what stands beside it."""
+    line = " ".join(UNSEEN.sub(" ", TURNS.sub("", text)).split())
     return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
 
 
