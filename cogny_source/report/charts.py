@@ -14,7 +14,7 @@ from cogny_source.report.scale import Scale
 from cogny_source.report.words import short_number
 
 # The plot's left and right edge, in per cent, beside an axis of numbers or of names.
-NUMBERS = (11.0, 98.5)
+NUMBERS = (11.0, 97.0)
 NAMES = (24.0, 100.0)
 # How many names stand below a picture, the first that spreads them evenly.
 LABELS_BELOW = (6, 5, 4)
@@ -225,8 +225,6 @@ def _steps(panel: Panel, top: float, size: float) -> list[Markup]:
 
 def labels_below(names: Sequence[str], y: float) -> Markup:
     """Some of the names of amounts in a row, evenly spread, below them."""
-    if not names:
-        return EMPTY
     slot, steps = (NUMBERS[1] - NUMBERS[0]) / len(names), len(names) - 1
     shown = next((number for number in LABELS_BELOW if steps % (number - 1) == 0), min(LABELS_BELOW[1], len(names)))
     places = sorted({round(number * steps / max(1, shown - 1)) for number in range(shown)})

@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
+import dlt
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cogny_source.engine.destination import Destination
+from cogny_source.engine.workspace import check_schema
 from cogny_source.errors import ConfigError
 from cogny_source.report import words
 from cogny_source.report.inquiry import SECOND, Inquiry, instant
@@ -74,18 +76,34 @@ def read_content(destination: Destination, now: datetime) -> Content:
     Raises:
         LoadFailed: If it does not answer.
     """
-    pipeline = destination.pipeline
-    kind = pipeline.destination.destination_name if pipeline.destination else ""
+    _learn_schema(destination)
     with destination.hold():
         inquiry = Inquiry(destination, now)
         return Content(
-            f"{kind}, {pipeline.dataset_name}",
+            _name(destination.pipeline),
             now.astimezone(UTC),
             read_resources(inquiry),
             read_failures(inquiry),
             read_tickets(inquiry),
             read_outcomes(inquiry),
         )
+
+
+def _name(pipeline: dlt.Pipeline) -> str:
+    """What a person calls a destination: its kind, and its dataset or folder."""
+    assert pipeline.destination is not None
+    options = pipeline.destination.config_params
+    if "table_format" in options:
+        return f"{options['table_format']}, {str(options['bucket_url']).rstrip('/').rpartition('/')[2]}"
+    return f"{pipeline.destination.destination_name}, {pipeline.dataset_name}"
+
+
+def _learn_schema(destination: Destination) -> None:
+    """Take the tables' names from the destination: to a machine that has not synced into it, a folder looks empty."""
+    check_schema(destination.pipeline)
+    with destination.hold(), destination.naming_failures():
+        destination.pipeline.sync_destination()
+    destination.forget_schema()
 
 
 def render(content: Content) -> str:

@@ -92,11 +92,6 @@ class Tickets:
     visits: dict[str, Spread] | None
 
     @property
-    def open(self) -> int:
-        """How many are open."""
-        return self.statuses.total() - sum(self.statuses[name] for name in CLOSED)
-
-    @property
     def unnamed(self) -> int:
         """How many have a status that the API does not document, or none."""
         return self.statuses[OTHER] + self.statuses[NOT_GIVEN]

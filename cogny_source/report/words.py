@@ -49,13 +49,14 @@ def span(seconds: float) -> str:
         return f"−{span(-seconds)}"
     if seconds < ROUND_FROM:
         return f"{seconds:.1f}{BLANK}s"
-    for (size, unit), smaller in zip(UNITS, (*UNITS[1:], None), strict=True):
-        if seconds >= size:
-            whole = int(seconds // size)
-            rest = 0 if smaller is None or whole >= ROUND_FROM else int(seconds % size // smaller[0])
-            told = f"{whole:,}{BLANK}{unit}"
-            return f"{told} {rest}{BLANK}{smaller[1]}" if smaller and rest else told
-    raise AssertionError(seconds)
+    place = next(number for number, (size, _) in enumerate(UNITS) if seconds >= size)
+    size, unit = UNITS[place]
+    told = f"{int(seconds // size):,}{BLANK}{unit}"
+    if size == 1 or seconds >= ROUND_FROM * size:
+        return told
+    smaller, its_unit = UNITS[place + 1]
+    rest = int(seconds % size // smaller)
+    return f"{told} {rest}{BLANK}{its_unit}" if rest else told
 
 
 def minute(instant: datetime | None) -> str:
