@@ -14,7 +14,22 @@ from cogny_source.report.trust import Level, answer, judge, late_after
 HOUR = 3600 * 10**6
 NOW = 500_000 * HOUR
 DONE = Run(
-    "r1", "tickets", "done", 3, 0, 0, 0.0, 40, 100, 0, None, None, NOW - HOUR, NOW - HOUR + 2 * 10**6, NOW - HOUR
+    "r1",
+    "tickets",
+    "incremental",
+    "done",
+    3,
+    0,
+    0,
+    0.0,
+    40,
+    100,
+    0,
+    None,
+    None,
+    NOW - HOUR,
+    NOW - HOUR + 2 * 10**6,
+    NOW - HOUR,
 )
 
 
@@ -39,7 +54,8 @@ def hours_ago(*hours: int) -> list[Run]:
         (make(DONE, replace(DONE, status="failed")), Level.BAD, "the last run failed"),
         (make(DONE, replace(DONE, status="killed")), Level.BAD, "the last run was killed"),
         (make(DONE, replace(DONE, status="stopped")), Level.CARE, "the last run was stopped before its end"),
-        (make(replace(DONE, status="failed", watermark=None)), Level.BAD, "no run is done yet"),
+        (make(replace(DONE, status="failed", watermark=None)), Level.BAD, "no run has brought everything yet"),
+        (make(replace(DONE, mode="window", watermark=None)), Level.BAD, "no run has brought everything yet"),
         (make(*hours_ago(25)), Level.CARE, "1 d 1 h old, where 1 d would be late"),
         (make(*hours_ago(73)), Level.BAD, "3 d 1 h old, where 1 d would be late"),
         (make(*hours_ago(7, 6, 5, 3)), Level.CARE, "3 h old, where 2 h would be late"),

@@ -13,6 +13,7 @@ RUNS_SHOWN = 60
 ERRORS_SHOWN = 8
 ERROR_CHARACTERS = 600
 DONE = "done"
+WINDOW = "window"
 # `rows` is a word of BigQuery's own: it may stand behind a point alone.
 FIGURES = ("requests", "retries", "throttled", "waited_seconds", "rows")
 MAYBE = ("live_rows", "unexplained_rows", "deleted_rows", "error")
@@ -26,6 +27,7 @@ class Run:
     Attributes:
         run_id: The run.
         resource: The resource.
+        mode: What was done; see the column of `sync_runs`.
         status: How it ended.
         requests: Requests sent.
         retries: Those that were repeated.
@@ -43,6 +45,7 @@ class Run:
 
     run_id: str
     resource: str
+    mode: str | None
     status: str
     requests: int
     retries: int
@@ -56,6 +59,11 @@ class Run:
     started_at: int
     finished_at: int | None
     watermark: int | None
+
+    @property
+    def brings_all(self) -> bool:
+        """Whether the table holds all that the API had when it began; a span that was asked for tells nothing of it."""
+        return self.status == DONE and self.mode != WINDOW
 
     @property
     def seconds(self) -> float | None:
@@ -137,7 +145,7 @@ def read_resources(inquiry: Inquiry) -> list[Resource]:
 
 def _read_runs(inquiry: Inquiry) -> list[Run]:
     """The last runs of each resource, the oldest first; a record of an older version may lack figures."""
-    columns = ["r.run_id", "r.resource", "coalesce(r.status, 'unknown') AS ended"]
+    columns = ["r.run_id", "r.resource", "r.mode", "coalesce(r.status, 'unknown') AS ended"]
     columns += [f"coalesce(r.{name}, 0) AS its_{name}" for name in FIGURES]
     columns += [f"r.{name} AS its_{name}" for name in MAYBE]
     columns += [f"{inquiry.micros(f'r.{name}')} AS its_{name}" for name in INSTANTS]

@@ -111,7 +111,7 @@ def judge(resource: Resource, now: int) -> Verdict:
 def _find_age(resource: Resource, now: int) -> float | None:
     """How old the data is: the age of the watermark, or of the last run where lists are read whole."""
     marks = [run.watermark for run in resource.runs if run.watermark is not None]
-    done = [run.started_at for run in resource.runs if run.status == DONE]
+    done = [run.started_at for run in resource.runs if run.brings_all]
     newest = marks[-1:] or done[-1:]
     return max(0.0, (now - newest[0]) / SECOND) if newest else None
 
@@ -128,7 +128,7 @@ def _judge_last(run: Run) -> Finding:
 
 def _judge_age(age: float | None, runs: Sequence[Run]) -> Finding:
     if age is None:
-        return Finding(Level.BAD, "no run is done yet")
+        return Finding(Level.BAD, "no run has brought everything yet")
     late = late_after(runs)
     if age <= late:
         return Finding(Level.GOOD, f"late only after {span(late)}")
@@ -137,8 +137,8 @@ def _judge_age(age: float | None, runs: Sequence[Run]) -> Finding:
 
 
 def late_after(runs: Sequence[Run]) -> float:
-    """From which age on data is late: after twice the usual pause between two runs that are done."""
-    done = [run.started_at for run in runs if run.status == DONE]
+    """From which age on data is late: after twice the usual pause between two runs that bring everything."""
+    done = [run.started_at for run in runs if run.brings_all]
     pauses = [(later - earlier) / SECOND for earlier, later in pairwise(done)]
     return max(LATE_AT_LEAST_SECONDS, LATE_PAUSES * median_low(pauses)) if pauses else LATE_SECONDS
 
