@@ -8,11 +8,13 @@ EMULATOR := .venv-bigquery
 EMULATOR_PYTHON ?= $(shell for name in python3.13 python3.14 python3.15 python3 \
 	$${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin/python3.1[345]; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 13) <= sys.version_info[:2] <= (3, 15))' 2>/dev/null && echo $$name && break; done)
+# The tests' Airflow, which brings 130 packages of its own.
+AIRFLOW := .venv-airflow
 READY := $(VENV)/.ready
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-parquet demo-bigquery emulator test coverage test-long test-all check soak sandbox docs bench peers profile clean
+.PHONY: demo demo-parquet demo-bigquery emulator browser airflow container-try test coverage test-long test-all check soak sandbox docs bench peers profile clean
 
 demo: $(READY)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -24,7 +26,7 @@ demo-parquet: $(READY)
 demo-bigquery: $(READY) $(EMULATOR)/.ready
 	$(BIN)/python tests/bigquery_emulator.py
 
-test: check emulator
+test: check emulator browser airflow
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 # Measured in the scripts' own processes too, which takes half as long again.
@@ -39,6 +41,25 @@ test-long: $(READY)
 emulator:
 	@if [ -n "$(EMULATOR_PYTHON)" ]; then $(MAKE) --no-print-directory $(EMULATOR)/.ready; \
 	else echo "no Python 3.13 to 3.15 is here to run the tests' BigQuery (EMULATOR_PYTHON=/path/to/python)"; test -z "$$CI"; fi
+
+airflow: $(AIRFLOW)/.ready
+
+$(AIRFLOW)/.ready: tests/airflow/requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(AIRFLOW)
+	$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --compile -r $< --editable '.[sandbox]'
+	touch $@
+
+# Where there is none and it cannot be installed, the report's browser tests are skipped, but in CI.
+browser:
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends chromium chromium-driver; \
+	else echo "no chromium is here for the report's browser tests"; test -z "$$CI"; fi
+
+# The Dockerfile's steps and the image's commands without Docker, in a fresh Debian: as root, with mmdebstrap; four minutes.
+container-try: $(READY)
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/container/try_image.py
 
 $(EMULATOR)/.ready: tests/bigquery/requirements.txt tests/bigquery/requirements-no-deps.txt
 	@test -n "$(EMULATOR_PYTHON)" || { echo "Python 3.13 to 3.15 is needed; set EMULATOR_PYTHON=/path/to/python"; exit 1; }

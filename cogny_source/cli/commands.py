@@ -7,6 +7,7 @@ import sys
 import click
 
 from cogny_source.cli.exits import report_failure
+from cogny_source.cli.report import report
 from cogny_source.cli.reset import reset
 from cogny_source.cli.status import status
 from cogny_source.cli.sync import census, check, sync_group, verify
@@ -69,5 +70,5 @@ def sandbox(arguments: tuple[str, ...]) -> None:
     sys.exit(report_failure(run, verbose=False))
 
 
-for command in (sync_group, check, status, verify, census, reset):
+for command in (sync_group, check, status, verify, census, reset, report):
     main.add_command(command)
