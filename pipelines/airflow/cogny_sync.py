@@ -1,0 +1,86 @@
+"""The hourly schedule of the syncs: `cogny_sync` for one account, `cogny_accounts` for a list of them.
+
+What a sync has to read it knows itself, from the state beside its tables; a run's data interval is not asked.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.exceptions import AirflowFailException
+from airflow.sdk import Connection, Param, Variable, dag, get_current_context, task
+
+RESOURCES = ("tickets", "reports", "warehouses")
+WINDOW = {
+    name: Param(None, type=["null", "string"], format="date", description=description)
+    for name, description in (
+        ("start_date", "Leave out rows created before this day."),
+        ("end_date", "Load only rows created before this day; what comes next stays as it was."),
+    )
+}
+HOURLY = {
+    "schedule": "@hourly",
+    "start_date": datetime(2025, 1, 1, tzinfo=UTC),
+    "catchup": False,
+    "max_active_runs": 1,
+    "params": WINDOW,
+    "tags": ["cogny"],
+}
+
+
+@task(
+    pool="cogny",
+    retries=5,
+    retry_delay=timedelta(minutes=1),
+    retry_exponential_backoff=True,
+    max_retry_delay=timedelta(hours=1),
+    execution_timeout=timedelta(hours=2),
+    map_index_template="{{ task.op_kwargs['account']['name'] }}",
+)
+def sync(resources: str, account: dict[str, str] | None = None) -> None:
+    """Sync resources of an account, by default of the one in the variable `cogny_account`."""
+    import os
+
+    from cogny_account import SettingsError, build_command, build_environment, read_account
+    from cogny_process import run
+
+    params = get_current_context()["params"]
+    try:
+        known = read_account(account or Variable.get("cogny_account", default=None, deserialize_json=True))
+        connection = Connection.get(known.conn_id)
+        run(
+            build_command(known, resources=resources, start_date=params["start_date"], end_date=params["end_date"]),
+            build_environment(os.environ, connection.password, connection.host, connection.extra_dejson),
+        )
+    except SettingsError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+@task(retries=0)
+def list_accounts() -> Any:
+    """The accounts in the variable `cogny_accounts`."""
+    from cogny_account import read_accounts
+
+    entries = Variable.get("cogny_accounts", default=None, deserialize_json=True)
+    read_accounts(entries)
+    return entries
+
+
+# A task a resource, each of which fails and is tried again by itself; one at a time, as a DuckDB file has one writer.
+@dag(max_active_tasks=1, **HOURLY)
+def cogny_sync() -> None:
+    """Bring one account up to date."""
+    for resource in RESOURCES:
+        sync.override(task_id=resource)(resource)
+
+
+# As many accounts at a time as the pool has slots; each has its own key, and so its own rate limit.
+@dag(**HOURLY)
+def cogny_accounts() -> None:
+    """Bring each account of a list up to date."""
+    sync.partial(resources="").expand(account=list_accounts())
+
+
+cogny_sync()
+cogny_accounts()
