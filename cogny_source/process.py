@@ -48,7 +48,7 @@ def _keep_pandas_out() -> Iterator[None]:
 
     Whoever asks them for a data frame afterwards still gets one.
     """
-    import pyarrow as pa
+    from pyarrow.lib import _pandas_api
 
     if "pandas" in sys.modules:
         yield
@@ -58,7 +58,8 @@ def _keep_pandas_out() -> Iterator[None]:
     sys.modules["pandas"].__version__ = "0"  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pa.array([None])
+        # Without numpy, no public call makes it look for certain.
+        _ = _pandas_api.have_pandas
     sys.modules["pandas"] = None  # type: ignore[assignment]
     try:
         yield
