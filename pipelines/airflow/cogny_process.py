@@ -21,6 +21,7 @@ EXIT_SETTINGS = 2
 EXIT_LOCKED = 75
 GRACE_SECONDS = 120.0
 OUTPUT_SECONDS = 5.0
+STOPPING = "the sync is told to stop; what is complete will be loaded"
 
 
 class SyncFailed(Exception):
@@ -88,7 +89,7 @@ class _Child:
         if self._is_to_stop:
             return
         self._is_to_stop = True
-        logger.warning("the sync is told to stop; what is complete will be loaded")
+        logger.warning(STOPPING)
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
 
@@ -99,7 +100,7 @@ class _Child:
         try:
             self._process.wait(grace_seconds)
         except subprocess.TimeoutExpired:
-            logger.error("the sync has not ended within %g s and is killed", grace_seconds)
+            logger.warning("the sync has not ended within %g s and is killed", grace_seconds)
             self._process.kill()
             self._process.wait()
 

@@ -6,10 +6,9 @@ What a sync has to read it knows itself, from the state beside its tables; a run
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import Connection, Param, Variable, dag, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 
 RESOURCES = ("tickets", "reports", "warehouses")
 WINDOW = {
@@ -29,15 +28,15 @@ HOURLY = {
 }
 
 
-@task(
-    pool="cogny",
-    retries=5,
-    retry_delay=timedelta(minutes=1),
-    retry_exponential_backoff=True,
-    max_retry_delay=timedelta(hours=1),
-    execution_timeout=timedelta(hours=2),
-    map_index_template="{{ task.op_kwargs['account']['name'] }}",
-)
+RETRIES = {
+    "retries": 5,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2,
+    "max_retry_delay": timedelta(hours=1),
+}
+
+
+@task(pool="cogny", execution_timeout=timedelta(hours=2), **RETRIES)
 def sync(resources: str, account: dict[str, str] | None = None) -> None:
     """Sync resources of an account, by default of the one in the variable `cogny_account`."""
     import os
@@ -47,7 +46,7 @@ def sync(resources: str, account: dict[str, str] | None = None) -> None:
 
     params = get_current_context()["params"]
     try:
-        known = read_account(account or Variable.get("cogny_account", default=None, deserialize_json=True))
+        known = read_account(account or Variable.get("cogny_account", deserialize_json=True))
         connection = Connection.get(known.conn_id)
         run(
             build_command(known, resources=resources, start_date=params["start_date"], end_date=params["end_date"]),
@@ -57,14 +56,17 @@ def sync(resources: str, account: dict[str, str] | None = None) -> None:
         raise AirflowFailException(str(error)) from error
 
 
-@task(retries=0)
-def list_accounts() -> Any:
+@task(**RETRIES)
+def list_accounts() -> list[dict[str, str]]:
     """The accounts in the variable `cogny_accounts`."""
-    from cogny_account import read_accounts
+    from cogny_account import SettingsError, read_accounts
 
-    entries = Variable.get("cogny_accounts", default=None, deserialize_json=True)
-    read_accounts(entries)
-    return entries
+    accounts: list[dict[str, str]] = Variable.get("cogny_accounts", deserialize_json=True)
+    try:
+        read_accounts(accounts)
+    except SettingsError as error:
+        raise AirflowFailException(str(error)) from error
+    return accounts
 
 
 # A task a resource, each of which fails and is tried again by itself; one at a time, as a DuckDB file has one writer.
@@ -79,7 +81,8 @@ def cogny_sync() -> None:
 @dag(**HOURLY)
 def cogny_accounts() -> None:
     """Bring each account of a list up to date."""
-    sync.partial(resources="").expand(account=list_accounts())
+    named = sync.override(map_index_template="{{ task.op_kwargs['account']['name'] }}")
+    named.partial(resources="").expand(account=list_accounts())
 
 
 cogny_sync()
