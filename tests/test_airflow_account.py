@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow_parts import load_part
+from support import ROOT
 
 account = load_part("cogny_account")
 
@@ -70,16 +73,28 @@ def test_accounts_have_their_own_names_and_targets(tmp_path: Path) -> None:
         {**ACME, "database": str(tmp_path / "acme.duckdb")},
         {**ACME, "name": "other", "database": str(tmp_path / "link" / "acme.duckdb")},
     ]
+    buckets = [LAKE, {**LAKE, "name": "other", "bucket_url": "s3://growth/cogny/"}]
     for entries, told in (
         (None, "the accounts are a list of objects"),
         ([], "the accounts are a list of objects"),
         (ACME, "the accounts are a list of objects"),
         ([ACME, {**other, "name": "acme"}], "2 accounts have the name acme"),
         (twice, "2 accounts have the target ('duckdb', "),
+        ([HOUSE, {**HOUSE, "name": "other"}], "2 accounts have the target ('bigquery', '', 'house')"),
+        (buckets, "2 accounts have the target ('parquet', 's3://growth/cogny', '')"),
+        ([ACME, {**ACME, "name": "other", "dataset": "cogny_data"}], "2 accounts have the target ('duckdb', "),
     ):
         with pytest.raises(account.SettingsError) as caught:
             account.read_accounts(entries)
         assert str(caught.value).startswith(told)
+
+
+def test_accounts_of_the_page() -> None:
+    """The variables that docs/airflow.md sets are sound."""
+    page = (ROOT / "docs" / "airflow.md").read_text(encoding="utf-8")
+    found = dict(re.findall(r"airflow variables set (\w+) '(.*?)'", page, re.DOTALL))
+    assert account.read_account(json.loads(found["cogny_account"])).name == "acme"
+    assert [known.name for known in account.read_accounts(json.loads(found["cogny_accounts"]))] == ["acme", "bolt"]
 
 
 def test_environment_holds_the_key_and_nothing_of_airflow() -> None:

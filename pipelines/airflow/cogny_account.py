@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# By which option each destination tells its place.
+# By which option each destination tells its place, and the dataset there that is meant where none is named.
 PLACES = {"duckdb": "database", "parquet": "bucket_url", "bigquery": "project"}
+DATASETS = {"duckdb": "cogny_data", "parquet": "", "bigquery": "cogny_data"}
 OWN_FIELDS = ("name", "conn_id", "destination", "python")
 EXAMPLE = '{"name": "acme", "conn_id": "cogny_acme", "database": "/var/lib/cogny/acme.duckdb"}'
 
@@ -45,8 +46,8 @@ class Account:
     def target(self) -> tuple[str, str, str]:
         """Where its rows go; in one place the rows of two accounts would pass for each other's."""
         place = self.options.get(PLACES[self.destination], "")
-        where = os.path.realpath(place) if os.path.isabs(place) else place
-        return self.destination, where, self.options.get("dataset", "")
+        where = os.path.realpath(place) if os.path.isabs(place) else place.rstrip("/")
+        return self.destination, where, self.options.get("dataset", DATASETS[self.destination])
 
 
 def read_account(entry: Any) -> Account:

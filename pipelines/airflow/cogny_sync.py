@@ -26,8 +26,6 @@ HOURLY = {
     "params": WINDOW,
     "tags": ["cogny"],
 }
-
-
 RETRIES = {
     "retries": 5,
     "retry_delay": timedelta(minutes=1),
