@@ -47,7 +47,7 @@ airflow: $(AIRFLOW)/.ready
 $(AIRFLOW)/.ready: tests/airflow/requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(AIRFLOW)
-	$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --compile -r $< --editable '.[sandbox]'
+	$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --compile -r $< --editable .
 	touch $@
 
 # Where there is none and it cannot be installed, the report's browser tests are skipped, but in CI.
