@@ -27,7 +27,7 @@ demo-bigquery: $(READY) $(EMULATOR)/.ready
 	$(BIN)/python tests/bigquery_emulator.py
 
 test: check emulator browser airflow
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long"
 
 # Measured in the scripts' own processes too, which takes half as long again.
 coverage: $(READY)

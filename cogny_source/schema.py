@@ -204,7 +204,9 @@ SYNC_RUNS = TableSpec(
     (
         Column("run_id", "text", "The run; shared by its resources.", nullable=False),
         Column("resource", "text", "`tickets`, `reports` or `warehouses`.", nullable=False),
-        Column("mode", "text", "`backfill`, `incremental`, `full` (all rows each time), `window` or `refresh`."),
+        Column(
+            "mode", "text", "`backfill`, `incremental`, `full` (all rows each time), `window`, `refresh` or `reset`."
+        ),
         Column("started_at", "timestamp", "When the run began, by this machine's clock."),
         Column("finished_at", "timestamp", "When the resource was done, by this machine's clock."),
         Column("requests", "bigint", "Requests sent, repeats included."),

@@ -68,7 +68,7 @@ def script(tmp_path: Path, environment: dict[str, str], sandbox: SandboxServer) 
     return run
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def loggers() -> Iterator[dict[str, logging.Logger]]:
     """The loggers that the command configures, which are set back afterwards."""
     found = {name: logging.getLogger(name) for name in ("cogny_source", "dlt")}

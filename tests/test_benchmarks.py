@@ -85,6 +85,7 @@ def test_quick_look_measures_three_programs(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.long
 def test_suite_writes_its_page(tmp_path: Path) -> None:
     """One benchmark of the suite, divided by a thousand, ends in a page with its targets and its table."""
     run_script("run.py", "--only", "requests", "--scale", "1000", "--output", str(tmp_path), folder=tmp_path)

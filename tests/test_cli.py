@@ -133,7 +133,7 @@ def test_terminal_session_shows_bars_and_summary(
     assert process.wait() == 0
     os.close(master)
     text = shown.decode()
-    assert "tickets: 450 rows of 450" in text
+    assert "450 of 450 rows" in text
     assert "To open the database: " in text
 
 

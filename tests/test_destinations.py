@@ -21,7 +21,7 @@ from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import REPORTS, SYNC_RUNS, TICKETS
 from cogny_source.tables import TYPES
 
-KINDS = ("duckdb", "parquet", "parquet-s3", "delta", "delta-s3", "bigquery")
+KINDS = ("duckdb", "parquet", pytest.param("parquet-s3", marks=pytest.mark.long), "delta", "delta-s3", "bigquery")
 ROWS = 180
 CHUNK_ROWS = 100
 

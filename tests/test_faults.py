@@ -119,6 +119,7 @@ def test_origin_that_is_away_for_a_while(sandbox: SandboxServer, begin: Begin, d
     assert_exact(database, sandbox.world)
 
 
+@pytest.mark.long
 def test_origin_that_stays_away(sandbox: SandboxServer, begin: Begin, sync_here: Script, database: Ask) -> None:
     """An outage beyond `max_outage_seconds` ends the run with its cause; the pages before it are loaded."""
     throw(sandbox, {"latency_seconds": 0.1})

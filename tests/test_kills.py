@@ -35,6 +35,7 @@ def sandbox(request: pytest.FixtureRequest) -> Iterator[SandboxServer]:
         yield server
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sandbox", [TICKETS], indirect=True)
 def test_twenty_kills_lose_nothing(sandbox: SandboxServer, sync_here: Script, begin: Begin, database: Ask) -> None:
     """A first load killed at twenty random moments is exact after one quiet run, and asks for little twice."""

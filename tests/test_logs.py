@@ -13,9 +13,6 @@ from cogny_source.logs import JsonFormatter, configure_logging
 NAMES = ("cogny_source", "dlt")
 
 
-pytestmark = pytest.mark.usefixtures("loggers")
-
-
 def test_text_lines_tell_time_level_and_message(capsys: pytest.CaptureFixture[str]) -> None:
     """A line for people has the time of day, the level and the message."""
     configure_logging("text", quiet=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 
 import pytest
 from rich.console import Console
@@ -93,8 +94,10 @@ def test_log_is_never_silent(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Log
     monkeypatch.setattr(module, "LINE_EVERY_SECONDS", 0.01)
     with caplog.at_level(logging.INFO), show_progress(Console(file=io.StringIO()), live=False) as watch:
         watch.wait(500.0, "/tickets: the rate limit's window is used up")
+        deadline = time.monotonic() + 10
         while len(caplog.messages) < 3:
-            pass
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
     assert {message.partition(" (")[2] for message in caplog.messages} == {
         "/tickets: the rate limit's window is used up)"
     }

@@ -36,7 +36,7 @@ from cogny_source.report.words import span
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.settings import Settings
 
-KINDS = ("duckdb", "parquet", "delta", "bigquery")
+KINDS = ("duckdb", "parquet", "delta", pytest.param("bigquery", marks=pytest.mark.long))
 NAMES = {
     "DuckDB": "duckdb, cogny_data ·",
     "Parquet": "parquet, tables ·",

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import dlt
+import pytest
 from support import KEY, ROOT, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact
 
@@ -96,6 +97,7 @@ def test_two_first_loads_at_once(sandbox: SandboxServer, pipeline: dlt.Pipeline,
     assert_exact(ask, sandbox.world)
 
 
+@pytest.mark.long
 def test_scripts_of_two_machines_at_once(
     sandbox: SandboxServer, database: Ask, tmp_path: Path, environment: dict[str, str]
 ) -> None:

@@ -117,7 +117,7 @@ def damage(path: Path, how: str) -> None:
         path.write_bytes({"empty": b"", "half": content[: len(content) // 2], "garbage": b"\xff\x00\x9c{"}[how])
 
 
-@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("normalized", [pytest.param(False, marks=pytest.mark.long), True])
 def test_damaged_working_directory_is_made_anew(
     small: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, *, normalized: bool
 ) -> None:

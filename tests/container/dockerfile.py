@@ -92,8 +92,18 @@ def copied_from_context(stage: Stage) -> list[str]:
 def sent_files(context: Path, ignore: str) -> list[Path]:
     """The files of a context that .dockerignore lets through, relative to it."""
     rules = [line for line in ignore.splitlines() if line and not line.startswith("#")]
-    files = (path.relative_to(context) for path in sorted(context.rglob("*")) if path.is_file())
-    return [path for path in files if _is_sent(path, rules)]
+    return list(_walk(context, Path(), rules))
+
+
+def _walk(context: Path, folder: Path, rules: list[str]) -> Iterator[Path]:
+    """The files of a folder that are sent; one of which nothing can be is not looked into."""
+    for entry in sorted((context / folder).iterdir()):
+        path = entry.relative_to(context)
+        sent = _is_sent(path, rules)
+        if not entry.is_dir():
+            yield from [path] if sent else []
+        elif sent or any(rule.startswith(f"!{path}/") for rule in rules):
+            yield from _walk(context, path, rules)
 
 
 def _is_sent(path: Path, rules: list[str]) -> bool:
