@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from threading import Thread
 
 from cogny_source.errors import ConfigError
 from cogny_source.settings import resolve_alert_webhook
@@ -22,19 +23,30 @@ def send_alert(text: str) -> None:
     Args:
         text: What happened, without secrets.
     """
+    try:
+        url = resolve_alert_webhook()
+    except ConfigError as error:
+        logger.warning("no alert was sent: %s", error)
+        return
+    if url is None:
+        return
+    # A time-out of requests begins anew with each byte; the run must end all the same.
+    thread = Thread(target=_post, args=(url, f"{text} ({socket.gethostname()})"), name="alert", daemon=True)
+    thread.start()
+    thread.join(TIMEOUT_SECONDS)
+    if thread.is_alive():
+        logger.warning("the webhook did not answer within %.0f s", TIMEOUT_SECONDS)
+
+
+def _post(url: str, text: str) -> None:
     import requests
 
     try:
-        url = resolve_alert_webhook()
-        if url is None:
-            return
-        answer = requests.post(
-            url, json={"text": f"{text} ({socket.gethostname()})"}, timeout=TIMEOUT_SECONDS, allow_redirects=False
-        )
-    except ConfigError as error:
-        logger.warning("no alert was sent: %s", error)
+        # The answer's body is not read: nobody knows how long it is.
+        with requests.post(
+            url, json={"text": text}, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
+        ) as answer:
+            if not 200 <= answer.status_code < 300:
+                logger.warning("the webhook refused the alert with status %d", answer.status_code)
     except requests.RequestException as error:
         logger.warning("no alert was sent: the webhook cannot be reached (%s)", type(error).__name__)
-    else:
-        if not answer.ok:
-            logger.warning("the webhook refused the alert with status %d", answer.status_code)

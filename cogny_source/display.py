@@ -139,7 +139,10 @@ def _describe_watermark(resource: ResourceStatus, now: datetime) -> str:
 
 def _describe_runs(resource: ResourceStatus) -> str:
     last, error = resource.last_run, resource.last_error
-    told = "no run yet" if last is None else f"last run: {last.mode}, {last.status}, {_show_instant(last.started_at)}"
+    if last is None:
+        told = "no run yet"
+    else:
+        told = f"last run: {', '.join(filter(None, (last.mode, last.status, _show_instant(last.started_at))))}"
     if error is None or error == last:
         return told
     return f"{told}; last error: {_show_instant(error.started_at)}, {error.status}: {error.error}"

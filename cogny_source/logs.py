@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from copy import copy
 from datetime import UTC, datetime
 
 DLT_COLUMN_HINTS = "when merging arrow schema"
@@ -38,9 +39,11 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
     text = "%(asctime)s %(levelname)s %(message)s" if handler is None else "%(asctime)s %(message)s"
     handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(text, "%H:%M:%S"))
+    # dlt formats the handlers of its own logger anew, whenever a pipeline is made.
+    handlers = (handler, copy(handler))
     connector, dlt_logger = logging.getLogger("cogny_source"), logging.getLogger("dlt")
-    for logger in (connector, dlt_logger):
-        logger.handlers = [handler]
+    for logger, own in zip((connector, dlt_logger), handlers, strict=True):
+        logger.handlers = [own]
         logger.propagate = False
     connector.setLevel(logging.WARNING if quiet else logging.INFO)
     dlt_logger.setLevel(logging.WARNING)

@@ -15,6 +15,7 @@ from cogny_source.engine.state import State
 from cogny_source.engine.workspace import restore_state
 from cogny_source.instants import parse_instant
 
+ENDS = {"killed": "was killed", "stopped": "was stopped"}
 COLUMNS = ("resource", "mode", "status", "started_at", "finished_at", "unexplained_rows", "error")
 
 
@@ -75,8 +76,10 @@ class ResourceStatus:
         """
         if self.last_run is None:
             return "no run is on record" if self.rows or self.updated_after else "never synced"
+        if self.last_run.mode == "reset":
+            return "it was reset, and not synced since"
         if self.last_run.status not in ("done", "running"):
-            return f"the last run {self.last_run.status}: {self.last_run.error}"
+            return f"the last run {ENDS.get(str(self.last_run.status), 'failed')}: {self.last_run.error}"
         age = self.age_seconds(now)
         if max_age_seconds is None or (age is not None and age <= max_age_seconds):
             return None

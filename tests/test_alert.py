@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
 from support import Script
+
+from cogny_source import alert
+from cogny_source.engine import runner
 
 
 class Webhook:
@@ -19,18 +24,25 @@ class Webhook:
         url: Where it listens; its path is a secret.
         told: The bodies.
         status: What it answers with.
+        dribbles: How many headers come, one each tenth of a second.
     """
 
     def __init__(self) -> None:
         self.told: list[dict[str, str]] = []
         self.status = 200
+        self.dribbles = 0
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 hook.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(hook.status)
-                self.end_headers()
+                for place in range(hook.dribbles):
+                    self.send_header(f"X-Dribble-{place}", "more")
+                    self.flush_headers()
+                    time.sleep(0.1)
+                with suppress(OSError):
+                    self.end_headers()
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
@@ -91,8 +103,33 @@ def test_alert_that_cannot_be_sent_is_logged(cogny: Script, url: str, told: str)
     assert "token" not in done.stderr
 
 
-def test_refused_alert_is_logged(cogny: Script, webhook: Webhook) -> None:
-    """With the status, by which a person finds out that the webhook is gone."""
-    webhook.status = 404
+@pytest.mark.parametrize("status", [302, 404])
+def test_refused_alert_is_logged(cogny: Script, webhook: Webhook, status: int) -> None:
+    """With the status, by which a person finds out that the webhook is gone, or has moved."""
+    webhook.status = status
     done = cogny("sync", "duckdb", "--resources", "bananas", expect=2, SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
-    assert "the webhook refused the alert with status 404" in done.stderr
+    assert f"the webhook refused the alert with status {status}" in done.stderr
+
+
+def test_webhook_that_dribbles_holds_nobody_up(
+    cogny: Script, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A header a moment, for ever: the run ends all the same, and says that nobody may know."""
+    monkeypatch.setattr(alert, "TIMEOUT_SECONDS", 0.5)
+    webhook.dribbles = 20
+    done = cogny("sync", "duckdb", "--resources", "bananas", expect=2, SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
+    assert "the webhook did not answer within 0 s" in done.stderr
+
+
+def test_what_nobody_foresaw_is_told(cogny: Script, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of the program's own ends with its traceback, and with an alert."""
+
+    def break_down(*_: object, **__: object) -> None:
+        raise RuntimeError("sk_live_secret")
+
+    monkeypatch.setattr(runner, "sync", break_down)
+    with pytest.raises(RuntimeError):
+        cogny("sync", "duckdb", "--quiet", SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
+    [told] = webhook.told
+    assert "ended with exit code 1. Error: RuntimeError, which nobody foresaw" in told["text"]
+    assert "secret" not in told["text"]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 from support import ROOT, Script
@@ -76,6 +77,34 @@ def test_check_tells_what_the_clock_is_worth(cogny: Script, sandbox: SandboxServ
     assert told[0].endswith(" s behind the API; a sync goes by the API's")
 
 
+def test_check_beside_a_session_that_holds_the_file(cogny: Script, tmp_path: Path) -> None:
+    """A file that is in use is no failure: a sync waits for it."""
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import duckdb; c = duckdb.connect('held.duckdb'); print('held', flush=True); input()",
+        ],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    told = cogny("check", "--database", "held.duckdb").stdout.splitlines()[-1]
+    assert told == "ok    held.duckdb: another process holds it, so that writing was not tried"
+    holder.communicate("\n")
+
+
+def test_working_directory_that_cannot_be_is_named(cogny: Script) -> None:
+    """By a sync, with the variable that names another."""
+    Path("file").touch()
+    done = cogny("sync", "duckdb", "--quiet", expect=2, DLT_DATA_DIR=str(Path("file").resolve()))
+    assert "cannot be written" in done.stderr
+    assert "DLT_DATA_DIR names another" in done.stderr
+
+
 def test_status_before_the_first_sync(cogny: Script, tmp_path: Path) -> None:
     """Nothing is made by looking, and nothing is well."""
     told = read_json(cogny("status", "--format", "json", expect=1))
@@ -139,7 +168,7 @@ def test_status_beside_a_run(cogny: Script, tmp_path: Path) -> None:
         (None, None, None, "never synced"),
         (NOW, "done", None, None),
         (NOW, "running", None, None),
-        (NOW, "killed", None, "the last run killed: why"),
+        (NOW, "killed", None, "the last run was killed: why"),
         (NOW - timedelta(hours=3), "done", 3 * 3600.0, None),
         (NOW - timedelta(hours=3, seconds=1), "done", 3 * 3600.0, "its watermark is 3 h 0 min old"),
         (None, "running", 3600.0, "no first load is complete"),
@@ -187,8 +216,6 @@ def test_option_of_another_destination_is_refused(cogny: Script) -> None:
 
 def test_verify_compares_after_a_sync(cogny: Script, database: Ask) -> None:
     """A cell that somebody changed is found, named, and ends with 1."""
-    import duckdb
-
     assert "all as the API lists them" in cogny("verify").stdout
     with duckdb.connect("cogny.duckdb") as connection:
         [(key,)] = connection.execute("SELECT min(id) FROM cogny_data.tickets").fetchall()
@@ -216,7 +243,8 @@ def test_reset_reads_all_again(cogny: Script, sandbox: SandboxServer, destinatio
     requests = -(-rows // 100)
     assert f"The {rows:,} rows stay; the next sync reads all rows again, in about {requests} requests" in done.stdout
     assert "tickets is reset" in done.stdout
-    told = read_json(cogny("status", destination, "--format", "json"))
+    told = read_json(cogny("status", destination, "--format", "json", expect=1))
+    assert told["tickets"]["complaint"] == "it was reset, and not synced since"
     assert (told["tickets"]["rows"], told["tickets"]["updated_after"]) == (rows, None)
     assert told["tickets"]["last_run"]["mode"] == "reset"
     assert told["reports"]["updated_after"] is not None
@@ -233,6 +261,8 @@ def test_reset_asks_first(cogny: Script) -> None:
     before = read_json(cogny("status", "--format", "json"))["tickets"]["updated_after"]
     done = cogny("reset", "tickets", typed="n\n", expect=1)
     assert "Reset it? [y/N]" in done.stdout
+    assert "Nothing was reset." in done.stdout
+    assert "--yes resets without asking" in cogny("reset", "tickets", typed="", expect=2).stderr
     assert read_json(cogny("status", "--format", "json"))["tickets"]["updated_after"] == before
 
 
@@ -240,6 +270,10 @@ def test_reset_of_what_is_not_there(cogny: Script, tmp_path: Path) -> None:
     """Is refused in words, and makes no file."""
     assert "nothing was synced there yet" in cogny("reset", "tickets", "--yes", expect=2).stderr
     assert list(tmp_path.glob("*.duckdb")) == []
+    cogny("sync", "duckdb", "--quiet")
+    assert "nothing was synced there" in cogny("reset", "tickets", "--dataset", "never", "--yes", expect=2).stderr
+    with duckdb.connect("cogny.duckdb", read_only=True) as connection:
+        assert connection.execute("SELECT * FROM duckdb_schemas() WHERE schema_name = 'never'").fetchall() == []
 
 
 def test_reset_waits_for_no_run(cogny: Script, tmp_path: Path) -> None:

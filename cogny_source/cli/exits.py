@@ -53,6 +53,9 @@ def report_failure(
     except KeyboardInterrupt:  # a second Ctrl-C
         code = exit_code(Stopped(signal.SIGINT))
         sentence = "Aborted; the next run goes on from the last chunk that was loaded."
+    except Exception as error:
+        on_failure(EXIT_FAILED, f"Error: {type(error).__name__}, which nobody foresaw; the log has its traceback.")
+        raise
     click.echo(sentence, err=True)
     on_failure(code, sentence)
     return code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cogny_source.cli.exits import EPILOG, report_failure
+from cogny_source.cli.exits import EXIT_FAILED, report_failure
 from cogny_source.cli.options import MakeTarget, any_destination
 from cogny_source.destinations.target import Target
 from cogny_source.errors import ConfigError
@@ -21,7 +21,7 @@ RESOURCES = ("tickets", "reports", "warehouses")
 PAGE_ROWS = 100
 
 
-@click.command("reset", epilog=EPILOG)
+@click.command("reset")
 @click.argument("resource", type=click.Choice(RESOURCES))
 @any_destination
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -37,14 +37,14 @@ def reset(resource: str, make_target: MakeTarget, yes: bool) -> None:
       cogny reset reports bigquery --project growth-analytics-123 --yes
     """
 
-    def run() -> None:
+    def run() -> int:
         with prepare_process():
-            _reset(make_target(), resource, yes)
+            return _reset(make_target(), resource, yes)
 
     sys.exit(report_failure(run, verbose=False))
 
 
-def _reset(target: Target, resource: str, yes: bool) -> None:
+def _reset(target: Target, resource: str, yes: bool) -> int:
     from cogny_source.cli.session import open_for_loading
     from cogny_source.engine.resetting import Reset
     from cogny_source.logs import configure_logging
@@ -53,12 +53,22 @@ def _reset(target: Target, resource: str, yes: bool) -> None:
     if not target.is_there():
         raise ConfigError("nothing was synced there yet")
     with open_for_loading(target) as pipeline:
-        work = Reset(pipeline, resource, WAIT_SECONDS)
-        click.echo(_announce(resource, work.look()))
-        if not yes:
-            click.confirm("Reset it?", abort=True)
-        work.forget()
+        click.echo(_announce(resource, Reset(pipeline, resource, WAIT_SECONDS).look()))
+    # Nobody is kept out while a person thinks.
+    if not yes and not _is_wanted():
+        click.echo("Nothing was reset.")
+        return EXIT_FAILED
+    with open_for_loading(target) as pipeline:
+        Reset(pipeline, resource, WAIT_SECONDS).forget()
     click.echo(f"{resource} is reset: the next sync reads all of it.")
+    return 0
+
+
+def _is_wanted() -> bool:
+    try:
+        return click.confirm("Reset it?")
+    except click.Abort:
+        raise ConfigError("nobody answered; --yes resets without asking") from None
 
 
 def _announce(resource: str, known: Known) -> str:

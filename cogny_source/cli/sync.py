@@ -128,7 +128,8 @@ def execute(make_target: MakeTarget, options: Options) -> NoReturn:
         if code not in (EXIT_LOCKED, INTERRUPTED) and not options.check:
             from cogny_source.alert import send_alert
 
-            send_alert(f"{Path(sys.argv[0]).name} ended with exit code {code}. {sentence}")
+            name = Path(sys.argv[0]).name
+            send_alert(f"{'cogny' if name == '__main__.py' else name} ended with exit code {code}. {sentence}")
 
     with stop.on_signals():
         code = report_failure(lambda: _run(make_target(), options, stop), verbose=options.verbose, on_failure=alert)

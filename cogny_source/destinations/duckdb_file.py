@@ -10,6 +10,7 @@ from cogny_source.destinations.target import Target, check_dataset, show_python
 from cogny_source.errors import ConfigError, LoadFailed
 
 SCRATCH = "cogny_check"
+LOCKED = "Could not set lock on file"
 
 
 def make_duckdb_target(database: Path, dataset: str) -> Target:
@@ -60,6 +61,9 @@ def probe(database: Path) -> Iterator[str]:
         with duckdb.connect(str(database)) as connection:
             connection.execute(f"BEGIN; CREATE TABLE {SCRATCH} AS SELECT 1 AS value; ROLLBACK")
     except (duckdb.Error, OSError) as exc:
+        if LOCKED in str(exc):
+            yield f"{database}: another process holds it, so that writing was not tried"
+            return
         raise LoadFailed(f"{database} cannot be written: {str(exc).splitlines()[0]}") from exc
     finally:
         if not was_there:

@@ -18,8 +18,11 @@ from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.ledger import Ledger
 from cogny_source.engine.record import ResourceRun, build_rows
 from cogny_source.engine.workspace import hold_lock
+from cogny_source.errors import ConfigError
 from cogny_source.schema import SYNC_RUNS
 from cogny_source.source import Package, make_package_source, select_resources
+
+NOTHING_THERE = "nothing was synced there yet"
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,15 @@ class Reset:
         self._ledger = Ledger(self._destination, [self._name])
 
     def look(self) -> Known:
-        """Read what would be forgotten."""
+        """Read what would be forgotten.
+
+        Raises:
+            ConfigError: If nothing was synced there.
+        """
         with self._lock():
             self._ledger.open()
+            if not self._ledger.states:
+                raise ConfigError(NOTHING_THERE)
             state = self._ledger.states.get(self._name, {})
             counted = self._destination.ask_if_there(f"SELECT count(*) FROM {ENDPOINTS[self._name].table.name}")
         return Known(

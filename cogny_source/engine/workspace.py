@@ -14,7 +14,7 @@ from dlt.common.exceptions import DltException
 from filelock import FileLock, Timeout
 
 from cogny_source.engine.destination import Destination
-from cogny_source.errors import AlreadyRunning
+from cogny_source.errors import AlreadyRunning, ConfigError
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ def is_locked(pipelines_dir: Path, pipeline_name: str) -> bool:
             return False
     except Timeout:
         return True
+    except PermissionError:  # another user's, who may look at the tables all the same
+        return False
 
 
 def _lock_path(pipelines_dir: Path, pipeline_name: str) -> Path:
@@ -46,14 +48,19 @@ def hold_lock(pipelines_dir: Path, pipeline_name: str) -> Iterator[None]:
 
     Raises:
         AlreadyRunning: If another run holds it.
+        ConfigError: If the directory cannot be written.
     """
     path = _lock_path(pipelines_dir, pipeline_name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, timeout=LOCK_SECONDS, is_singleton=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, timeout=LOCK_SECONDS, is_singleton=True)
         lock.acquire()
     except Timeout as exc:
         raise AlreadyRunning(f"another run holds {path}; this one changed nothing") from exc
+    except OSError as exc:
+        raise ConfigError(
+            f"the working directory {pipelines_dir} cannot be written ({exc.strerror}); DLT_DATA_DIR names another"
+        ) from exc
     try:
         yield
     finally:
