@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dlt
 import pytest
@@ -12,6 +16,7 @@ from support import KEY, ROOT, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import sync
+from cogny_source.engine.destination import Destination
 from cogny_source.engine.plan import Plan
 from cogny_source.engine.progress import Silence
 from cogny_source.engine.record import ResourceRun
@@ -20,6 +25,19 @@ from cogny_source.engine.stop import StopFlag
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
 from cogny_source.source import make_client
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads wait for each other as processes do, of which DuckDB lets one have the file."""
+    lock, hold = threading.RLock(), Destination.hold
+
+    @contextmanager
+    def wait_and_hold(self: Destination) -> Iterator[Any]:
+        with lock, hold(self) as client:
+            yield client
+
+    monkeypatch.setattr(Destination, "hold", wait_and_hold)
 
 
 def begin(pipeline: dlt.Pipeline, settings: Settings) -> _Run:
