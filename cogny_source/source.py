@@ -111,6 +111,28 @@ class Package:
     runs: pa.Table | None = None
     history: bool = True
 
+    def without_rows(self) -> Package:
+        """The package's tables, and `sync_runs`, without a row; the states of its resources stay as they are."""
+        chunks = {
+            name: Chunk({table: _make_empty(spec) for table, spec in list_tables(name, history=self.history).items()})
+            for name in self.chunks
+        }
+        return Package(chunks, self.turn, _make_empty(SYNC_RUNS), self.history)
+
+
+def list_tables(resource: str, *, history: bool) -> dict[str, TableSpec | ListSpec]:
+    """The tables that a resource fills, by name: its own, its child tables, that of its versions.
+
+    Args:
+        resource: The resource.
+        history: Whether versions are kept.
+    """
+    spec = ENDPOINTS[resource].table
+    specs: list[TableSpec | ListSpec] = [spec, *spec.lists]
+    if history and spec.versions is not None:
+        specs.append(spec.versions)
+    return {table.name: table for table in specs}
+
 
 def make_package_source(package: Package) -> DltSource:
     """A package as a source under the same name, so that it shares schema and state."""
@@ -143,15 +165,16 @@ def select_resources(names: Sequence[str] | None) -> list[str]:
     return [name for name in ENDPOINTS if not names or name in names]
 
 
+def _make_empty(spec: TableSpec | ListSpec) -> pa.Table:
+    return arrow_schema(spec.columns).empty_table()
+
+
 def _supply_one(chunk: Chunk) -> Supply:
     return lambda _: iter([chunk])
 
 
 def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str | None = None) -> DltResource:
-    specs: list[TableSpec | ListSpec] = [spec, *spec.lists]
-    if history and spec.versions is not None:
-        specs.append(spec.versions)
-    tables = {table.name: table for table in specs}
+    tables = list_tables(spec.name, history=history)
 
     def extract() -> Iterator[Any]:
         pipeline = _current_pipeline()
@@ -160,8 +183,7 @@ def _make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str 
         known = dlt.current.source_schema().tables
         with open_shipping(pipeline) as ship:
             for name in tables.keys() - known.keys():
-                empty = arrow_schema(tables[name].columns).empty_table()
-                yield from ship(_stamp(empty), tables[name], _make_hints(tables[name], pipeline))
+                yield from ship(_stamp(_make_empty(tables[name])), tables[name], _make_hints(tables[name], pipeline))
             for chunk in supply(dict(state)):
                 for name in list(chunk.tables):
                     # Let go of once it is on disk: the load that follows needs the memory.
@@ -196,10 +218,13 @@ def _note_turn(turn: str | None) -> None:
         dlt.current.source_state()["turn"] = turn
 
 
-def _stamp(table: pa.Table) -> pa.Table:
-    """Add `_dlt_load_id`, which is known only while dlt extracts."""
-    load_id = Container()[LoadPackageStateInjectableContext].load_id
+def stamp(table: pa.Table, load_id: str) -> pa.Table:
+    """Add `_dlt_load_id`, which is known only when a load begins."""
     return table.append_column(pa.field(LOAD_ID.name, pa.string()), pa.repeat(pa.scalar(load_id), table.num_rows))
+
+
+def _stamp(table: pa.Table) -> pa.Table:
+    return stamp(table, Container()[LoadPackageStateInjectableContext].load_id)
 
 
 def _make_hints(spec: TableSpec | ListSpec, pipeline: dlt.Pipeline) -> Any:

@@ -11,8 +11,9 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb
 
 from cogny_source.destinations.scan import read_local
+from cogny_source.engine.commit import merge_rows
+from cogny_source.engine.destination import DUCKDB
 
-DUCKDB = "dlt.destinations.duckdb"
 # Set where no two rows of a package have the same key; of those that have, dlt's own merge takes one.
 DEDUPLICATED = "x-stage-data-deduplicated"
 KEY_MARKS = {"primary_key", "merge_key"}
@@ -34,8 +35,7 @@ class MergeJob(RunnableLoadJob, HasFollowupJobs):
         tombstones = [name for name, column in columns.items() if column.get("hard_delete")]
         kept = "".join(f" WHERE {name} IS NOT TRUE" for name in tombstones)
         with client.begin_transaction():
-            client.execute_sql(f"DELETE FROM {name} WHERE ({keys}) IN (SELECT ({keys}) FROM {file})")
-            client.execute_sql(f"INSERT INTO {name} BY NAME SELECT * FROM {file}{kept}")
+            merge_rows(client.execute_sql, name, file, keys, kept)
 
 
 class MergingDuckDbClient(DuckDbClient):

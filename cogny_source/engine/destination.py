@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import dlt
+import duckdb
 import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.destination.exceptions import DestinationException
@@ -33,6 +34,7 @@ RETRY_SECONDS = 1.0
 LINE_EVERY_SECONDS = 30.0
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 BIGQUERY = "dlt.destinations.bigquery"
+DUCKDB = "dlt.destinations.duckdb"
 APPENDING = "dlt.destinations.filesystem"
 LOCKED = "Could not set lock on file"
 Opened = TypeVar("Opened")
@@ -53,6 +55,11 @@ class KeepsStates(Protocol):
 def loads_into_bigquery(pipeline: dlt.Pipeline) -> bool:
     """Whether a pipeline's destination is BigQuery."""
     return pipeline.destination is not None and pipeline.destination.destination_type == BIGQUERY
+
+
+def loads_into_duckdb(pipeline: dlt.Pipeline) -> bool:
+    """Whether a pipeline's destination is a DuckDB file."""
+    return pipeline.destination is not None and pipeline.destination.destination_type == DUCKDB
 
 
 def check_destination(pipeline: dlt.Pipeline) -> None:
@@ -210,8 +217,11 @@ class Destination:
         return [source.get("resources", {}) for source in sources]
 
     @contextmanager
-    def naming_failures(self) -> Iterator[None]:
-        """Turn what dlt and the disk raise into one sentence.
+    def naming_failures(self, load_id: str | None = None) -> Iterator[None]:
+        """Turn what dlt, DuckDB and the disk raise into one sentence.
+
+        Args:
+            load_id: The load that fails, where dlt does not tell.
 
         Raises:
             LoadFailed: Instead of them.
@@ -219,12 +229,13 @@ class Destination:
         """
         try:
             yield
-        except (PipelineStepFailed, DestinationException, ConfigurationException, OSError) as exc:
+        except (PipelineStepFailed, DestinationException, ConfigurationException, duckdb.Error, OSError) as exc:
             cause = _find_cause(exc)
             if isinstance(cause, ConfigError):
                 raise cause from exc
             where = f"pipeline {self.pipeline.pipeline_name} in {self.pipeline.pipelines_dir}"
-            package = f"load package {exc.load_id}" if isinstance(exc, PipelineStepFailed) and exc.load_id else "a load"
+            load_id = (exc.load_id if isinstance(exc, PipelineStepFailed) else None) or load_id
+            package = f"load package {load_id}" if load_id else "a load"
             raise LoadFailed(
                 f"the destination refused {package}: {_find_reason(exc)} ({where}). Nothing is lost: mend the cause"
                 " and run the same command again"

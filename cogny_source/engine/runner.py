@@ -20,6 +20,7 @@ from cogny_source.engine.destination import Destination, check_destination
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.ledger import Ledger
+from cogny_source.engine.loading import load_package
 from cogny_source.engine.plan import Census, Plan
 from cogny_source.engine.progress import Progress, Silence
 from cogny_source.engine.reader import choose_mode, sync_resource
@@ -31,7 +32,7 @@ from cogny_source.engine.windows import Window
 from cogny_source.engine.workspace import hold_lock
 from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped
 from cogny_source.settings import Settings, parse_date, resolve_settings
-from cogny_source.source import Package, make_client, make_package_source, select_resources
+from cogny_source.source import Package, make_client, select_resources
 
 logger = logging.getLogger(__name__)
 
@@ -231,7 +232,7 @@ class _Run:
             table = None if self.readers else self.journal.read_table()
             package = Package(self.waiting, turn, table, self.settings.history)
             self.progress.load(sum(chunk.rows for chunk in self.waiting.values()))
-            self.ledger.note(self.destination.load(make_package_source(package)), package)
+            self.ledger.note(load_package(self.destination, package), package)
             self.progress.loaded(runs)
         if not self.readers:
             self.journal.clear()

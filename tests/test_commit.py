@@ -1,0 +1,196 @@
+"""Packages committed into DuckDB in one transaction: whole or not at all, in dlt's own form, with little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pytest
+from dlt.common.versioned_state import decompress_state
+from support import make_pipeline, settings_for
+from truth import Ask, assert_exact
+
+from cogny_source import cogny_source, sync
+from cogny_source.engine import commit
+from cogny_source.engine.commit import Committer
+from cogny_source.engine.endpoints import ENDPOINTS
+from cogny_source.sandbox import SandboxServer
+
+TABLES = ("tickets", "tickets__action_items", "tickets_history", "reports", "warehouses", "sync_runs")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL within a test's own process."""
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
+    """Let the process die before so many statements of all transactions are sent; the list tells which were."""
+
+    def die_after(allowed: int) -> list[str]:
+        sent: list[str] = []
+
+        def counting(method: str) -> Callable[..., None]:
+            original = getattr(Committer, method)
+
+            def count(committer: Committer, target: Any, rows: Any) -> None:
+                if len(sent) == allowed:
+                    raise Killed
+                sent.append(getattr(target, "name", target))
+                original(committer, target, rows)
+
+            return count
+
+        for method in ("_merge", "_insert"):
+            monkeypatch.setattr(Committer, method, counting(method))
+        return sent
+
+    return die_after
+
+
+def read_states(ask: Ask) -> list[tuple[str, dict[str, Any]]]:
+    """The states that the database keeps, the oldest first: the load and what dlt would restore."""
+    rows = ask("SELECT _dlt_load_id, state FROM _dlt_pipeline_state ORDER BY _dlt_load_id")
+    return [(str(load_id), decompress_state(str(state))) for load_id, state in rows]
+
+
+def test_a_transaction_is_there_whole_or_not_at_all(
+    sandbox: SandboxServer,
+    pipeline: dlt.Pipeline,
+    ask: Ask,
+    tmp_path: Path,
+    statements: Callable[[int], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed before any statement of a load, it leaves rows and state as they were; the next run is exact."""
+    sync(pipeline, settings_for(sandbox), resources=["tickets"])
+    # Of three tables, of the state, and of the record of the load; a second load has the run's own.
+    for allowed in range(5):
+        ticket = sandbox.world.rows("tickets")[allowed]["id"]
+        sandbox.world.patch("tickets", ticket, notes=f"change {allowed}", action_items=["only this"])
+        before = {name: ask(f"FROM {name} ORDER BY ALL") for name in ("tickets", "tickets_history", "_dlt_loads")}
+        states = read_states(ask)
+        sent = statements(allowed)
+        with pytest.raises(Killed):
+            sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"])
+        monkeypatch.undo()
+        assert len(sent) == allowed
+        assert {name: ask(f"FROM {name} ORDER BY ALL") for name in before} == before
+        assert read_states(ask) == states
+    sync(make_pipeline(tmp_path), settings_for(sandbox))
+    assert_exact(ask, sandbox.world)
+
+
+def test_a_load_is_recorded_as_dlt_does(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """Each load has a row of `_dlt_loads` and a state, and another machine's dlt restores the newest."""
+    sync(pipeline, settings_for(sandbox, chunk_rows=100))
+    loads = ask("SELECT load_id, schema_name, status, schema_version_hash FROM _dlt_loads ORDER BY load_id")
+    [(hash_there,)] = ask("SELECT version_hash FROM _dlt_version ORDER BY inserted_at DESC LIMIT 1")
+    states = read_states(ask)
+    assert [load_id for load_id, *_ in loads] == [load_id for load_id, _ in states]
+    assert {tuple(rest) for _, *rest in loads} == {("cogny", 0, hash_there)}
+    versions = [state["_state_version"] for _, state in states]
+    assert versions == sorted(set(versions))
+    for name in TABLES:
+        assert {load for (load,) in ask(f"SELECT DISTINCT _dlt_load_id FROM {name}")} <= {load for load, _ in states}
+    elsewhere = make_pipeline(tmp_path, "elsewhere")
+    elsewhere.sync_destination()
+    assert elsewhere.state["sources"] == states[-1][1]["sources"]
+    assert elsewhere.state["_version_hash"] == states[-1][1]["_version_hash"]
+
+
+def test_plain_dlt_goes_on_from_such_a_load(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """`pipeline.run()` and `sync()` take turns on one dataset: each reads what changed since the other."""
+    settings = settings_for(sandbox)
+    sync(pipeline, settings)
+    for turn in range(2):
+        sandbox.world.patch("tickets", sandbox.world.rows("tickets")[turn]["id"], notes=f"turn {turn}")
+        asked = len(sandbox.requests)
+        machine = make_pipeline(tmp_path, f"machine{turn}")
+        machine.run(cogny_source(api_key=settings.api_key, base_url=settings.base_url), loader_file_format="parquet")
+        assert len(sandbox.requests) - asked == 3
+        sandbox.world.patch("tickets", sandbox.world.rows("tickets")[turn + 5]["id"], action_items=[])
+        sync(make_pipeline(tmp_path), settings)
+        assert_exact(ask, sandbox.world)
+
+
+def test_no_memory_is_no_reason_to_fail(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the bound of memory is too tight for a transaction and for a checkpoint, DuckDB gets what it needs."""
+    bounds: list[int | None] = []
+    bounded = commit._bounded
+
+    def tighten(connection: Any, megabytes: int | None, **asked: bool) -> Any:
+        bounds.append(megabytes)
+        return bounded(connection, None if megabytes is None else 1, **asked)
+
+    monkeypatch.setattr(commit, "_bounded", tighten)
+    sandbox.world.patch("tickets", sandbox.world.rows("tickets")[0]["id"], notes="x" * 3_000_000)
+    sync(pipeline, settings_for(sandbox, chunk_rows=200))
+    assert_exact(ask, sandbox.world)
+    assert len(bounds) >= 3
+
+
+def test_settings_of_an_open_database_stay(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """A notebook that has the file open in the same process finds its settings as it left them."""
+    names = ("memory_limit", "threads", "max_vacuum_tasks")
+    query = f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}"
+    with duckdb.connect(str(tmp_path / "cogny.duckdb")) as notebook:
+        notebook.execute("SET memory_limit = '500MiB'; SET threads = 2; SET max_vacuum_tasks = 7")
+        before = notebook.execute(query).fetchall()
+        sync(pipeline, settings_for(sandbox))
+        assert notebook.execute(query).fetchall() == before == [("500.0 MiB", 2, 7)]
+        notebook.execute("SET TimeZone = 'UTC'; SET schema = 'cogny_data'")
+        assert_exact(lambda sql: notebook.execute(sql).fetchall(), sandbox.world)
+
+
+def test_an_open_transaction_elsewhere_does_not_stop_a_load(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """While another connection of the process writes, no checkpoint is possible, and all rows are there."""
+    with duckdb.connect(str(tmp_path / "cogny.duckdb")) as notebook:
+        notebook.execute("CREATE TABLE mine (value INTEGER); BEGIN; INSERT INTO mine VALUES (1)")
+        sync(pipeline, settings_for(sandbox, chunk_rows=200))
+        notebook.execute("COMMIT")
+    assert_exact(ask, sandbox.world)
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_row_groups_are_joined_before_they_are_many(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, monkeypatch: pytest.MonkeyPatch, *, wide: bool
+) -> None:
+    """Many small chunks leave no more row groups than are quickly read; those of wide rows are joined later."""
+    monkeypatch.setattr(commit, "MOST_GROUPS", 2)
+    if wide:
+        monkeypatch.setattr(commit, "WIDE_MEGABYTES", 0)
+    sync(pipeline, settings_for(sandbox, chunk_rows=100))
+    [(groups,)] = ask("SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('tickets')")
+    assert_exact(ask, sandbox.world)
+    assert groups == 5 if wide else groups <= 3
+
+
+def test_a_column_that_came_later_is_made_by_dlt(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table that lacks a declared column, as one of an earlier version does, gets it before rows are committed."""
+    spec = ENDPOINTS["warehouses"].table
+    former = replace(spec, columns=tuple(column for column in spec.columns if column.name != "type"))
+    with monkeypatch.context() as earlier:
+        earlier.setitem(ENDPOINTS, "warehouses", replace(ENDPOINTS["warehouses"], table=former))
+        sync(pipeline, settings_for(sandbox))
+    assert ask("SELECT DISTINCT json_exists(extra, 'type') FROM warehouses") == [(True,)]
+    of_dataset = "SELECT count(*) FROM duckdb_columns() WHERE schema_name = 'cogny_data'"
+    columns = f"{of_dataset} AND table_name = 'warehouses' AND column_name = 'type'"
+    assert ask(columns) == [(0,)]
+    sync(make_pipeline(tmp_path), settings_for(sandbox), full_refresh=True)
+    assert ask(columns) == [(1,)]
+    assert_exact(ask, sandbox.world)
