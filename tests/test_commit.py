@@ -52,6 +52,22 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], list[str]]:
     return die_after
 
 
+def spy_on_failures(monkeypatch: pytest.MonkeyPatch) -> list[type[Exception]]:
+    """The errors that transactions end with from now on."""
+    failures: list[type[Exception]] = []
+    write = Committer._write
+
+    def watch(committer: Committer, *arguments: Any) -> None:
+        try:
+            write(committer, *arguments)
+        except duckdb.Error as error:
+            failures.append(type(error))
+            raise
+
+    monkeypatch.setattr(Committer, "_write", watch)
+    return failures
+
+
 def read_states(ask: Ask) -> list[tuple[str, dict[str, Any]]]:
     """The states that the database keeps, the oldest first: the load and what dlt would restore."""
     rows = ask("SELECT _dlt_load_id, state FROM _dlt_pipeline_state ORDER BY _dlt_load_id")
@@ -126,18 +142,36 @@ def test_no_memory_is_no_reason_to_fail(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the bound of memory is too tight for a transaction and for a checkpoint, DuckDB gets what it needs."""
-    bounds: list[int | None] = []
     bounded = commit._bounded
 
     def tighten(connection: Any, megabytes: int | None, **asked: bool) -> Any:
-        bounds.append(megabytes)
         return bounded(connection, None if megabytes is None else 1, **asked)
 
     monkeypatch.setattr(commit, "_bounded", tighten)
+    failures = spy_on_failures(monkeypatch)
     sandbox.world.patch("tickets", sandbox.world.rows("tickets")[0]["id"], notes="x" * 3_000_000)
     sync(pipeline, settings_for(sandbox, chunk_rows=200))
     assert_exact(ask, sandbox.world)
-    assert len(bounds) >= 3
+    assert duckdb.OutOfMemoryException in failures
+
+
+def test_a_deletion_that_ran_out_of_memory_is_no_conflict(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB keeps marks of a deletion that failed halfway: the load is tried again on a file that is opened anew."""
+    sync(pipeline, settings_for(sandbox))
+    changed = sandbox.world.rows("tickets")[3]["id"]
+    ask(
+        "INSERT INTO tickets__action_items (ticket_id, position, value)"
+        f" SELECT CASE WHEN i % 1000 = 0 THEN '{changed}' ELSE 'filler' END, i, 'stale' FROM range(1_000_000) t(i)"
+    )
+    failures = spy_on_failures(monkeypatch)
+    monkeypatch.setattr(Committer, "_estimate_megabytes", lambda *_: 10)
+    sandbox.world.patch("tickets", changed, action_items=["the only one"])
+    sync(make_pipeline(tmp_path), settings_for(sandbox))
+    assert failures[0] is duckdb.OutOfMemoryException
+    ask("DELETE FROM tickets__action_items WHERE ticket_id = 'filler'")
+    assert_exact(ask, sandbox.world)
 
 
 def test_settings_of_an_open_database_stay(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
@@ -169,13 +203,23 @@ def test_row_groups_are_joined_before_they_are_many(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, monkeypatch: pytest.MonkeyPatch, *, wide: bool
 ) -> None:
     """Many small chunks leave no more row groups than are quickly read; those of wide rows are joined later."""
-    monkeypatch.setattr(commit, "MOST_GROUPS", 2)
+    monkeypatch.setattr(commit, "LOADS_A_JOIN", 3)
     if wide:
         monkeypatch.setattr(commit, "WIDE_MEGABYTES", 0)
     sync(pipeline, settings_for(sandbox, chunk_rows=100))
     [(groups,)] = ask("SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('tickets')")
     assert_exact(ask, sandbox.world)
     assert groups == 5 if wide else groups <= 3
+
+
+def test_large_chunks_are_left_as_they_are(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first load in large chunks writes each row once."""
+    monkeypatch.setattr(commit, "LOADS_A_JOIN", 1)
+    monkeypatch.setattr(commit, "LARGE_ENOUGH_ROWS", 40)
+    sync(pipeline, settings_for(sandbox, chunk_rows=100))
+    assert ask("SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('tickets')") == [(5,)]
 
 
 def test_a_column_that_came_later_is_made_by_dlt(

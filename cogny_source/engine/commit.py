@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,16 +30,35 @@ logger = logging.getLogger(__name__)
 MEGABYTE = 2**20
 # What DuckDB may hold of its file and of rows on their way; what is more it writes to the disk.
 COMMIT_MEGABYTES = 32
-JOIN_MEGABYTES = 96
-# Row groups that are not full are joined where there are so many for each full one: all rows are written again for it.
+# Of a row that is deleted it keeps a note until the transaction is in the file, and those of a vector together.
+VECTOR_ROWS = 2048
+VECTOR_NOTE_BYTES = 2**15
+# Each load adds a row group to its tables. DuckDB joins those that are not full by writing all their rows again, at
+# each checkpoint as many as there are: here one batch of them, once in so many loads, and none after a load whose own
+# groups are large enough.
 ROWS_A_GROUP = 122_880
-MOST_GROUPS = 16
-# To join wide rows takes memory for a whole group of them, which no limit bounds: it is put off.
+LARGE_ENOUGH_ROWS = 7_680
+LOADS_A_JOIN = 16
+JOIN_MEGABYTES = 96
+# To join wide rows takes memory for a whole group of them, which no limit bounds.
 WIDE_MEGABYTES = 128
-MOST_WIDE_GROUPS = 512
-NARROW, WIDE = "narrow", "wide"
+LOADS_A_WIDE_JOIN = 512
 INCOMING = "incoming"
-Batch = tuple[TableSpec | ListSpec, pa.Table]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows for one table.
+
+    Attributes:
+        spec: The table.
+        rows: The rows.
+        replaces: Whether many of them are there already; of a first load they are not.
+    """
+
+    spec: TableSpec | ListSpec
+    rows: pa.Table
+    replaces: bool
 
 
 def is_laid_out(pipeline: dlt.Pipeline, package: Package) -> bool:
@@ -118,21 +138,29 @@ class Committer:
 
     def _write_with_little(self, batches: list[Batch], record: dict[str, Any]) -> None:
         """Write with little memory, and where that is too little with as much as there is."""
-        size = sum(table.nbytes for _, table in batches)
         try:
-            with _bounded(self._connection, max(COMMIT_MEGABYTES, 2 * size // MEGABYTE)):
+            with _bounded(self._connection, self._estimate_megabytes(batches)):
                 self._write(batches, record)
         except duckdb.Error as error:
             logger.debug("again without a bound of memory: %s", error)
-            self._reopen_if_broken()
+            # DuckDB 1.5 does not take every deletion back that ran out of memory, and would call it a conflict.
+            self._reopen()
             self._write(batches, record)
         self._tidy(batches)
+
+    def _estimate_megabytes(self, batches: list[Batch]) -> int:
+        """How much memory is enough for a transaction: for its rows, and for those that they replace."""
+        size = 0
+        for batch in batches:
+            vectors = self._count(batch.spec) // VECTOR_ROWS if batch.replaces else 0
+            size += 2 * batch.rows.nbytes + VECTOR_NOTE_BYTES * min(len(batch.rows), vectors)
+        return max(COMMIT_MEGABYTES, size // MEGABYTE)
 
     def _write(self, batches: list[Batch], record: dict[str, Any]) -> None:
         self._connection.begin()
         try:
-            for spec, table in batches:
-                self._merge(spec, stamp(table, record[LOAD_ID.name]))
+            for batch in batches:
+                self._merge(batch.spec, stamp(batch.rows, record[LOAD_ID.name]))
             schema = self._pipeline.default_schema
             self._insert(PIPELINE_STATE_TABLE_NAME, record)
             self._insert(
@@ -157,7 +185,7 @@ class Committer:
             logger.debug("nothing to take back: %s", error)
 
     def _merge(self, spec: TableSpec | ListSpec, rows: pa.Table) -> None:
-        name = self._client.make_qualified_table_name(spec.name)
+        name = self._name(spec.name)
         keys = (spec.parent_column,) if isinstance(spec, ListSpec) else spec.primary_key
         kept = f" WHERE {TOMBSTONE} IS NOT TRUE" if isinstance(spec, ListSpec) else ""
         self._connection.register(INCOMING, rows)
@@ -168,66 +196,74 @@ class Committer:
 
     def _insert(self, table: str, row: dict[str, Any]) -> None:
         places = ", ".join("?" for _ in row)
-        name = self._client.make_qualified_table_name(table)
-        self._connection.execute(f"INSERT INTO {name} ({', '.join(row)}) VALUES ({places})", list(row.values()))
+        self._connection.execute(
+            f"INSERT INTO {self._name(table)} ({', '.join(row)}) VALUES ({places})", list(row.values())
+        )
 
     def _tidy(self, batches: list[Batch]) -> None:
-        """Write what is committed from the log into the file; join row groups where many are small.
+        """Write what is committed from the log into the file, and join row groups when it is time.
 
         What cannot be done now, as another connection of this process writes, DuckDB does later.
         """
+        joins, megabytes = self._plan_join(
+            [batch for batch in batches if len(batch.rows) and batch.spec is not SYNC_RUNS]
+        )
         try:
-            with _bounded(self._connection, COMMIT_MEGABYTES):
-                due = [self._are_groups_due(spec, table) for spec, table in batches if len(table)]
-                if not any(due):
-                    self._connection.execute("CHECKPOINT")
-                    return
-            with _bounded(self._connection, None if WIDE in due else JOIN_MEGABYTES, joins=True):
+            with _bounded(self._connection, megabytes, joins=joins):
                 self._connection.execute("CHECKPOINT")
         except duckdb.Error as error:
             logger.debug("the log stays as it is: %s", error)
-            self._reopen_if_broken()
+            self._reopen()
 
-    def _are_groups_due(self, spec: TableSpec | ListSpec, sample: pa.Table) -> str | None:
-        """Whether the row groups of a table are to be joined: `narrow` or `wide` as its rows are, None where not."""
-        name = self._client.make_qualified_table_name(spec.name)
-        groups = "SELECT count(DISTINCT row_group_id) FROM pragma_storage_info(?)"
-        query = f"SELECT ({groups}), (SELECT count(*) FROM {name})"
-        [(found, rows)] = self._connection.execute(query, [name]).fetchall()
-        is_wide = min(rows, ROWS_A_GROUP) * sample.nbytes / len(sample) > WIDE_MEGABYTES * MEGABYTE
-        most = (MOST_WIDE_GROUPS if is_wide else MOST_GROUPS) * max(1, rows / ROWS_A_GROUP)
-        return (WIDE if is_wide else NARROW) if found > most else None
+    def _plan_join(self, batches: list[Batch]) -> tuple[bool, int | None]:
+        """Whether row groups are to be joined now, and the megabytes that are enough; None for no bound."""
+        is_known_narrow = bool(batches) and not any(map(self._is_wide, batches))
+        [(loads,)] = self._connection.execute(f"SELECT count(*) FROM {self._name(LOADS_TABLE_NAME)}").fetchall()
+        # A run with news loads twice, and the second time no rows of the API: one of two in a row has some.
+        is_time = loads % (LOADS_A_JOIN if is_known_narrow else LOADS_A_WIDE_JOIN) < 2
+        if not is_time or any(len(batch.rows) >= LARGE_ENOUGH_ROWS for batch in batches):
+            return False, COMMIT_MEGABYTES
+        return True, JOIN_MEGABYTES if is_known_narrow else None
 
-    def _reopen_if_broken(self) -> None:
-        """After a failed checkpoint DuckDB wants to be started again; what was committed is in its log."""
-        try:
-            self._connection.execute("SELECT 1")
-        except duckdb.Error:
-            self._client.close_connection()
-            self._client.open_connection()
+    def _is_wide(self, batch: Batch) -> bool:
+        rows = min(self._count(batch.spec), ROWS_A_GROUP)
+        return bool(rows * batch.rows.nbytes / len(batch.rows) > WIDE_MEGABYTES * MEGABYTE)
+
+    def _count(self, spec: TableSpec | ListSpec) -> int:
+        [(rows,)] = self._connection.execute(f"SELECT count(*) FROM {self._name(spec.name)}").fetchall()
+        return int(rows)
+
+    def _name(self, table: str) -> str:
+        return self._client.make_qualified_table_name(table)
+
+    def _reopen(self) -> None:
+        """After a failed checkpoint too DuckDB wants to be started again; what was committed is in its log."""
+        self._client.close_connection()
+        self._client.open_connection()
 
 
 def _list_batches(package: Package) -> Iterator[Batch]:
     for name, chunk in package.chunks.items():
         specs = list_tables(name, history=package.history)
-        yield from ((specs[table_name], table) for table_name, table in chunk.tables.items())
+        replaces = "backfill" not in (chunk.state or {})
+        yield from (Batch(specs[table], rows, replaces) for table, rows in chunk.tables.items())
     if package.runs is not None:
-        yield SYNC_RUNS, package.runs
+        yield Batch(SYNC_RUNS, package.runs, replaces=False)
 
 
 @contextmanager
 def _bounded(connection: duckdb.DuckDBPyConnection, megabytes: int | None, *, joins: bool = False) -> Iterator[None]:
-    """Within the block, let DuckDB take little memory, and let it join row groups only where that is asked for.
+    """Within the block, let DuckDB take little memory, and join a batch of row groups only where that is asked for.
 
     The file may be open elsewhere in this process, where the settings hold too; they are set back.
     """
-    wanted: dict[str, object] = {} if joins else {"max_vacuum_tasks": 0}
+    wanted: dict[str, object] = {"max_vacuum_tasks": int(joins)}
     if megabytes is not None:
         # One thread: a chunk is too small for more, and each takes memory of its own.
         wanted |= {"memory_limit": f"{megabytes}MB", "threads": 1}
     before = _read_settings(connection, wanted)
-    _set(connection, wanted)
     try:
+        _set(connection, wanted)
         yield
     finally:
         try:
@@ -242,4 +278,7 @@ def _read_settings(connection: duckdb.DuckDBPyConnection, names: Iterable[str]) 
 
 def _set(connection: duckdb.DuckDBPyConnection, settings: dict[str, object]) -> None:
     for name, value in settings.items():
-        connection.execute(f"SET GLOBAL {name} = '{value}'")
+        try:
+            connection.execute(f"SET GLOBAL {name} = '{value}'")
+        except duckdb.OutOfMemoryException as error:  # more is in use, and cannot be let go
+            logger.debug("the bound of memory stays: %s", error)
