@@ -15,9 +15,10 @@ from support import make_pipeline, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import cogny_source, sync
-from cogny_source.engine import commit
+from cogny_source.engine import commit, memory
 from cogny_source.engine.commit import Committer
 from cogny_source.engine.endpoints import ENDPOINTS
+from cogny_source.engine.memory import Bounds
 from cogny_source.sandbox import SandboxServer
 
 TABLES = ("tickets", "tickets__action_items", "tickets_history", "reports", "warehouses", "sync_runs")
@@ -142,12 +143,7 @@ def test_no_memory_is_no_reason_to_fail(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the bound of memory is too tight for a transaction and for a checkpoint, DuckDB gets what it needs."""
-    bounded = commit._bounded
-
-    def tighten(connection: Any, megabytes: int | None, **asked: bool) -> Any:
-        return bounded(connection, None if megabytes is None else 1, **asked)
-
-    monkeypatch.setattr(commit, "_bounded", tighten)
+    monkeypatch.setattr(commit, "plan_bounds", lambda *_: Bounds(1))
     failures = spy_on_failures(monkeypatch)
     sandbox.world.patch("tickets", sandbox.world.rows("tickets")[0]["id"], notes="x" * 3_000_000)
     sync(pipeline, settings_for(sandbox, chunk_rows=200))
@@ -166,7 +162,7 @@ def test_a_deletion_that_ran_out_of_memory_is_no_conflict(
         f" SELECT CASE WHEN i % 1000 = 0 THEN '{changed}' ELSE 'filler' END, i, 'stale' FROM range(1_000_000) t(i)"
     )
     failures = spy_on_failures(monkeypatch)
-    monkeypatch.setattr(Committer, "_estimate_megabytes", lambda *_: 10)
+    monkeypatch.setattr(commit, "plan_bounds", lambda *_: Bounds(10))
     sandbox.world.patch("tickets", changed, action_items=["the only one"])
     sync(make_pipeline(tmp_path), settings_for(sandbox))
     assert failures[0] is duckdb.OutOfMemoryException
@@ -203,9 +199,9 @@ def test_row_groups_are_joined_before_they_are_many(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, monkeypatch: pytest.MonkeyPatch, *, wide: bool
 ) -> None:
     """Many small chunks leave no more row groups than are quickly read; those of wide rows are joined later."""
-    monkeypatch.setattr(commit, "LOADS_A_JOIN", 3)
+    monkeypatch.setattr(memory, "LOADS_A_JOIN", 3)
     if wide:
-        monkeypatch.setattr(commit, "WIDE_MEGABYTES", 0)
+        monkeypatch.setattr(memory, "WIDE_MEGABYTES", 0)
     sync(pipeline, settings_for(sandbox, chunk_rows=100))
     [(groups,)] = ask("SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('tickets')")
     assert_exact(ask, sandbox.world)
@@ -216,8 +212,8 @@ def test_large_chunks_are_left_as_they_are(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A first load in large chunks writes each row once."""
-    monkeypatch.setattr(commit, "LOADS_A_JOIN", 1)
-    monkeypatch.setattr(commit, "LARGE_ENOUGH_ROWS", 40)
+    monkeypatch.setattr(memory, "LOADS_A_JOIN", 1)
+    monkeypatch.setattr(memory, "LARGE_ENOUGH_ROWS", 40)
     sync(pipeline, settings_for(sandbox, chunk_rows=100))
     assert ask("SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('tickets')") == [(5,)]
 

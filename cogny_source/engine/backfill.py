@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 # Readers join within the first pages, or not at all.
 SHARED_WITHIN_ROWS = 4 * PAGE_ROWS
+# The first chunk is small: while the destination takes it, which makes its tables first, the next one is read.
+FIRST_CHUNK_ROWS = 2_000
 # The state with these windows left to read, and the server's clock at the first page.
 StateWith = Callable[[list[Window], datetime | None], dict[str, Any] | None]
 
@@ -104,7 +106,7 @@ def _read_listing(
     """
     reading = listing.reading
     builder = ChunkBuilder(reading.endpoint.table, history=reading.history)
-    heeded = True
+    heeded, full_at = True, min(reading.chunk_rows, FIRST_CHUNK_ROWS)
     rows, asked, fetch_seconds = 0, time.perf_counter(), math.inf
     try:
         for page in listing.pages():
@@ -121,7 +123,8 @@ def _read_listing(
                     unfinished += crew.unfinished
                     return [], True
                 heeded = False
-            if builder.is_full(reading.chunk_rows) and page.has_more:
+            if builder.is_full(full_at) and page.has_more:
+                full_at = reading.chunk_rows
                 listing.prove_order()
                 yield builder.build(_cut_state(listing, later, state_at))
             asked = time.perf_counter()

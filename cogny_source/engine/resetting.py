@@ -16,7 +16,7 @@ from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.ledger import Ledger
-from cogny_source.engine.loading import load_package
+from cogny_source.engine.loading import Loader
 from cogny_source.engine.record import ResourceRun, build_rows
 from cogny_source.engine.workspace import hold_lock
 from cogny_source.errors import ConfigError
@@ -99,7 +99,7 @@ class Reset:
             waiting = {self._name: Chunk(state={"origin": state.get("origin")})}
             self._ledger.agree(waiting)
             package = Package(waiting, self._ledger.name_turn(run_id), record, history=False)
-            load_package(self._destination, package)
+            Loader(self._destination).load(package)
 
     def _lock(self) -> AbstractContextManager[None]:
         return hold_lock(Path(self._pipeline.pipelines_dir), self._pipeline.pipeline_name)

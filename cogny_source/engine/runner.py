@@ -20,7 +20,7 @@ from cogny_source.engine.destination import Destination, check_destination
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.ledger import Ledger
-from cogny_source.engine.loading import load_package
+from cogny_source.engine.loading import Loader
 from cogny_source.engine.plan import Census, Plan
 from cogny_source.engine.progress import Progress, Silence
 from cogny_source.engine.reader import choose_mode, sync_resource
@@ -128,6 +128,7 @@ class _Run:
         folder = Path(self.pipeline.pipelines_dir) / f"{self.pipeline.pipeline_name}.runs"
         self.journal = Journal(folder, self.run_id)
         self.destination = Destination(self.pipeline, self.settings.destination_wait_seconds, self.stop.sleep)
+        self.loader = Loader(self.destination)
         self.ledger = Ledger(self.destination, self.names)
 
     def execute(self) -> SyncResult:
@@ -232,7 +233,7 @@ class _Run:
             table = None if self.readers else self.journal.read_table()
             package = Package(self.waiting, turn, table, self.settings.history)
             self.progress.load(sum(chunk.rows for chunk in self.waiting.values()))
-            self.ledger.note(load_package(self.destination, package), package)
+            self.ledger.note(self.loader.load(package), package)
             self.progress.loaded(runs)
         if not self.readers:
             self.journal.clear()

@@ -552,6 +552,29 @@ def test_every_attempt_has_a_request_id_of_its_own(edge: Edge, make_client: Made
     assert error.request_id == sent[-1]
 
 
+def test_a_cookie_is_sent_back(edge: Edge, make_client: Made) -> None:
+    """An edge that keeps a client at one of its servers by a cookie gets it with each request, and its newest."""
+    client = make_client(edge.base_url)
+    for value in ("one", "two"):
+        edge.will_answer(OK, headers={"Set-Cookie": f"server={value}; Path=/"})
+    for _ in range(3):
+        client.get("/tickets", {"limit": 1}, Meter())
+    assert [headers.get("Cookie") for _, headers in edge.received] == [None, "server=one", "server=two"]
+
+
+def test_requests_of_one_path_share_nothing_but_it(edge: Edge, make_client: Made) -> None:
+    """A filter of one request is not in the next, and values are escaped."""
+    client = make_client(edge.base_url)
+    for params in ({"cursor": "a b&c=d", "limit": 1}, {"limit": 2}, {}):
+        edge.will_answer(OK)
+        client.get("/tickets", params, Meter())
+    assert [path for path, _ in edge.received] == [
+        "/v1/tickets?cursor=a+b%26c%3Dd&limit=1",
+        "/v1/tickets?limit=2",
+        "/v1/tickets",
+    ]
+
+
 def test_the_request_id_comes_back_in_the_answer(sandbox: SandboxServer, make_client: Made) -> None:
     """The sandbox echoes what it was sent."""
     client = make_client(sandbox.base_url)

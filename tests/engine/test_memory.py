@@ -1,0 +1,62 @@
+"""How much memory a commit gets, and when row groups are joined, as a pure plan."""
+
+from __future__ import annotations
+
+import pytest
+
+from cogny_source.engine.memory import (
+    COMMIT_MEGABYTES,
+    JOIN_MEGABYTES,
+    LARGE_ENOUGH_ROWS,
+    LOADS_A_JOIN,
+    LOADS_A_WIDE_JOIN,
+    MEGABYTE,
+    UNBOUNDED,
+    Bounds,
+    Portion,
+    plan_bounds,
+)
+
+FEW = Portion(rows=100, size=60_000, table_rows=5_000, replaces=True)
+QUIET = 3
+
+
+def test_a_chunk_of_a_first_load_gets_little() -> None:
+    """Rows that are new take what they are themselves, twice, however many are there."""
+    chunk = Portion(rows=15_000, size=14 * MEGABYTE, table_rows=1_000_000, replaces=False)
+    assert plan_bounds([chunk], QUIET) == Bounds(COMMIT_MEGABYTES)
+    assert plan_bounds([chunk, chunk], QUIET) == Bounds(56)
+
+
+def test_rows_that_are_replaced_take_notes() -> None:
+    """Of a thousand rows scattered over a table each has a vector's note of 32 KB; never more notes than vectors."""
+    scattered = Portion(rows=3_200, size=MEGABYTE, table_rows=100_000_000, replaces=True)
+    assert plan_bounds([scattered], QUIET) == Bounds(102)
+    everywhere = Portion(rows=15_000, size=MEGABYTE, table_rows=2048 * 2_000, replaces=True)
+    assert plan_bounds([everywhere], QUIET) == Bounds(64)
+
+
+def test_row_groups_are_joined_once_in_many_loads() -> None:
+    """Two loads in a row, of which one brings rows, have their turn; the others add a group each."""
+    turns = [loads for loads in range(3 * LOADS_A_JOIN) if plan_bounds([FEW], loads).joins]
+    assert turns == [0, 1, 16, 17, 32, 33]
+    assert plan_bounds([FEW], LOADS_A_JOIN) == Bounds(JOIN_MEGABYTES, joins=True)
+
+
+def test_large_chunks_join_nothing() -> None:
+    """A chunk whose row group is large enough is written once."""
+    chunk = Portion(rows=LARGE_ENOUGH_ROWS, size=MEGABYTE, table_rows=200_000, replaces=False)
+    assert plan_bounds([chunk, FEW], LOADS_A_JOIN) == Bounds(COMMIT_MEGABYTES)
+
+
+@pytest.mark.parametrize(
+    "portions",
+    [
+        [FEW, Portion(rows=50, size=2 * MEGABYTE, table_rows=5_000, replaces=True)],
+        [],
+    ],
+)
+def test_wide_rows_are_joined_seldom_and_without_a_bound(portions: list[Portion]) -> None:
+    """So they are where no row tells how wide the others are."""
+    assert plan_bounds(portions, LOADS_A_JOIN) == Bounds(COMMIT_MEGABYTES)
+    assert plan_bounds(portions, LOADS_A_WIDE_JOIN) == Bounds(None, joins=True) != UNBOUNDED
