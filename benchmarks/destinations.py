@@ -17,7 +17,7 @@ DELTA = ("--bucket-url", "delta", "--table-format", "delta")
 PROGRAMS = (
     BARE,
     FLOOR,
-    Program("to the Parquet files that DuckDB loads", (*EXTRACT, "duckdb")),
+    Program("to the Parquet files that dlt loads", (*EXTRACT, "duckdb")),
     Program("to the JSON files that BigQuery loads", (*EXTRACT, "bigquery")),
     Program("whole, into DuckDB", CONNECTOR.command),
     Program("whole, into a folder of Parquet files", pipeline("cogny_to_parquet", "--bucket-url", "parquet")),

@@ -139,7 +139,7 @@ class _Guard:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._cursors: set[str] = set()
+        self._cursors: set[int] = set()
         self._pages: set[int] = set()
         self._stale_pages = 0
         self._rows = 0
@@ -154,9 +154,10 @@ class _Guard:
             return
         if page.next_cursor is None:
             raise self._error("the API says has_more but gives no cursor", page)
-        if page.next_cursor in self._cursors:
+        cursor = hash(page.next_cursor)  # of a long list they would take megabytes
+        if cursor in self._cursors:
             raise self._error("the API gave the same cursor twice", page)
-        self._cursors.add(page.next_cursor)
+        self._cursors.add(cursor)
         fingerprint = hash(tuple(repr(row.get("id")) for row in page.rows))
         stale = not page.rows or fingerprint in self._pages
         self._pages.add(fingerprint)

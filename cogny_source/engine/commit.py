@@ -21,6 +21,7 @@ from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mark_state_extracted, state_doc
 
+from cogny_source.engine.destination import Destination
 from cogny_source.engine.memory import UNBOUNDED, Portion, keep_within, plan_bounds
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
 from cogny_source.source import Package, list_tables, stamp
@@ -101,13 +102,13 @@ class Committer:
     """Commits packages into a DuckDB file.
 
     Args:
-        pipeline: Its pipeline, whose local state is moved on too.
-        client: An open connection.
+        destination: The file, which is held. The pipeline's local state is moved on too.
+        client: The connection.
         schema: What the destination keeps.
     """
 
-    def __init__(self, pipeline: dlt.Pipeline, client: SqlClientBase[Any], schema: SchemaVersion) -> None:
-        self._pipeline = pipeline
+    def __init__(self, destination: Destination, client: SqlClientBase[Any], schema: SchemaVersion) -> None:
+        self._destination = destination
         self._client = client
         self._schema = schema
 
@@ -122,7 +123,7 @@ class Committer:
             duckdb.Error: If the database refuses it; nothing of it is there then.
         """
         batches = list(_list_batches(package))
-        with self._pipeline.managed_state() as state:
+        with self._destination.pipeline.managed_state() as state:
             source = state.setdefault("sources", {}).setdefault("cogny", {})
             resources = source.setdefault("resources", {})
             resources |= {name: chunk.state for name, chunk in package.chunks.items() if chunk.state is not None}
@@ -138,10 +139,9 @@ class Committer:
 
     def _write_with_little(self, batches: list[Batch], record: dict[str, Any]) -> None:
         """Write with little memory, and where that is too little with as much as there is."""
-        [(loads,)] = self._connection.execute(f"SELECT count(*) FROM {self._name(LOADS_TABLE_NAME)}").fetchall()
-        bounds = plan_bounds(
-            [self._weigh(batch) for batch in batches if len(batch.rows) and batch.spec != SYNC_RUNS], loads
-        )
+        loads = self._count(LOADS_TABLE_NAME)
+        news = [batch for batch in batches if len(batch.rows) and batch.spec != SYNC_RUNS]
+        bounds = plan_bounds(list(map(self._weigh, news)), loads)
         try:
             with keep_within(bounds, self._connection):
                 self._write(batches, record)
@@ -149,14 +149,18 @@ class Committer:
             logger.debug("again without a bound of memory: %s", error)
             # DuckDB 1.5 does not take every deletion back that ran out of memory, and would call it a conflict; and
             # after a checkpoint that failed it wants to be started again.
-            self._client.close_connection()
-            self._client.open_connection()
+            self._destination.reopen()
+            if self._count(LOADS_TABLE_NAME) != loads:  # another machine was quicker; the next run reads its state
+                raise
             with keep_within(UNBOUNDED, self._connection):
                 self._write(batches, record)
 
     def _weigh(self, batch: Batch) -> Portion:
-        [(count,)] = self._connection.execute(f"SELECT count(*) FROM {self._name(batch.spec.name)}").fetchall()
-        return Portion(len(batch.rows), batch.rows.nbytes, count, batch.replaces)
+        return Portion(len(batch.rows), batch.rows.nbytes, self._count(batch.spec.name), batch.replaces)
+
+    def _count(self, table: str) -> int:
+        [(rows,)] = self._connection.execute(f"SELECT count(*) FROM {self._name(table)}").fetchall()
+        return int(rows)
 
     def _write(self, batches: list[Batch], record: dict[str, Any]) -> None:
         self._connection.begin()

@@ -119,6 +119,16 @@ class Destination:
             if lock is not None:
                 lock.release()
 
+    def reopen(self) -> None:
+        """Close the connection that is held, and open it again; another process may be quicker, and is waited for.
+
+        Raises:
+            LoadFailed: If the file stays locked.
+        """
+        assert self._client is not None, "nothing is held"
+        self._client.close_connection()
+        self._wait_for(self._client.open_connection)
+
     def load(self, source: DltSource) -> set[str]:
         """Load a source; returns the ids of its load packages.
 

@@ -39,7 +39,7 @@ class Loader:
                 return load_ids | destination.load(make_package_source(package))
             load_id = create_load_id()
             with destination.naming_failures(load_id):
-                Committer(pipeline, client, self._schema).commit(package, load_id)
+                Committer(destination, client, self._schema).commit(package, load_id)
         return load_ids | {load_id}
 
     def _knows_tables(self, package: Package) -> bool:
