@@ -48,7 +48,7 @@ class CognyConfiguration(BaseConfiguration):
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
     max_outage_seconds: float = 900.0
-    chunk_rows: int = 15_000
+    chunk_rows: int = 10_000
     workers: int = 8
     history: bool = True
     destination_wait_seconds: float = 300.0
@@ -87,7 +87,7 @@ class Settings:
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
     max_outage_seconds: float = 900.0
-    chunk_rows: int = 15_000
+    chunk_rows: int = 10_000
     workers: int = 8
     history: bool = True
     destination_wait_seconds: float = 300.0

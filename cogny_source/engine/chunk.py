@@ -15,8 +15,8 @@ from cogny_source.arrow import Converted, Row, arrow_schema, convert_rows
 from cogny_source.schema import TableSpec
 
 # Rows are held as Python objects for so many only; Arrow takes a fraction of their memory.
-BATCH_ROWS = 1_000
-# About what 15,000 tickets take; of rows with long texts a chunk takes fewer, so that memory stays what it is.
+BATCH_ROWS = 500
+# More than 10,000 tickets take; of rows with long texts a chunk takes fewer, so that memory stays what it is.
 CHUNK_BYTES = 16 * 2**20
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 UPDATED = "updated_at"

@@ -7,7 +7,7 @@ writes each package to files, normalises and loads them, a third of a second how
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -38,7 +38,7 @@ class Batch:
     Attributes:
         spec: The table.
         rows: The rows.
-        replaces: Whether many of them are there already.
+        replaces: Whether many of them may be there already.
     """
 
     spec: TableSpec | ListSpec
@@ -122,10 +122,10 @@ class Committer:
         Raises:
             duckdb.Error: If the database refuses it; nothing of it is there then.
         """
-        batches = list(_list_batches(package))
         with self._destination.pipeline.managed_state() as state:
             source = state.setdefault("sources", {}).setdefault("cogny", {})
             resources = source.setdefault("resources", {})
+            batches = list(_list_batches(package, resources))
             resources |= {name: chunk.state for name, chunk in package.chunks.items() if chunk.state is not None}
             source["turn"] = package.turn
             _, digest, _ = bump_pipeline_state_version_if_modified(state)
@@ -209,10 +209,12 @@ class Committer:
         return self._client.make_qualified_table_name(table)
 
 
-def _list_batches(package: Package) -> Iterator[Batch]:
+def _list_batches(package: Package, states: Mapping[str, Any]) -> Iterator[Batch]:
+    """What a package brings into each table, onto what is there by the states before it."""
     for name, chunk in package.chunks.items():
         specs = list_tables(name, history=package.history)
-        replaces = "backfill" not in (chunk.state or {})
+        before = states.get(name, {})
+        replaces = bool(before) and "backfill" not in before
         yield from (Batch(specs[table], rows, replaces) for table, rows in chunk.tables.items())
     if package.runs is not None:
         yield Batch(SYNC_RUNS, package.runs, replaces=False)

@@ -17,6 +17,8 @@ COMMIT_MEGABYTES = 32
 # Of a row that is deleted it keeps a note until the transaction is in the file, and those of a vector together.
 VECTOR_ROWS = 2048
 VECTOR_NOTE_BYTES = 2**15
+# Of a first load's chunk only those rows are there before that it shares with the one before, or that changed since.
+FEW_ROWS = 200
 # Each load adds a row group to its tables. DuckDB joins those that are not full by writing all their rows again, at
 # each checkpoint as many as there are: here one batch of them, once in so many loads, and none after a load whose own
 # groups are large enough.
@@ -37,7 +39,7 @@ class Portion:
         rows: How many rows.
         size: Their bytes in Arrow.
         table_rows: How many rows the table has before.
-        replaces: Whether many of them are there already; of a first load they are not.
+        replaces: Whether many of them may be there already; of a first load few are.
     """
 
     rows: int
@@ -76,8 +78,8 @@ def plan_bounds(portions: Sequence[Portion], loads: int) -> Bounds:
     """
     size = 0
     for portion in portions:
-        vectors = portion.table_rows // VECTOR_ROWS if portion.replaces else 0
-        size += 2 * portion.size + VECTOR_NOTE_BYTES * min(portion.rows, vectors)
+        replaced = min(portion.rows if portion.replaces else FEW_ROWS, portion.table_rows // VECTOR_ROWS)
+        size += 2 * portion.size + VECTOR_NOTE_BYTES * replaced
     enough = max(COMMIT_MEGABYTES, size // MEGABYTE)
     # Without rows of the API, nobody knows how wide those in the tables are.
     is_narrow = bool(portions) and not any(portion.is_wide for portion in portions)
