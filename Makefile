@@ -92,7 +92,7 @@ soak: $(READY)
 sandbox: $(READY)
 	$(BIN)/python -m cogny_source.sandbox --port 8080 --tickets 5000
 
-# All figures of benchmarks/RESULTS.md, 23 minutes on two slow cores; BENCH="--only loads --scale 100" tries a part of it.
+# All figures of benchmarks/RESULTS.md, 11 minutes on two cores; BENCH="--only loads --scale 100" tries a part of it.
 # Peers that `make peers` has not installed are left out.
 bench: $(READY)
 	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || \

@@ -29,6 +29,7 @@ LAYERS = {
         "/cogny_source/engine/chunk",
         "/cogny_source/engine/digest",
     ),
+    "commit into DuckDB": ("/cogny_source/engine/commit", "/cogny_source/engine/memory"),
     "the engine's own loop": ("/cogny_source/engine/", "/cogny_source/source", "/cogny_source/cli"),
     "DuckDB, asked by dlt": ("/dlt/destinations/impl/duckdb/", "/cogny_source/destinations/"),
     "dlt: extract": ("/dlt/extract/",),

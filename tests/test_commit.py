@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +23,7 @@ from cogny_source.engine import commit, memory
 from cogny_source.engine.commit import Committer
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.memory import Bounds
+from cogny_source.engine.merge import merge_rows
 from cogny_source.sandbox import SandboxServer
 
 TABLES = ("tickets", "tickets__action_items", "tickets_history", "reports", "warehouses", "sync_runs")
@@ -181,6 +186,76 @@ def test_settings_of_an_open_database_stay(sandbox: SandboxServer, pipeline: dlt
         assert notebook.execute(query).fetchall() == before == [("500.0 MiB", 2, 7)]
         notebook.execute("SET TimeZone = 'UTC'; SET schema = 'cogny_data'")
         assert_exact(lambda sql: notebook.execute(sql).fetchall(), sandbox.world)
+
+
+def test_a_file_that_is_open_elsewhere_gets_no_bound(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load that ran out of memory could not be repeated: the file is opened anew only once all have closed it."""
+    monkeypatch.setattr(commit, "plan_bounds", lambda *_: Bounds(1))
+    failures = spy_on_failures(monkeypatch)
+    with duckdb.connect(str(tmp_path / "cogny.duckdb")):
+        sync(pipeline, settings_for(sandbox))
+    assert failures == []
+    assert_exact(ask, sandbox.world)
+
+
+def test_ctrl_c_in_a_commit_is_no_failure_of_the_destination(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB makes another error of it; the commit is taken back, and the next run is exact."""
+    sync(pipeline, settings_for(sandbox, chunk_rows=100))
+    sandbox.world.patch("tickets", sandbox.world.rows("tickets")[0]["id"], notes="changed", action_items=[])
+    before = ask("FROM tickets ORDER BY id")
+
+    def merge_slowly(execute: Callable[[str], Any], *rest: Any) -> None:
+        merge_rows(execute, *rest)
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        execute("SELECT sum(random()) FROM range(20_000_000_000)")
+
+    monkeypatch.setattr(commit, "merge_rows", merge_slowly)
+    with pytest.raises(KeyboardInterrupt):
+        sync(make_pipeline(tmp_path), settings_for(sandbox))
+    monkeypatch.undo()
+    assert ask("FROM tickets ORDER BY id") == before
+    sync(make_pipeline(tmp_path), settings_for(sandbox))
+    assert_exact(ask, sandbox.world)
+
+
+def test_a_full_working_directory_does_not_fail_a_load_that_is_there(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """The state is in the database with its rows; the copy in the working directory is only told of."""
+    save, write = dlt.Pipeline._save_state, Committer._write
+
+    def refuse(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def write_and_fill(committer: Committer, *arguments: Any) -> None:
+        write(committer, *arguments)
+        monkeypatch.setattr(dlt.Pipeline, "_save_state", refuse)
+
+    monkeypatch.setattr(Committer, "_write", write_and_fill)
+    sync(pipeline, settings_for(sandbox, chunk_rows=200))
+    monkeypatch.setattr(dlt.Pipeline, "_save_state", save)
+    assert_exact(ask, sandbox.world)
+    assert ask("SELECT DISTINCT status FROM sync_runs") == [("done",)]
+    assert "No space left on device" in caplog.text
+
+
+def test_a_pipeline_of_another_source_first_is_committed_too(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """Where the dataset's first schema is another's, dlt makes the tables once, and no load is left to it."""
+    pipeline.run([{"id": 1}], table_name="things")
+    sync(pipeline, settings_for(sandbox))
+    loads = ask("SELECT count(*) FROM _dlt_loads")[0][0]
+    machine = make_pipeline(tmp_path)
+    machine.run([{"id": 2}], table_name="things")
+    sync(machine, settings_for(sandbox))
+    assert ask("SELECT count(*) FROM _dlt_loads")[0][0] == loads + 2
+    assert_exact(ask, sandbox.world)
+    assert ask("SELECT id FROM things ORDER BY id") == [(1,), (2,)]
 
 
 def test_an_open_transaction_elsewhere_does_not_stop_a_load(

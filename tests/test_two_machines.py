@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from support import KEY, ROOT, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import sync
+from cogny_source.engine import loading
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.plan import Plan
 from cogny_source.engine.progress import Silence
@@ -60,17 +62,25 @@ def change_everywhere(sandbox: SandboxServer, notes: str) -> None:
     sandbox.world.patch("warehouses", sandbox.world.rows("warehouses")[0]["id"], status=notes)
 
 
+@pytest.mark.parametrize("behind", [0.0, 2.0, 90_000.0])
 def test_older_rows_loaded_last_are_read_again(
-    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+    sandbox: SandboxServer,
+    pipeline: dlt.Pipeline,
+    ask: Ask,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    behind: float,
 ) -> None:
-    """One machine reads a row, the other reads and loads a newer version, then the first loads its own."""
+    """One machine reads a row, the other reads and loads a newer version, then the first, by a clock that is behind."""
     settings = settings_for(sandbox, overlap_seconds=0.0)
     sync(pipeline, settings)
     change_everywhere(sandbox, "older")
     slow = begin(make_pipeline(tmp_path, "slow"), settings)
     change_everywhere(sandbox, "newer")
     sync(make_pipeline(tmp_path, "quick"), settings)
-    slow._load()
+    with monkeypatch.context() as clock:
+        clock.setattr(loading, "create_load_id", lambda: str(time.time() - behind))
+        slow._load()
     assert ask("SELECT count(*) FROM tickets WHERE status = 'older'") == [(1,)]
     sync(make_pipeline(tmp_path, "quick"), settings)
     assert_exact(ask, sandbox.world)

@@ -213,6 +213,7 @@ class Client:
         request.prepare_url(url, dict(params))
         request.headers["X-Request-ID"] = request_id
         if self._session.cookies:  # by which an edge may keep a client at one of its servers
+            request.headers.pop("Cookie", None)
             request.prepare_cookies(self._session.cookies)
         return request
 

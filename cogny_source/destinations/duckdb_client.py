@@ -11,8 +11,8 @@ from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb
 
 from cogny_source.destinations.scan import read_local
-from cogny_source.engine.commit import merge_rows
 from cogny_source.engine.destination import DUCKDB
+from cogny_source.engine.merge import merge_rows
 
 # Set where no two rows of a package have the same key; of those that have, dlt's own merge takes one.
 DEDUPLICATED = "x-stage-data-deduplicated"

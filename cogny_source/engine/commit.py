@@ -7,7 +7,7 @@ writes each package to files, normalises and loads them, a third of a second how
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -17,18 +17,22 @@ import duckdb
 import pyarrow as pa
 from dlt.common.normalizers.utils import generate_dlt_id
 from dlt.common.schema import Schema
-from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
-from dlt.destinations.sql_client import SqlClientBase
+from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, TSchemaTables
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mark_state_extracted, state_doc
 
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.memory import UNBOUNDED, Portion, keep_within, plan_bounds
+from cogny_source.engine.merge import merge_rows
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
 from cogny_source.source import Package, list_tables, stamp
 
 logger = logging.getLogger(__name__)
 
 INCOMING = "incoming"
+SCHEMA_NAME = "cogny"
+# Of a file that nobody else has open in this process: dlt's own, and a copy of it.
+OWN_CONNECTIONS = 2
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,12 @@ class Batch:
     Attributes:
         spec: The table.
         rows: The rows.
-        replaces: Whether many of them may be there already.
+        scattered: Whether those of them that are there already may lie anywhere in the table.
     """
 
     spec: TableSpec | ListSpec
     rows: pa.Table
-    replaces: bool
+    scattered: bool
 
 
 class SchemaVersion(NamedTuple):
@@ -59,16 +63,27 @@ class SchemaVersion(NamedTuple):
 
 
 def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | None:
-    """The schema that the destination keeps, where it has the tables that a package fills as they are declared."""
-    if not pipeline.default_schema_name:
-        return None
-    schema = pipeline.default_schema
+    """The schema as it was restored from the destination, where its tables for a package are as they are declared."""
+    schema = _restored_schema(pipeline)
     specs: list[TableSpec | ListSpec] = [SYNC_RUNS]
     for name in package.chunks:
         specs += list_tables(name, history=package.history).values()
-    if PIPELINE_STATE_TABLE_NAME not in schema.tables or not all(_has_table(schema, spec) for spec in specs):
+    if schema is None or PIPELINE_STATE_TABLE_NAME not in _default_tables(pipeline):
+        return None
+    if not all(_has_table(schema, spec) for spec in specs):
         return None
     return SchemaVersion(schema.name, schema.version_hash)
+
+
+def _restored_schema(pipeline: dlt.Pipeline) -> Schema | None:
+    """The source's own schema, where its tables lie in the dataset of the pipeline's default one."""
+    in_dataset = pipeline.default_schema_name == SCHEMA_NAME or pipeline.config.use_single_dataset
+    return pipeline.schemas[SCHEMA_NAME] if in_dataset and SCHEMA_NAME in pipeline.schema_names else None
+
+
+def _default_tables(pipeline: dlt.Pipeline) -> TSchemaTables:
+    """The tables of the default schema, which is where dlt keeps a pipeline's states."""
+    return pipeline.default_schema.tables if pipeline.default_schema_name else {}
 
 
 def _has_table(schema: Schema, spec: TableSpec | ListSpec) -> bool:
@@ -84,20 +99,6 @@ def _has_table(schema: Schema, spec: TableSpec | ListSpec) -> bool:
     )
 
 
-def merge_rows(execute: Callable[[str], Any], table: str, rows: str, keys: str, kept: str = "") -> None:
-    """Put rows into a table in place of those that have the same keys.
-
-    Args:
-        execute: Runs a statement, within a transaction.
-        table: The table's name, quoted.
-        rows: What stands after FROM for the rows.
-        keys: The columns that are compared, quoted, with commas between.
-        kept: The condition for the rows that are put in, with its WHERE; all are where there is none.
-    """
-    execute(f"DELETE FROM {table} WHERE ({keys}) IN (SELECT ({keys}) FROM {rows})")
-    execute(f"INSERT INTO {table} BY NAME SELECT * FROM {rows}{kept}")
-
-
 class Committer:
     """Commits packages into a DuckDB file.
 
@@ -107,10 +108,15 @@ class Committer:
         schema: What the destination keeps.
     """
 
-    def __init__(self, destination: Destination, client: SqlClientBase[Any], schema: SchemaVersion) -> None:
+    def __init__(self, destination: Destination, client: DuckDbSqlClient, schema: SchemaVersion) -> None:
         self._destination = destination
         self._client = client
         self._schema = schema
+
+    def find_newest_load(self) -> str | None:
+        """The highest id of a load that the dataset holds, of whichever machine and source."""
+        [(load_id,)] = self._connection.execute(f"SELECT max(load_id) FROM {self._name(LOADS_TABLE_NAME)}").fetchall()
+        return None if load_id is None else str(load_id)
 
     def commit(self, package: Package, load_id: str) -> None:
         """Commit a package whose tables are there.
@@ -122,15 +128,23 @@ class Committer:
         Raises:
             duckdb.Error: If the database refuses it; nothing of it is there then.
         """
-        with self._destination.pipeline.managed_state() as state:
-            source = state.setdefault("sources", {}).setdefault("cogny", {})
-            resources = source.setdefault("resources", {})
-            batches = list(_list_batches(package, resources))
-            resources |= {name: chunk.state for name, chunk in package.chunks.items() if chunk.state is not None}
-            source["turn"] = package.turn
-            _, digest, _ = bump_pipeline_state_version_if_modified(state)
-            self._write_with_little(batches, {**state_doc(state, load_id), "_dlt_id": generate_dlt_id()})
-            mark_state_extracted(state, digest)
+        is_committed = False
+        try:
+            with self._destination.pipeline.managed_state() as state:
+                source = state.setdefault("sources", {}).setdefault("cogny", {})
+                resources = source.setdefault("resources", {})
+                batches = list(_list_batches(package, resources))
+                resources |= {name: chunk.state for name, chunk in package.chunks.items() if chunk.state is not None}
+                source["turn"] = package.turn
+                _, digest, _ = bump_pipeline_state_version_if_modified(state)
+                self._write_with_little(batches, {**state_doc(state, load_id), "_dlt_id": generate_dlt_id()})
+                is_committed = True
+                mark_state_extracted(state, digest)
+        except OSError as error:
+            if not is_committed:
+                raise
+            # The next run takes the state from the destination anyway.
+            logger.warning("the state cannot be kept in the working directory too: %s", error)
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -139,6 +153,9 @@ class Committer:
 
     def _write_with_little(self, batches: list[Batch], record: dict[str, Any]) -> None:
         """Write with little memory, and where that is too little with as much as there is."""
+        if self._is_shared:
+            self._write(batches, record)
+            return
         loads = self._count(LOADS_TABLE_NAME)
         news = [batch for batch in batches if len(batch.rows) and batch.spec != SYNC_RUNS]
         bounds = plan_bounds(list(map(self._weigh, news)), loads)
@@ -150,13 +167,22 @@ class Committer:
             # DuckDB 1.5 does not take every deletion back that ran out of memory, and would call it a conflict; and
             # after a checkpoint that failed it wants to be started again.
             self._destination.reopen()
-            if self._count(LOADS_TABLE_NAME) != loads:  # another machine was quicker; the next run reads its state
+            # Another machine was quicker, or this load is there and only what came after it failed: the next run goes
+            # on from what it finds.
+            if self._count(LOADS_TABLE_NAME) != loads:
                 raise
             with keep_within(UNBOUNDED, self._connection):
                 self._write(batches, record)
 
+    @property
+    def _is_shared(self) -> bool:
+        """Whether this process has the file open elsewhere too: DuckDB's settings are then not ours alone."""
+        [(connections,)] = self._connection.execute("FROM duckdb_connection_count()").fetchall()
+        is_external = self._client.credentials.external_conn() is not None
+        return is_external or int(connections) > OWN_CONNECTIONS
+
     def _weigh(self, batch: Batch) -> Portion:
-        return Portion(len(batch.rows), batch.rows.nbytes, self._count(batch.spec.name), batch.replaces)
+        return Portion(len(batch.rows), batch.rows.nbytes, self._count(batch.spec.name), batch.scattered)
 
     def _count(self, table: str) -> int:
         [(rows,)] = self._connection.execute(f"SELECT count(*) FROM {self._name(table)}").fetchall()
@@ -164,6 +190,7 @@ class Committer:
 
     def _write(self, batches: list[Batch], record: dict[str, Any]) -> None:
         self._connection.begin()
+        is_done = False
         try:
             for batch in batches:
                 self._merge(batch.spec, stamp(batch.rows, record[LOAD_ID.name]))
@@ -179,9 +206,10 @@ class Committer:
                 },
             )
             self._connection.commit()
-        except duckdb.Error:
-            self._roll_back()
-            raise
+            is_done = True
+        finally:
+            if not is_done:
+                self._roll_back()
 
     def _roll_back(self) -> None:
         try:
@@ -214,7 +242,7 @@ def _list_batches(package: Package, states: Mapping[str, Any]) -> Iterator[Batch
     for name, chunk in package.chunks.items():
         specs = list_tables(name, history=package.history)
         before = states.get(name, {})
-        replaces = bool(before) and "backfill" not in before
-        yield from (Batch(specs[table], rows, replaces) for table, rows in chunk.tables.items())
+        scattered = bool(before) and "backfill" not in before
+        yield from (Batch(specs[table], rows, scattered) for table, rows in chunk.tables.items())
     if package.runs is not None:
-        yield Batch(SYNC_RUNS, package.runs, replaces=False)
+        yield Batch(SYNC_RUNS, package.runs, scattered=False)

@@ -239,8 +239,19 @@ class Destination:
         """
         try:
             yield
-        except (PipelineStepFailed, DestinationException, ConfigurationException, duckdb.Error, OSError) as exc:
+        except (
+            PipelineStepFailed,
+            DestinationException,
+            ConfigurationException,
+            duckdb.Error,
+            OSError,
+            RuntimeError,
+        ) as exc:
             cause = _find_cause(exc)
+            if isinstance(cause, KeyboardInterrupt):  # dlt wraps it; DuckDB makes a RuntimeError of it
+                raise cause from exc
+            if isinstance(exc, RuntimeError):
+                raise
             if isinstance(cause, ConfigError):
                 raise cause from exc
             where = f"pipeline {self.pipeline.pipeline_name} in {self.pipeline.pipelines_dir}"

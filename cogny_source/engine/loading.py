@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import cast
+
 from dlt.common.storages.load_package import create_load_id
+from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
 from cogny_source.engine.commit import Committer, SchemaVersion, find_schema
 from cogny_source.engine.destination import Destination, loads_into_duckdb
 from cogny_source.source import Package, make_package_source
+
+# dlt orders ids as texts: epoch seconds with up to seven decimals.
+TICK = Decimal("0.000001")
 
 
 class Loader:
@@ -19,7 +26,7 @@ class Loader:
     def __init__(self, destination: Destination) -> None:
         self._destination = destination
         self._schema: SchemaVersion | None = None
-        self._laid_out: set[str] = set()
+        self._asked: set[str] = set()
 
     def load(self, package: Package) -> set[str]:
         """Load a package; returns the ids of its loads.
@@ -27,24 +34,40 @@ class Loader:
         Raises:
             LoadFailed: If the destination refuses it.
         """
-        destination, pipeline = self._destination, self._destination.pipeline
-        if not loads_into_duckdb(pipeline):
+        destination = self._destination
+        if not loads_into_duckdb(destination.pipeline):
             return destination.load(make_package_source(package))
         load_ids: set[str] = set()
         with destination.hold() as client:
-            if not self._knows_tables(package):
-                load_ids = destination.load(make_package_source(package.without_rows()))
-            # Where dlt was told to lay tables out otherwise, it alone knows how.
-            if not self._knows_tables(package) or self._schema is None:
+            # dlt looks its schema up in a file each time.
+            if not package.chunks.keys() <= self._asked:
+                load_ids = self._lay_out(package)
+            if self._schema is None:
                 return load_ids | destination.load(make_package_source(package))
-            load_id = create_load_id()
+            committer = Committer(destination, cast(DuckDbSqlClient, client), self._schema)
+            load_id = name_load(committer.find_newest_load())
             with destination.naming_failures(load_id):
-                Committer(destination, client, self._schema).commit(package, load_id)
+                committer.commit(package, load_id)
         return load_ids | {load_id}
 
-    def _knows_tables(self, package: Package) -> bool:
-        """Whether the tables of a package are there as declared; dlt reads its schema from a file each time."""
-        if not package.chunks.keys() <= self._laid_out:
+    def _lay_out(self, package: Package) -> set[str]:
+        """Let dlt make what a package's tables lack, and find the schema; none where it is told to make others."""
+        load_ids: set[str] = set()
+        self._schema = find_schema(self._destination.pipeline, package)
+        if self._schema is None:
+            load_ids = self._destination.load(make_package_source(package.without_rows()))
             self._schema = find_schema(self._destination.pipeline, package)
-            self._laid_out = set(package.chunks) if self._schema else set()
-        return self._schema is not None
+        self._asked = set(package.chunks)
+        return load_ids
+
+
+def name_load(newest: str | None) -> str:
+    """The id of a load, by this machine's clock, and above another: of the states, dlt takes the one of the highest id.
+
+    Args:
+        newest: The highest id so far; None for none.
+    """
+    own = create_load_id()
+    if newest is None or own > newest:
+        return own
+    return f"{Decimal(newest) + TICK:.7f}"

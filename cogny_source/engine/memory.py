@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ COMMIT_MEGABYTES = 32
 # Of a row that is deleted it keeps a note until the transaction is in the file, and those of a vector together.
 VECTOR_ROWS = 2048
 VECTOR_NOTE_BYTES = 2**15
-# Of a first load's chunk only those rows are there before that it shares with the one before, or that changed since.
-FEW_ROWS = 200
+# Where rows are read by creation, those that are there already lie together, or are few.
+FEW_VECTORS = 200
 # Each load adds a row group to its tables. DuckDB joins those that are not full by writing all their rows again, at
 # each checkpoint as many as there are: here one batch of them, once in so many loads, and none after a load whose own
 # groups are large enough.
@@ -29,6 +30,8 @@ JOIN_MEGABYTES = 96
 # To join wide rows takes memory for a whole group of them, which no limit bounds.
 WIDE_MEGABYTES = 128
 LOADS_A_WIDE_JOIN = 512
+SIZE = re.compile(r"(\d+\.\d) (\w+)")
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,13 @@ class Portion:
         rows: How many rows.
         size: Their bytes in Arrow.
         table_rows: How many rows the table has before.
-        replaces: Whether many of them may be there already; of a first load few are.
+        scattered: Whether those of them that are there already may lie anywhere in the table.
     """
 
     rows: int
     size: int
     table_rows: int
-    replaces: bool
+    scattered: bool
 
     @property
     def is_wide(self) -> bool:
@@ -78,8 +81,8 @@ def plan_bounds(portions: Sequence[Portion], loads: int) -> Bounds:
     """
     size = 0
     for portion in portions:
-        replaced = min(portion.rows if portion.replaces else FEW_ROWS, portion.table_rows // VECTOR_ROWS)
-        size += 2 * portion.size + VECTOR_NOTE_BYTES * replaced
+        touched = min(portion.rows if portion.scattered else FEW_VECTORS, portion.table_rows // VECTOR_ROWS)
+        size += 2 * portion.size + VECTOR_NOTE_BYTES * touched
     enough = max(COMMIT_MEGABYTES, size // MEGABYTE)
     # Without rows of the API, nobody knows how wide those in the tables are.
     is_narrow = bool(portions) and not any(portion.is_wide for portion in portions)
@@ -94,8 +97,8 @@ def plan_bounds(portions: Sequence[Portion], loads: int) -> Bounds:
 def keep_within(bounds: Bounds, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Within the block, let DuckDB keep to bounds, and write a commit into the file at once.
 
-    Else it would write the rows into its log, and from that into the file. It still does where another connection of
-    this process writes too. The settings hold for that connection as well, and are set back.
+    Else it would write the rows into its log, and from that into the file. The settings are the whole database's, and
+    are set back. A tighter limit of memory stays.
     """
     wanted: dict[str, object] = {"max_vacuum_tasks": int(bounds.joins), "checkpoint_threshold": "0B"}
     if bounds.megabytes is not None:
@@ -103,14 +106,28 @@ def keep_within(bounds: Bounds, connection: duckdb.DuckDBPyConnection) -> Iterat
         wanted |= {"memory_limit": f"{bounds.megabytes}MB", "threads": 1}
     asked = ", ".join(f"current_setting('{name}')" for name in wanted)
     [found] = connection.execute(f"SELECT {asked}").fetchall()
+    before: dict[str, object] = {name: _widen(value) for name, value in zip(wanted, found, strict=True)}
+    if bounds.megabytes is not None and _count_bytes(str(before["memory_limit"])) <= bounds.megabytes * 10**6:
+        del wanted["memory_limit"]
     try:
         _set(connection, wanted)
         yield
     finally:
         try:
-            _set(connection, dict(zip(wanted, found, strict=True)))
+            _set(connection, before)
         except duckdb.FatalException as error:
             logger.debug("the database is to be opened again: %s", error)
+
+
+def _widen(value: object) -> object:
+    """A size as DuckDB tells it, cut to a tenth of its unit, with half a tenth more: set, it is told as before."""
+    size = SIZE.fullmatch(str(value))
+    return f"{size[1]}5 {size[2]}" if size else value
+
+
+def _count_bytes(text: str) -> float:
+    number, _, unit = text.partition(" ")
+    return float(number) * float(1024 ** UNITS.index(unit))
 
 
 def _set(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, object]) -> None:

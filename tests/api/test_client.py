@@ -553,13 +553,14 @@ def test_every_attempt_has_a_request_id_of_its_own(edge: Edge, make_client: Made
 
 
 def test_a_cookie_is_sent_back(edge: Edge, make_client: Made) -> None:
-    """An edge that keeps a client at one of its servers by a cookie gets it with each request, and its newest."""
+    """An edge that keeps a client at one of its servers by a cookie gets its newest with each request of every path."""
     client = make_client(edge.base_url)
-    for value in ("one", "two"):
+    for value in ("one", "two", "three"):
         edge.will_answer(OK, headers={"Set-Cookie": f"server={value}; Path=/"})
-    for _ in range(3):
-        client.get("/tickets", {"limit": 1}, Meter())
-    assert [headers.get("Cookie") for _, headers in edge.received] == [None, "server=one", "server=two"]
+    for path in ("/tickets", "/tickets", "/reports", "/reports"):
+        client.get(path, {"limit": 1}, Meter())
+    cookies = [headers.get("Cookie") for _, headers in edge.received]
+    assert cookies == [None, "server=one", "server=two", "server=three"]
 
 
 def test_requests_of_one_path_share_nothing_but_it(edge: Edge, make_client: Made) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from cogny_source.engine.memory import (
@@ -14,25 +15,26 @@ from cogny_source.engine.memory import (
     UNBOUNDED,
     Bounds,
     Portion,
+    keep_within,
     plan_bounds,
 )
 
-FEW = Portion(rows=100, size=60_000, table_rows=5_000, replaces=True)
+FEW = Portion(rows=100, size=60_000, table_rows=5_000, scattered=True)
 QUIET = 3
 
 
 def test_a_chunk_of_a_first_load_gets_little() -> None:
     """Rows that are new take what they are themselves, twice; a few may be there before."""
-    chunk = Portion(rows=15_000, size=12 * MEGABYTE, table_rows=1_000_000, replaces=False)
+    chunk = Portion(rows=15_000, size=12 * MEGABYTE, table_rows=1_000_000, scattered=False)
     assert plan_bounds([chunk], QUIET) == Bounds(COMMIT_MEGABYTES)
     assert plan_bounds([chunk, chunk], QUIET) == Bounds(48 + 2 * 200 // 32)
 
 
 def test_rows_that_are_replaced_take_notes() -> None:
     """Of a thousand rows scattered over a table each has a vector's note of 32 KB; never more notes than vectors."""
-    scattered = Portion(rows=3_200, size=MEGABYTE, table_rows=100_000_000, replaces=True)
+    scattered = Portion(rows=3_200, size=MEGABYTE, table_rows=100_000_000, scattered=True)
     assert plan_bounds([scattered], QUIET) == Bounds(102)
-    everywhere = Portion(rows=15_000, size=MEGABYTE, table_rows=2048 * 2_000, replaces=True)
+    everywhere = Portion(rows=15_000, size=MEGABYTE, table_rows=2048 * 2_000, scattered=True)
     assert plan_bounds([everywhere], QUIET) == Bounds(64)
 
 
@@ -45,14 +47,14 @@ def test_row_groups_are_joined_once_in_many_loads() -> None:
 
 def test_large_chunks_join_nothing() -> None:
     """A chunk whose row group is large enough is written once."""
-    chunk = Portion(rows=LARGE_ENOUGH_ROWS, size=MEGABYTE, table_rows=200_000, replaces=False)
+    chunk = Portion(rows=LARGE_ENOUGH_ROWS, size=MEGABYTE, table_rows=200_000, scattered=False)
     assert plan_bounds([chunk, FEW], LOADS_A_JOIN) == Bounds(COMMIT_MEGABYTES)
 
 
 @pytest.mark.parametrize(
     "portions",
     [
-        [FEW, Portion(rows=50, size=2 * MEGABYTE, table_rows=5_000, replaces=True)],
+        [FEW, Portion(rows=50, size=2 * MEGABYTE, table_rows=5_000, scattered=True)],
         [],
     ],
 )
@@ -60,3 +62,31 @@ def test_wide_rows_are_joined_seldom_and_without_a_bound(portions: list[Portion]
     """So they are where no row tells how wide the others are."""
     assert plan_bounds(portions, LOADS_A_JOIN) == Bounds(COMMIT_MEGABYTES)
     assert plan_bounds(portions, LOADS_A_WIDE_JOIN) == Bounds(None, joins=True) != UNBOUNDED
+
+
+def read_settings(connection: duckdb.DuckDBPyConnection) -> tuple[object, ...]:
+    """What a commit changes, as DuckDB tells it."""
+    names = ("memory_limit", "threads", "max_vacuum_tasks", "checkpoint_threshold")
+    [found] = connection.execute(f"SELECT {', '.join(f'current_setting({name!r})' for name in names)}").fetchall()
+    return tuple(found)
+
+
+@pytest.mark.parametrize("limit", ["1900MB", "500MiB", "12.3GB"])
+def test_settings_are_set_back_as_they_were(limit: str) -> None:
+    """DuckDB tells sizes to a tenth of their unit, cut; set back as told, each commit would take a tenth away."""
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{limit}'; SET threads = 3; SET checkpoint_threshold = '1gb'")
+        before = read_settings(connection)
+        for _ in range(3):
+            with keep_within(Bounds(48, joins=True), connection):
+                assert read_settings(connection) == ("45.7 MiB", 1, 1, "0 bytes")
+        assert read_settings(connection) == before
+
+
+def test_a_tighter_limit_of_the_user_stays() -> None:
+    """Whoever gave DuckDB less than a commit would get has reasons."""
+    with duckdb.connect() as connection:
+        connection.execute("SET memory_limit = '40MB'")
+        with keep_within(Bounds(96), connection):
+            assert read_settings(connection)[0] == "38.1 MiB"
+        assert read_settings(connection)[0] == "38.1 MiB"
