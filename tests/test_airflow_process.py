@@ -185,7 +185,8 @@ run(command, {environment | {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BA
         # The line is written before the signal is sent.
         time.sleep(0.2)
         task.kill()
-    [lock] = Path(environment["DLT_DATA_DIR"]).rglob("cogny.lock")
+    # Not deeper, where folders of the load come and go.
+    [lock] = Path(environment["DLT_DATA_DIR"]).glob("pipelines/*/cogny.lock")
     with FileLock(lock, PATIENCE_SECONDS):
         [(status,)] = database("SELECT status FROM sync_runs")
         [(loaded,)] = database("SELECT count(*) FROM tickets")
