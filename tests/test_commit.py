@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import signal
 import threading
 from collections.abc import Callable
@@ -175,6 +176,61 @@ def test_a_deletion_that_ran_out_of_memory_is_no_conflict(
     assert_exact(ask, sandbox.world)
 
 
+def test_a_commit_that_is_durable_is_no_failure(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB may have a commit in its log and fail to write it into the file: it is there, and is not sent again."""
+    write = Committer._write
+    written: list[str] = []
+
+    def fail_afterwards(committer: Committer, batches: Any, record: dict[str, Any]) -> None:
+        write(committer, batches, record)
+        written.append(record["_dlt_load_id"])
+        raise duckdb.FatalException("Transaction COMMIT succeeded and is durable, but the autocheckpoint failed.")
+
+    monkeypatch.setattr(Committer, "_write", fail_afterwards)
+    sync(pipeline, settings_for(sandbox, chunk_rows=200))
+    assert_exact(ask, sandbox.world)
+    assert len(written) == len(set(written))
+    assert ask("SELECT DISTINCT status FROM sync_runs") == [("done",)]
+
+
+def test_wide_rows_of_other_tables_are_not_joined_in_little_memory(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load of narrow rows lets DuckDB join the row groups of all tables; those of a file of wide rows wait."""
+    chance = random.Random(1)
+    for row in sandbox.world.rows("tickets")[:200]:
+        sandbox.world.patch("tickets", row["id"], notes=chance.randbytes(20_000).hex())
+    monkeypatch.setattr(memory, "LOADS_A_JOIN", 1)
+    monkeypatch.setattr(memory, "WIDE_MEGABYTES", 1)
+    failures = spy_on_failures(monkeypatch)
+    bounds: list[Bounds] = []
+    plan = commit.plan_bounds
+    monkeypatch.setattr(commit, "plan_bounds", lambda *asked: bounds.append(plan(*asked)) or bounds[-1])
+    sync(pipeline, settings_for(sandbox, chunk_rows=100))
+    bounds.clear()
+    sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["warehouses"], full_refresh=True)
+    assert [bound.joins for bound in bounds] == [False] * len(bounds)
+    assert bounds
+    assert failures == []
+    assert_exact(ask, sandbox.world)
+
+
+@pytest.mark.parametrize("table", ["_dlt_loads", "_dlt_pipeline_state"])
+def test_a_table_of_dlt_that_was_dropped_is_made_again(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, table: str
+) -> None:
+    """Without states all is read anew; without loads dlt's own record begins again."""
+    sync(pipeline, settings_for(sandbox))
+    ask(f"DROP TABLE {table}")
+    sandbox.world.patch("tickets", sandbox.world.rows("tickets")[0]["id"], notes="changed")
+    sync(make_pipeline(tmp_path), settings_for(sandbox))
+    assert_exact(ask, sandbox.world)
+    sync(make_pipeline(tmp_path), settings_for(sandbox))
+    assert_exact(ask, sandbox.world)
+
+
 def test_settings_of_an_open_database_stay(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
     """A notebook that has the file open in the same process finds its settings as it left them."""
     names = ("memory_limit", "threads", "max_vacuum_tasks")
@@ -287,7 +343,6 @@ def test_large_chunks_are_left_as_they_are(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A first load in large chunks writes each row once."""
-    monkeypatch.setattr(memory, "LOADS_A_JOIN", 1)
     monkeypatch.setattr(memory, "LARGE_ENOUGH_ROWS", 40)
     sync(pipeline, settings_for(sandbox, chunk_rows=100))
     assert ask("SELECT count(DISTINCT row_group_id) FROM pragma_storage_info('tickets')") == [(5,)]

@@ -10,7 +10,8 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from support import KEY, Script
+import pytest
+from support import KEY, ROOT, Script
 from truth import Ask, assert_exact
 
 from cogny_source.sandbox import SandboxServer
@@ -231,3 +232,42 @@ def test_sandbox_option_brings_changes_on_its_second_run(script: Script, databas
     for done in (first, second):
         assert "Open tickets" in done.stdout
         assert done.stdout.splitlines()[-1].startswith("To open the database: ")
+
+
+@pytest.mark.parametrize("content", [b"", bytes(8) + b"DUCK" + bytes(4084), bytes(8) + b"DUCK" + bytes(8180)])
+def test_a_file_that_was_only_begun_is_made_anew(
+    content: bytes,
+    sandbox: SandboxServer,
+    sync_here: Script,
+    database: Ask,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Killed, or on a full disk, as DuckDB made its file: the next run needs no help, and says what it does."""
+    (tmp_path / "cogny.duckdb").write_bytes(content)
+    sync_here("--quiet")
+    assert "is made anew" in caplog.text
+    assert_exact(database, sandbox.world)
+
+
+def test_a_small_file_of_another_kind_is_left_alone(sync_here: Script, tmp_path: Path) -> None:
+    """Whoever mistakes a file of notes for the database still has it afterwards."""
+    (tmp_path / "cogny.duckdb").write_text("my notes")
+    done = sync_here(expect=1)
+    assert "not a valid DuckDB database" in done.stderr
+    assert (tmp_path / "cogny.duckdb").read_text() == "my notes"
+
+
+def test_a_summary_that_cannot_be_written_is_told(
+    sandbox: SandboxServer, environment: dict[str, str], database: Ask, tmp_path: Path
+) -> None:
+    """Where the log of a schedule lies on a full disk the rows are in all the same, and no traceback comes."""
+    settings = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
+    command = [sys.executable, str(ROOT / "pipelines" / "cogny_to_duckdb.py")]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment | settings, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert "Error: the rows are loaded, but the summary cannot be written: No space left on device" in done.stderr
+    assert_exact(database, sandbox.world)

@@ -50,6 +50,9 @@ def report_failure(
             sentence = f"The run was {error}; the next one goes on from what is loaded."
         else:
             sentence = f"Error: {error}"
+    except MemoryError:
+        code = EXIT_FAILED
+        sentence = "Error: there is not enough memory; nothing is lost: the next run goes on from what is loaded."
     except KeyboardInterrupt:  # a second Ctrl-C
         code = exit_code(Stopped(signal.SIGINT))
         sentence = "Aborted; the next run goes on from the last chunk that was loaded."

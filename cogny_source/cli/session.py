@@ -38,6 +38,7 @@ def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
     folder = pipelines_dir(target)
     make = _maker(target, folder)
     with hold_lock(folder, PIPELINE_NAME), _explaining(target):
+        target.prepare()
         yield open_pipeline(make, folder, PIPELINE_NAME)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -14,7 +15,7 @@ from cogny_source.cli.options import MakeTarget, Options, any_destination, resou
 from cogny_source.destinations.target import Target
 from cogny_source.embedded import EmbeddedSandbox, run_sandbox
 from cogny_source.engine.stop import StopFlag
-from cogny_source.errors import VerificationFailed
+from cogny_source.errors import CognyError, VerificationFailed
 from cogny_source.process import prepare_process
 
 if TYPE_CHECKING:
@@ -203,7 +204,20 @@ def _sync(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path)
             stop=stop,
         )
     if options.verify or not options.quiet:
-        _print_result(Destination(pipeline, settings.destination_wait_seconds, stop.sleep), result, options)
+        with _writing_out():
+            _print_result(Destination(pipeline, settings.destination_wait_seconds, stop.sleep), result, options)
+
+
+@contextmanager
+def _writing_out() -> Iterator[None]:
+    """Tell in a sentence where standard output cannot be written: it may be a file on a full disk."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as exc:
+        # What is left in the buffer would fail once more at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise CognyError(f"the rows are loaded, but the summary cannot be written: {exc.strerror}") from exc
 
 
 def _open_display(options: Options) -> AbstractContextManager[Progress | None]:

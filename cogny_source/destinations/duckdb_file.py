@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,11 @@ from typing import Any
 from cogny_source.destinations.target import Target, check_dataset, show_python
 from cogny_source.errors import ConfigError, LoadFailed
 
+logger = logging.getLogger(__name__)
+
 SCRATCH = "cogny_check"
+HEADERS_BYTES = 3 * 4096
+MAGIC, MAGIC_AT = b"DUCK", slice(8, 12)
 LOCKED = "Could not set lock on file"
 
 
@@ -42,7 +48,29 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
         probe=lambda: probe(database),
         world=database.with_name(f"{database.name}.sandbox.json"),
         is_there=database.exists,
+        prepare=lambda: remove_stub(database),
     )
+
+
+def remove_stub(database: Path) -> None:
+    """Remove a file of which DuckDB wrote only the beginning, killed or on a full disk: it would refuse it ever after.
+
+    Before its three headers are there, and in an empty file, is nothing. One that another process is just making is
+    locked, and stays.
+    """
+    if os.name != "posix" or not database.is_file() or database.stat().st_size >= HEADERS_BYTES:
+        return
+    from fcntl import LOCK_EX, LOCK_NB, lockf
+
+    try:
+        with database.open("r+b") as file:
+            lockf(file, LOCK_EX | LOCK_NB)
+            beginning = file.read(HEADERS_BYTES)
+            if not beginning or beginning[MAGIC_AT] == MAGIC:
+                logger.warning("%s is no more than the beginning of a database, and is made anew", database)
+                database.resolve().unlink()
+    except OSError:  # DuckDB will say what is wrong with it
+        return
 
 
 def probe(database: Path) -> Iterator[str]:

@@ -28,6 +28,7 @@ class Target:
         make_staging: Makes dlt's staging, where files travel through a bucket.
         explain: Tells what a failure means, where the target knows better than the engine.
         probe: Tries what a sync needs of the destination, and yields a line for each thing that works.
+        prepare: Called under the lock of the working directory before anything is loaded.
         is_there: Whether something may have been loaded; to look at what is not there would make it.
     """
 
@@ -40,6 +41,7 @@ class Target:
     make_staging: Callable[[], Any] | None = None
     explain: Callable[[BaseException], CognyError | None] | None = None
     is_there: Callable[[], bool] = lambda: True
+    prepare: Callable[[], None] = lambda: None
 
 
 def check_dataset(name: str) -> None:

@@ -17,12 +17,13 @@ import duckdb
 import pyarrow as pa
 from dlt.common.normalizers.utils import generate_dlt_id
 from dlt.common.schema import Schema
-from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, TSchemaTables
+from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, VERSION_TABLE_NAME, TSchemaTables
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mark_state_extracted, state_doc
 
 from cogny_source.engine.destination import Destination
-from cogny_source.engine.memory import UNBOUNDED, Portion, keep_within, plan_bounds
+from cogny_source.engine.memory import ROWS_A_GROUP, UNBOUNDED, Portion, keep_within, plan_bounds
 from cogny_source.engine.merge import merge_rows
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
 from cogny_source.source import Package, list_tables, stamp
@@ -60,6 +61,24 @@ class SchemaVersion(NamedTuple):
 
     name: str
     version_hash: str
+
+
+def forget_lost_ledger(client: SqlClientBase[Any]) -> bool:
+    """Let dlt make its own two tables again, in which loads are recorded, where somebody dropped one.
+
+    dlt makes what its schema has and the dataset lacks, where it does not find the schema's version there. Without one of
+    the two there is no state either, so that all rows are read anew.
+
+    Returns:
+        Whether dlt has something to make.
+    """
+    query = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
+    there = {name for (name,) in client.native_connection.execute(query, [client.dataset_name]).fetchall()}
+    if {LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME} <= there:
+        return False
+    if VERSION_TABLE_NAME in there:
+        client.native_connection.execute(f"DELETE FROM {client.make_qualified_table_name(VERSION_TABLE_NAME)}")
+    return True
 
 
 def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | None:
@@ -158,7 +177,7 @@ class Committer:
             return
         loads = self._count(LOADS_TABLE_NAME)
         news = [batch for batch in batches if len(batch.rows) and batch.spec != SYNC_RUNS]
-        bounds = plan_bounds(list(map(self._weigh, news)), loads)
+        bounds = plan_bounds(list(map(self._weigh, news)), loads, self._weigh_group())
         try:
             with keep_within(bounds, self._connection):
                 self._write(batches, record)
@@ -167,9 +186,9 @@ class Committer:
             # DuckDB 1.5 does not take every deletion back that ran out of memory, and would call it a conflict; and
             # after a checkpoint that failed it wants to be started again.
             self._destination.reopen()
-            # Another machine was quicker, or this load is there and only what came after it failed: the next run goes
-            # on from what it finds.
-            if self._count(LOADS_TABLE_NAME) != loads:
+            if self._has_load(record[LOAD_ID.name]):  # in DuckDB's log, which it could not write into the file
+                return
+            if self._count(LOADS_TABLE_NAME) != loads:  # another machine was quicker; the next run reads its state
                 raise
             with keep_within(UNBOUNDED, self._connection):
                 self._write(batches, record)
@@ -183,6 +202,19 @@ class Committer:
 
     def _weigh(self, batch: Batch) -> Portion:
         return Portion(len(batch.rows), batch.rows.nbytes, self._count(batch.spec.name), batch.scattered)
+
+    def _weigh_group(self) -> float:
+        """How many bytes of the file there are for each row group of the dataset's largest table."""
+        used = "SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = current_database()"
+        most = "SELECT max(estimated_size) FROM duckdb_tables() WHERE schema_name = ? AND NOT internal"
+        query = f"SELECT ({used}), ({most})"
+        [(size, rows)] = self._connection.execute(query, [self._client.dataset_name]).fetchall()
+        return float((size or 0) / max(1, rows or 0) * min(rows or 0, ROWS_A_GROUP))
+
+    def _has_load(self, load_id: str) -> bool:
+        query = f"SELECT count(*) FROM {self._name(LOADS_TABLE_NAME)} WHERE load_id = ?"
+        [(found,)] = self._connection.execute(query, [load_id]).fetchall()
+        return bool(found)
 
     def _count(self, table: str) -> int:
         [(rows,)] = self._connection.execute(f"SELECT count(*) FROM {self._name(table)}").fetchall()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import cast
+from typing import Any, cast
 
 from dlt.common.storages.load_package import create_load_id
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
+from dlt.destinations.sql_client import SqlClientBase
 
-from cogny_source.engine.commit import Committer, SchemaVersion, find_schema
+from cogny_source.engine.commit import Committer, SchemaVersion, find_schema, forget_lost_ledger
 from cogny_source.engine.destination import Destination, loads_into_duckdb
 from cogny_source.source import Package, make_package_source
 
@@ -41,7 +42,7 @@ class Loader:
         with destination.hold() as client:
             # dlt looks its schema up in a file each time.
             if not package.chunks.keys() <= self._asked:
-                load_ids = self._lay_out(package)
+                load_ids = self._lay_out(package, client)
             if self._schema is None:
                 return load_ids | destination.load(make_package_source(package))
             committer = Committer(destination, cast(DuckDbSqlClient, client), self._schema)
@@ -50,11 +51,11 @@ class Loader:
                 committer.commit(package, load_id)
         return load_ids | {load_id}
 
-    def _lay_out(self, package: Package) -> set[str]:
+    def _lay_out(self, package: Package, client: SqlClientBase[Any]) -> set[str]:
         """Let dlt make what a package's tables lack, and find the schema; none where it is told to make others."""
         load_ids: set[str] = set()
         self._schema = find_schema(self._destination.pipeline, package)
-        if self._schema is None:
+        if forget_lost_ledger(client) or self._schema is None:
             load_ids = self._destination.load(make_package_source(package.without_rows()))
             self._schema = find_schema(self._destination.pipeline, package)
         self._asked = set(package.chunks)

@@ -72,20 +72,20 @@ class Bounds:
 UNBOUNDED = Bounds(None)
 
 
-def plan_bounds(portions: Sequence[Portion], loads: int) -> Bounds:
+def plan_bounds(portions: Sequence[Portion], loads: int, group_bytes: float = 0.0) -> Bounds:
     """The bounds of a commit.
 
     Args:
         portions: What it brings into the tables of the API's rows; of those without rows nothing.
         loads: How many loads there were before.
+        group_bytes: What a row group takes in the file, of the tables there are: all of them are joined together.
     """
     size = 0
     for portion in portions:
         touched = min(portion.rows if portion.scattered else FEW_VECTORS, portion.table_rows // VECTOR_ROWS)
         size += 2 * portion.size + VECTOR_NOTE_BYTES * touched
     enough = max(COMMIT_MEGABYTES, size // MEGABYTE)
-    # Without rows of the API, nobody knows how wide those in the tables are.
-    is_narrow = bool(portions) and not any(portion.is_wide for portion in portions)
+    is_narrow = group_bytes <= WIDE_MEGABYTES * MEGABYTE and not any(portion.is_wide for portion in portions)
     # A run with news loads twice, and the second time no rows of the API: one of two in a row has some.
     is_time = loads % (LOADS_A_JOIN if is_narrow else LOADS_A_WIDE_JOIN) < 2
     if not is_time or any(portion.rows >= LARGE_ENOUGH_ROWS for portion in portions):

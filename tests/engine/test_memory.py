@@ -52,16 +52,18 @@ def test_large_chunks_join_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "portions",
-    [
-        [FEW, Portion(rows=50, size=2 * MEGABYTE, table_rows=5_000, scattered=True)],
-        [],
-    ],
+    ("portions", "group_bytes"),
+    [([FEW, Portion(rows=50, size=2 * MEGABYTE, table_rows=5_000, scattered=True)], 0.0), ([FEW], 2e8), ([], 2e8)],
 )
-def test_wide_rows_are_joined_seldom_and_without_a_bound(portions: list[Portion]) -> None:
-    """So they are where no row tells how wide the others are."""
-    assert plan_bounds(portions, LOADS_A_JOIN) == Bounds(COMMIT_MEGABYTES)
-    assert plan_bounds(portions, LOADS_A_WIDE_JOIN) == Bounds(None, joins=True) != UNBOUNDED
+def test_wide_rows_are_joined_seldom_and_without_a_bound(portions: list[Portion], group_bytes: float) -> None:
+    """Those that come tell of it, and the file: the row groups of all tables are joined, whatever a load brings."""
+    assert plan_bounds(portions, LOADS_A_JOIN, group_bytes) == Bounds(COMMIT_MEGABYTES)
+    assert plan_bounds(portions, LOADS_A_WIDE_JOIN, group_bytes) == Bounds(None, joins=True) != UNBOUNDED
+
+
+def test_a_quiet_sync_has_its_turn_too() -> None:
+    """It brings a row of `sync_runs`, whose row groups would be as many as the syncs."""
+    assert plan_bounds([], LOADS_A_JOIN, 1e6) == Bounds(JOIN_MEGABYTES, joins=True)
 
 
 def read_settings(connection: duckdb.DuckDBPyConnection) -> tuple[object, ...]:
