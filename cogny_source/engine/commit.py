@@ -66,8 +66,8 @@ class SchemaVersion(NamedTuple):
 def forget_lost_ledger(client: SqlClientBase[Any]) -> bool:
     """Let dlt make its own two tables again, in which loads are recorded, where somebody dropped one.
 
-    dlt makes what its schema has and the dataset lacks, where it does not find the schema's version there. Without one of
-    the two there is no state either, so that all rows are read anew.
+    dlt makes what its schema has and the dataset lacks, where it does not find the schema's version there. Without one
+    of the two there is no state either, so that all rows are read anew.
 
     Returns:
         Whether dlt has something to make.
