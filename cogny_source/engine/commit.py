@@ -21,7 +21,7 @@ from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mar
 
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.layout import SchemaVersion
-from cogny_source.engine.memory import ROWS_A_GROUP, UNBOUNDED, Portion, keep_within, plan_bounds
+from cogny_source.engine.memory import UNBOUNDED, Holdings, Portion, keep_within, plan_bounds
 from cogny_source.engine.merge import merge_rows
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
 from cogny_source.source import Package, list_tables, stamp
@@ -105,9 +105,9 @@ class Committer:
         if self._is_shared:
             self._write(batches, record)
             return
-        loads = self._count(LOADS_TABLE_NAME)
+        holdings = self._weigh_file()
         news = [batch for batch in batches if len(batch.rows) and batch.spec != SYNC_RUNS]
-        bounds = plan_bounds(list(map(self._weigh, news)), loads, self._weigh_group())
+        bounds = plan_bounds(list(map(self._weigh, news)), holdings)
         try:
             with keep_within(bounds, self._connection):
                 self._write(batches, record)
@@ -118,7 +118,9 @@ class Committer:
             self._destination.reopen()
             if self._has_load(record[LOAD_ID.name]):  # in DuckDB's log, which it could not write into the file
                 return
-            if self._count(LOADS_TABLE_NAME) != loads:  # another machine was quicker; the next run reads its state
+            if (
+                self._count(LOADS_TABLE_NAME) != holdings.loads
+            ):  # another machine was quicker; the next run reads its state
                 raise
             with keep_within(UNBOUNDED, self._connection):
                 self._write(batches, record)
@@ -133,13 +135,12 @@ class Committer:
     def _weigh(self, batch: Batch) -> Portion:
         return Portion(len(batch.rows), batch.rows.nbytes, self._count(batch.spec.name), batch.scattered)
 
-    def _weigh_group(self) -> float:
-        """How many bytes of the file there are for each row group of the dataset's largest table."""
+    def _weigh_file(self) -> Holdings:
         used = "SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = current_database()"
         most = "SELECT max(estimated_size) FROM duckdb_tables() WHERE schema_name = ? AND NOT internal"
         query = f"SELECT ({used}), ({most})"
         [(size, rows)] = self._connection.execute(query, [self._client.dataset_name]).fetchall()
-        return float((size or 0) / max(1, rows or 0) * min(rows or 0, ROWS_A_GROUP))
+        return Holdings(self._count(LOADS_TABLE_NAME), rows or 0, size or 0)
 
     def _has_load(self, load_id: str) -> bool:
         query = f"SELECT count(*) FROM {self._name(LOADS_TABLE_NAME)} WHERE load_id = ?"
