@@ -10,20 +10,18 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
-import dlt
 import duckdb
 import pyarrow as pa
 from dlt.common.normalizers.utils import generate_dlt_id
-from dlt.common.schema import Schema
-from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, VERSION_TABLE_NAME, TSchemaTables
+from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
-from dlt.destinations.sql_client import SqlClientBase
 from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mark_state_extracted, state_doc
 
 from cogny_source.engine.destination import Destination
-from cogny_source.engine.memory import ROWS_A_GROUP, UNBOUNDED, Portion, keep_within, plan_bounds
+from cogny_source.engine.layout import SchemaVersion
+from cogny_source.engine.memory import UNBOUNDED, Holdings, Portion, keep_within, plan_bounds
 from cogny_source.engine.merge import merge_rows
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
 from cogny_source.source import Package, list_tables, stamp
@@ -31,7 +29,6 @@ from cogny_source.source import Package, list_tables, stamp
 logger = logging.getLogger(__name__)
 
 INCOMING = "incoming"
-SCHEMA_NAME = "cogny"
 # Of a file that nobody else has open in this process: dlt's own, and a copy of it.
 OWN_CONNECTIONS = 2
 
@@ -49,73 +46,6 @@ class Batch:
     spec: TableSpec | ListSpec
     rows: pa.Table
     scattered: bool
-
-
-class SchemaVersion(NamedTuple):
-    """A version of dlt's schema of the dataset.
-
-    Attributes:
-        name: The schema's name.
-        version_hash: What tells its content from others.
-    """
-
-    name: str
-    version_hash: str
-
-
-def forget_lost_ledger(client: SqlClientBase[Any]) -> bool:
-    """Let dlt make its own two tables again, in which loads are recorded, where somebody dropped one.
-
-    dlt makes what its schema has and the dataset lacks, where it does not find the schema's version there. Without one
-    of the two there is no state either, so that all rows are read anew.
-
-    Returns:
-        Whether dlt has something to make.
-    """
-    query = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
-    there = {name for (name,) in client.native_connection.execute(query, [client.dataset_name]).fetchall()}
-    if {LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME} <= there:
-        return False
-    if VERSION_TABLE_NAME in there:
-        client.native_connection.execute(f"DELETE FROM {client.make_qualified_table_name(VERSION_TABLE_NAME)}")
-    return True
-
-
-def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | None:
-    """The schema as it was restored from the destination, where its tables for a package are as they are declared."""
-    schema = _restored_schema(pipeline)
-    specs: list[TableSpec | ListSpec] = [SYNC_RUNS]
-    for name in package.chunks:
-        specs += list_tables(name, history=package.history).values()
-    if schema is None or PIPELINE_STATE_TABLE_NAME not in _default_tables(pipeline):
-        return None
-    if not all(_has_table(schema, spec) for spec in specs):
-        return None
-    return SchemaVersion(schema.name, schema.version_hash)
-
-
-def _restored_schema(pipeline: dlt.Pipeline) -> Schema | None:
-    """The source's own schema, where its tables lie in the dataset of the pipeline's default one."""
-    in_dataset = pipeline.default_schema_name == SCHEMA_NAME or pipeline.config.use_single_dataset
-    return pipeline.schemas[SCHEMA_NAME] if in_dataset and SCHEMA_NAME in pipeline.schema_names else None
-
-
-def _default_tables(pipeline: dlt.Pipeline) -> TSchemaTables:
-    """The tables of the default schema, which is where dlt keeps a pipeline's states."""
-    return pipeline.default_schema.tables if pipeline.default_schema_name else {}
-
-
-def _has_table(schema: Schema, spec: TableSpec | ListSpec) -> bool:
-    table = schema.tables.get(spec.name)
-    if table is None or table.get("description") != spec.description:
-        return False
-    return all(
-        (known := table["columns"].get(column.name)) is not None
-        and known.get("data_type") == column.type
-        and known.get("nullable", True) == column.nullable
-        and known.get("description") == column.description
-        for column in spec.columns
-    )
 
 
 class Committer:
@@ -175,9 +105,9 @@ class Committer:
         if self._is_shared:
             self._write(batches, record)
             return
-        loads = self._count(LOADS_TABLE_NAME)
+        holdings = self._weigh_file()
         news = [batch for batch in batches if len(batch.rows) and batch.spec != SYNC_RUNS]
-        bounds = plan_bounds(list(map(self._weigh, news)), loads, self._weigh_group())
+        bounds = plan_bounds(list(map(self._weigh, news)), holdings)
         try:
             with keep_within(bounds, self._connection):
                 self._write(batches, record)
@@ -188,7 +118,9 @@ class Committer:
             self._destination.reopen()
             if self._has_load(record[LOAD_ID.name]):  # in DuckDB's log, which it could not write into the file
                 return
-            if self._count(LOADS_TABLE_NAME) != loads:  # another machine was quicker; the next run reads its state
+            if (
+                self._count(LOADS_TABLE_NAME) != holdings.loads
+            ):  # another machine was quicker; the next run reads its state
                 raise
             with keep_within(UNBOUNDED, self._connection):
                 self._write(batches, record)
@@ -203,13 +135,12 @@ class Committer:
     def _weigh(self, batch: Batch) -> Portion:
         return Portion(len(batch.rows), batch.rows.nbytes, self._count(batch.spec.name), batch.scattered)
 
-    def _weigh_group(self) -> float:
-        """How many bytes of the file there are for each row group of the dataset's largest table."""
+    def _weigh_file(self) -> Holdings:
         used = "SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = current_database()"
         most = "SELECT max(estimated_size) FROM duckdb_tables() WHERE schema_name = ? AND NOT internal"
         query = f"SELECT ({used}), ({most})"
         [(size, rows)] = self._connection.execute(query, [self._client.dataset_name]).fetchall()
-        return float((size or 0) / max(1, rows or 0) * min(rows or 0, ROWS_A_GROUP))
+        return Holdings(self._count(LOADS_TABLE_NAME), rows or 0, size or 0)
 
     def _has_load(self, load_id: str) -> bool:
         query = f"SELECT count(*) FROM {self._name(LOADS_TABLE_NAME)} WHERE load_id = ?"

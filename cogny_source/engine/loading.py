@@ -9,8 +9,9 @@ from dlt.common.storages.load_package import create_load_id
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 
-from cogny_source.engine.commit import Committer, SchemaVersion, find_schema, forget_lost_ledger
+from cogny_source.engine.commit import Committer
 from cogny_source.engine.destination import Destination, loads_into_duckdb
+from cogny_source.engine.layout import SchemaVersion, find_schema, forget_lost_ledger
 from cogny_source.source import Package, make_package_source
 
 # dlt orders ids as texts: epoch seconds with up to seven decimals.

@@ -19,14 +19,14 @@ COMMIT_MEGABYTES = 32
 VECTOR_ROWS = 2048
 VECTOR_NOTE_BYTES = 2**15
 # Where rows are read by creation, those that are there already lie together, or are few.
-FEW_VECTORS = 200
+FEW_VECTORS = 100
 # Each load adds a row group to its tables. DuckDB joins those that are not full by writing all their rows again, at
-# each checkpoint as many as there are: here one batch of them, once in so many loads, and none after a load whose own
-# groups are large enough.
+# each checkpoint as many as there are: here one batch of them, once in so many loads, and none where the groups are
+# large enough, of this load or of all before it.
 ROWS_A_GROUP = 122_880
 LARGE_ENOUGH_ROWS = 7_680
 LOADS_A_JOIN = 16
-JOIN_MEGABYTES = 96
+JOIN_MEGABYTES = 64
 # To join wide rows takes memory for a whole group of them, which no limit bounds.
 WIDE_MEGABYTES = 128
 LOADS_A_WIDE_JOIN = 512
@@ -72,23 +72,48 @@ class Bounds:
 UNBOUNDED = Bounds(None)
 
 
-def plan_bounds(portions: Sequence[Portion], loads: int, group_bytes: float = 0.0) -> Bounds:
+@dataclass(frozen=True)
+class Holdings:
+    """What the file holds before a commit.
+
+    Attributes:
+        loads: How many loads brought it.
+        rows: Of the largest table.
+        size: Bytes of the file that are in use.
+    """
+
+    loads: int
+    rows: int = 0
+    size: int = 0
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether a row group of the largest table, with what belongs to its rows, is too large to be joined so."""
+        return self.size / max(1, self.rows) * min(self.rows, ROWS_A_GROUP) > WIDE_MEGABYTES * MEGABYTE
+
+    @property
+    def has_large_groups(self) -> bool:
+        """Whether the loads so far brought, one with another, as many rows as make a group large enough."""
+        return self.rows >= LARGE_ENOUGH_ROWS * max(1, self.loads)
+
+
+def plan_bounds(portions: Sequence[Portion], holdings: Holdings) -> Bounds:
     """The bounds of a commit.
 
     Args:
         portions: What it brings into the tables of the API's rows; of those without rows nothing.
-        loads: How many loads there were before.
-        group_bytes: What a row group takes in the file, of the tables there are: all of them are joined together.
+        holdings: What is there before. The row groups of all tables are joined, whatever the commit brings.
     """
     size = 0
     for portion in portions:
         touched = min(portion.rows if portion.scattered else FEW_VECTORS, portion.table_rows // VECTOR_ROWS)
         size += 2 * portion.size + VECTOR_NOTE_BYTES * touched
     enough = max(COMMIT_MEGABYTES, size // MEGABYTE)
-    is_narrow = group_bytes <= WIDE_MEGABYTES * MEGABYTE and not any(portion.is_wide for portion in portions)
+    is_narrow = not holdings.is_wide and not any(portion.is_wide for portion in portions)
     # A run with news loads twice, and the second time no rows of the API: one of two in a row has some.
-    is_time = loads % (LOADS_A_JOIN if is_narrow else LOADS_A_WIDE_JOIN) < 2
-    if not is_time or any(portion.rows >= LARGE_ENOUGH_ROWS for portion in portions):
+    is_time = holdings.loads % (LOADS_A_JOIN if is_narrow else LOADS_A_WIDE_JOIN) < 2
+    is_large = holdings.has_large_groups or any(portion.rows >= LARGE_ENOUGH_ROWS for portion in portions)
+    if is_large or not is_time:
         return Bounds(enough)
     return Bounds(max(enough, JOIN_MEGABYTES) if is_narrow else None, joins=True)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import duckdb
 import pytest
 
@@ -14,20 +16,22 @@ from cogny_source.engine.memory import (
     MEGABYTE,
     UNBOUNDED,
     Bounds,
+    Holdings,
     Portion,
     keep_within,
     plan_bounds,
 )
 
 FEW = Portion(rows=100, size=60_000, table_rows=5_000, scattered=True)
-QUIET = 3
+QUIET = Holdings(loads=3)
+TURN = Holdings(loads=LOADS_A_JOIN, rows=5_000, size=3 * MEGABYTE)
 
 
 def test_a_chunk_of_a_first_load_gets_little() -> None:
     """Rows that are new take what they are themselves, twice; a few may be there before."""
     chunk = Portion(rows=15_000, size=12 * MEGABYTE, table_rows=1_000_000, scattered=False)
     assert plan_bounds([chunk], QUIET) == Bounds(COMMIT_MEGABYTES)
-    assert plan_bounds([chunk, chunk], QUIET) == Bounds(48 + 2 * 200 // 32)
+    assert plan_bounds([chunk, chunk], QUIET) == Bounds(48 + 2 * 100 // 32)
 
 
 def test_rows_that_are_replaced_take_notes() -> None:
@@ -40,30 +44,38 @@ def test_rows_that_are_replaced_take_notes() -> None:
 
 def test_row_groups_are_joined_once_in_many_loads() -> None:
     """Two loads in a row, of which one brings rows, have their turn; the others add a group each."""
-    turns = [loads for loads in range(3 * LOADS_A_JOIN) if plan_bounds([FEW], loads).joins]
+    turns = [loads for loads in range(3 * LOADS_A_JOIN) if plan_bounds([FEW], replace(TURN, loads=loads)).joins]
     assert turns == [0, 1, 16, 17, 32, 33]
-    assert plan_bounds([FEW], LOADS_A_JOIN) == Bounds(JOIN_MEGABYTES, joins=True)
+    assert plan_bounds([FEW], TURN) == Bounds(JOIN_MEGABYTES, joins=True)
 
 
 def test_large_chunks_join_nothing() -> None:
     """A chunk whose row group is large enough is written once."""
     chunk = Portion(rows=LARGE_ENOUGH_ROWS, size=MEGABYTE, table_rows=200_000, scattered=False)
-    assert plan_bounds([chunk, FEW], LOADS_A_JOIN) == Bounds(COMMIT_MEGABYTES)
+    assert plan_bounds([chunk, FEW], TURN) == Bounds(COMMIT_MEGABYTES)
+
+
+def test_groups_that_are_large_enough_wait() -> None:
+    """After a first load in large chunks the row groups are joined once small loads outweigh them."""
+    loaded = Holdings(loads=112, rows=1_000_000, size=200 * MEGABYTE)
+    assert not plan_bounds([FEW], loaded).joins
+    assert plan_bounds([FEW], replace(loaded, loads=144)).joins
 
 
 @pytest.mark.parametrize(
-    ("portions", "group_bytes"),
-    [([FEW, Portion(rows=50, size=2 * MEGABYTE, table_rows=5_000, scattered=True)], 0.0), ([FEW], 2e8), ([], 2e8)],
+    ("portions", "size"),
+    [([FEW, Portion(rows=50, size=2 * MEGABYTE, table_rows=5_000, scattered=True)], 0), ([FEW], 2**28), ([], 2**28)],
 )
-def test_wide_rows_are_joined_seldom_and_without_a_bound(portions: list[Portion], group_bytes: float) -> None:
+def test_wide_rows_are_joined_seldom_and_without_a_bound(portions: list[Portion], size: int) -> None:
     """Those that come tell of it, and the file: the row groups of all tables are joined, whatever a load brings."""
-    assert plan_bounds(portions, LOADS_A_JOIN, group_bytes) == Bounds(COMMIT_MEGABYTES)
-    assert plan_bounds(portions, LOADS_A_WIDE_JOIN, group_bytes) == Bounds(None, joins=True) != UNBOUNDED
+    assert plan_bounds(portions, replace(TURN, size=size)) == Bounds(COMMIT_MEGABYTES)
+    seldom = Holdings(loads=LOADS_A_WIDE_JOIN, rows=5_000, size=size)
+    assert plan_bounds(portions, seldom) == Bounds(None, joins=True) != UNBOUNDED
 
 
 def test_a_quiet_sync_has_its_turn_too() -> None:
     """It brings a row of `sync_runs`, whose row groups would be as many as the syncs."""
-    assert plan_bounds([], LOADS_A_JOIN, 1e6) == Bounds(JOIN_MEGABYTES, joins=True)
+    assert plan_bounds([], TURN) == Bounds(JOIN_MEGABYTES, joins=True)
 
 
 def read_settings(connection: duckdb.DuckDBPyConnection) -> tuple[object, ...]:
