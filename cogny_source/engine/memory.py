@@ -15,9 +15,10 @@ logger = logging.getLogger(__name__)
 MEGABYTE = 2**20
 # What DuckDB may hold of its file and of rows on their way; what is more it writes to the disk.
 COMMIT_MEGABYTES = 32
-# Of a row that is deleted it keeps a note until the transaction is in the file, and those of a vector together.
+# Of a row that is deleted it keeps a note until the transaction is in the file, and those of a vector together: 32 KB,
+# and about half as much beside them.
 VECTOR_ROWS = 2048
-VECTOR_NOTE_BYTES = 2**15
+VECTOR_NOTE_BYTES = 3 * 2**14
 # Where rows are read by creation, those that are there already lie together, or are few.
 FEW_VECTORS = 100
 # Each load adds a row group to its tables. DuckDB joins those that are not full by writing all their rows again, at
