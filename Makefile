@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-parquet demo-bigquery emulator browser airflow container-try test coverage test-long test-all check soak sandbox docs bench peers profile clean
+.PHONY: demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check soak sandbox docs bench peers profile clean
 
 demo: $(READY)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -26,7 +26,7 @@ demo-parquet: $(READY)
 demo-bigquery: $(READY) $(EMULATOR)/.ready
 	$(BIN)/python tests/bigquery_emulator.py
 
-test: check emulator browser airflow
+test: check emulator browser schedulers airflow
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long"
 
 # Measured in the scripts' own processes too, which takes half as long again.
@@ -56,6 +56,13 @@ browser:
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends chromium chromium-driver; \
 	else echo "no chromium is here for the report's browser tests"; test -z "$$CI"; fi
+
+# What reads the files of deploy/ on the machines that they are for; as for the browser.
+schedulers:
+	@if PATH="$$PATH:/usr/sbin" command -v logrotate >/dev/null && command -v systemd-analyze >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends logrotate systemd; \
+	else echo "no logrotate or systemd is here for the tests of deploy/"; test -z "$$CI"; fi
 
 # The Dockerfile's steps and the image's commands without Docker, in a fresh Debian: as root, with mmdebstrap; four minutes.
 container-try: $(READY)

@@ -20,7 +20,7 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mark_state_extracted, state_doc
 
 from cogny_source.engine.destination import Destination
-from cogny_source.engine.layout import SchemaVersion
+from cogny_source.engine.layout import SCHEMA_NAME, SchemaVersion
 from cogny_source.engine.memory import UNBOUNDED, Holdings, Portion, keep_within, plan_bounds
 from cogny_source.engine.merge import merge_rows
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
@@ -80,7 +80,7 @@ class Committer:
         is_committed = False
         try:
             with self._destination.pipeline.managed_state() as state:
-                source = state.setdefault("sources", {}).setdefault("cogny", {})
+                source = state.setdefault("sources", {}).setdefault(SCHEMA_NAME, {})
                 resources = source.setdefault("resources", {})
                 batches = list(_list_batches(package, resources))
                 resources |= {name: chunk.state for name, chunk in package.chunks.items() if chunk.state is not None}
@@ -118,9 +118,8 @@ class Committer:
             self._destination.reopen()
             if self._has_load(record[LOAD_ID.name]):  # in DuckDB's log, which it could not write into the file
                 return
-            if (
-                self._count(LOADS_TABLE_NAME) != holdings.loads
-            ):  # another machine was quicker; the next run reads its state
+            # Another machine was quicker; the next run reads its state.
+            if self._count(LOADS_TABLE_NAME) != holdings.loads:
                 raise
             with keep_within(UNBOUNDED, self._connection):
                 self._write(batches, record)
