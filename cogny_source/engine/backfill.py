@@ -16,6 +16,7 @@ from cogny_source.engine.chunk import Chunk, ChunkBuilder
 from cogny_source.engine.crew import Crew, StateAt, count_readers, is_worthwhile
 from cogny_source.engine.listing import Listing
 from cogny_source.engine.reading import Reading
+from cogny_source.engine.unproven import Span, load_spans, note_spans
 from cogny_source.engine.windows import CREATED, Window
 from cogny_source.errors import CognyError
 from cogny_source.instants import format_instant, parse_instant
@@ -26,18 +27,24 @@ logger = logging.getLogger(__name__)
 SHARED_WITHIN_ROWS = 4 * PAGE_ROWS
 # The first chunk is small: while the destination takes it, which makes its tables first, the next one is read.
 FIRST_CHUNK_ROWS = 2_000
-# The state with these windows left to read, and the server's clock at the first page.
-StateWith = Callable[[list[Window], datetime | None], dict[str, Any] | None]
+# The state with these windows left to read, those that were read by a listing without an end yet, and the server's
+# clock at the first page.
+StateWith = Callable[[list[Window], list[Window], datetime | None], dict[str, Any] | None]
 
 
-def read_window(reading: Reading, window: Window) -> Iterator[Chunk]:
-    """Read the rows that were created in a window, without touching the state.
+def read_window(reading: Reading, window: Window, state: dict[str, Any]) -> Iterator[Chunk]:
+    """Read the rows that were created in a window, without moving the state.
+
+    Args:
+        reading: Client, endpoint and counters.
+        window: The window.
+        state: The resource's state, which the last chunk commits as it is: it tells whose rows they are.
 
     Yields:
         Chunks of the rows.
     """
     yield from _read_windows(reading, [window], lambda *_: None)
-    yield Chunk(last=True)
+    yield Chunk(state=state, last=True)
 
 
 def read_backfill(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
@@ -56,7 +63,14 @@ def read_backfill(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
     backfill = state["backfill"]
     windows = [Window(parse_instant(start), parse_instant(end)) for start, end in backfill["windows"]]
     known = parse_instant(backfill.get("updated_after"))
-    yield from _read_windows(reading, windows, lambda left, first: _state_with(state, left, known or first))
+    spans = load_spans(state)
+
+    def state_with(left: list[Window], read: list[Window], first: datetime | None) -> dict[str, Any]:
+        tally = reading.tally
+        fresh = [Span(CREATED, window, tally.taken_at, tally.api_rows) for window in read]
+        return note_spans(_state_with(state, left, known or first), [*spans, *fresh])
+
+    yield from _read_windows(reading, windows, state_with)
 
 
 def _state_with(state: dict[str, Any], windows: list[Window], watermark: datetime | None) -> dict[str, Any]:
@@ -85,9 +99,9 @@ def _read_windows(reading: Reading, windows: list[Window], state_at: StateWith) 
 
 
 def _state_of_all(
-    state_at: StateWith, first: Listing, unfinished: list[Window], left: list[Window]
+    state_at: StateWith, first: Listing, unfinished: list[Window], left: list[Window], read: list[Window]
 ) -> dict[str, Any] | None:
-    return state_at([*unfinished, *left], first.server_time)
+    return state_at([*unfinished, *left], read, first.server_time)
 
 
 def _read_listing(
@@ -134,7 +148,7 @@ def _read_listing(
         raise
     if not listing.complete:
         unfinished.append(listing.window)
-    yield builder.build(state_at(later))
+    yield builder.build(state_at(later, []))
     return later, heeded
 
 
@@ -142,5 +156,5 @@ def _cut_state(listing: Listing, later: list[Window], state_at: StateAt) -> dict
     cut = listing.safe_cut
     if cut is None:
         logger.debug("%s: no safe point to resume at yet", listing.reading.endpoint.path)
-        return state_at([listing.window, *later])
-    return state_at([Window(cut, listing.window.end), *later])
+        return state_at([listing.window, *later], [])
+    return state_at([Window(cut, listing.window.end), *later], [Window(listing.window.start, cut)])

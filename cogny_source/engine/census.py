@@ -5,51 +5,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.api.client import Params
-from cogny_source.api.pages import read_page
 from cogny_source.arrow import arrow_schema
 from cogny_source.engine.chunk import Chunk, merge_chunks
 from cogny_source.engine.comparison import Comparison
+from cogny_source.engine.counting import note_count
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.plan import Plan
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.roll import Roll
 from cogny_source.engine.state import State, accepts, note_census
 from cogny_source.engine.verification import verify
-from cogny_source.engine.windows import CREATED, MARGIN_SECONDS
-from cogny_source.errors import BadRequest, ContractError
-from cogny_source.instants import format_instant, parse_instant, shift
+from cogny_source.errors import ContractError
+from cogny_source.instants import parse_instant
 from cogny_source.schema import DELETED_AT
 
 logger = logging.getLogger(__name__)
-
-
-def count_rows(reading: Reading, start: datetime | None) -> None:
-    """Ask the API how many rows there are, and note it in the tally.
-
-    Args:
-        reading: Client, endpoint and counters.
-        start: Rows created before it are not wanted.
-    """
-    endpoint = reading.endpoint
-    params: Params = {"limit": 1}
-    if start is not None:
-        # Whether the bound is inclusive is not published: a microsecond before it is as good as exact.
-        params = {**params, "created_after": format_instant(start - timedelta(microseconds=1)), "sort": CREATED}
-    try:
-        page = read_page(reading.client.get(endpoint.path, params, reading.meter, scope=endpoint.scope), endpoint.path)
-    except BadRequest as error:
-        logger.warning("%s; the API's rows cannot be counted", error)
-        reading.tally.take(None, None)
-        return
-    created = parse_instant(page.rows[0].get(CREATED)) if page.rows else None
-    ignores_filter = start is not None and created is not None and created < shift(start, -MARGIN_SECONDS)
-    reading.tally.take(None if ignores_filter else page.list_rows, page.server_time)
 
 
 class Settlement:
@@ -107,7 +82,7 @@ class Settlement:
             return
         counted_before = tally.api_rows
         if not self._reading.endpoint.whole:
-            count_rows(self._reading, self._start)
+            note_count(self._reading, self._start)
         self._measure(counted_before)
 
     def _measure(self, counted_before: int | None = None) -> None:

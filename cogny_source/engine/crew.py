@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from cogny_source.api.pages import PAGE_ROWS, Page
-from cogny_source.engine.chunk import BEGINNING, Chunk, ChunkBuilder
+from cogny_source.engine.chunk import Chunk, ChunkBuilder
 from cogny_source.engine.listing import Listing
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.windows import CREATED, MARGIN_SECONDS, Window
@@ -33,8 +33,8 @@ PAGE_SECONDS = 0.01
 WORTHWHILE_ROWS = 5 * PAGE_ROWS
 WINDOWS_A_READER = 3
 NARROWEST_SECONDS = 4 * MARGIN_SECONDS
-# The state with these windows of a listing left to read.
-StateAt = Callable[[list[Window]], dict[str, Any] | None]
+# The state with these windows of a listing left to read, and those that were read by a listing without an end yet.
+StateAt = Callable[[list[Window], list[Window]], dict[str, Any] | None]
 
 
 def count_readers(reading: Reading, fetch_seconds: float) -> int:
@@ -87,6 +87,11 @@ class Reader:
     def left(self) -> Window:
         """What is left to read once the rows taken are loaded."""
         return Window(self.cut or self.listing.window.start, self.listing.window.end)
+
+    @property
+    def read(self) -> list[Window]:
+        """What is read of the window, as long as its listing has not come to its end."""
+        return [Window(self.listing.window.start, self.cut)] if self.cut is not None else []
 
     def step(self) -> Step:
         """Read the next page; the only method that runs in another thread."""
@@ -245,4 +250,5 @@ class Crew:
 
     def _state(self) -> dict[str, Any] | None:
         windows = [*self.unfinished, *(reader.left for reader in self._readers), *self._waiting]
-        return self._state_at(sorted(windows, key=lambda window: window.start or BEGINNING))
+        read = [window for reader in self._readers for window in reader.read]
+        return self._state_at(sorted(windows, key=lambda window: window.sort_key), read)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,20 +11,20 @@ from cogny_source.api.pages import Page
 from cogny_source.engine.chunk import Chunk, ChunkBuilder, merge_chunks
 from cogny_source.engine.listing import Listing
 from cogny_source.engine.reading import Reading
-from cogny_source.engine.windows import CREATED, MARGIN_SECONDS, Window
+from cogny_source.engine.unproven import Span, load_spans, note_spans
+from cogny_source.engine.windows import CREATED, MARGIN_SECONDS, UPDATED, Window
 from cogny_source.errors import CognyError
 from cogny_source.instants import format_instant, parse_instant, shift
 
 logger = logging.getLogger(__name__)
 
-UPDATED = "updated_at"
 # Without a server's clock, the newest row of a complete listing is the mark, less this much.
 CLOCKLESS_OVERLAP_SECONDS = 3600.0
 
 
 def read_incremental(
-    reading: Reading, state: dict[str, Any], overlap_seconds: float, held: Chunk | None = None
-) -> Iterator[Chunk]:
+    reading: Reading, state: dict[str, Any], reach_seconds: float, held: Chunk | None = None
+) -> Generator[Chunk, None, tuple[dict[str, Any], datetime | None]]:
     """Read the rows that changed since the watermark.
 
     The new watermark is the server's clock at the first page, never the newest `updated_at` read: in a listing that
@@ -33,19 +33,23 @@ def read_incremental(
     Args:
         reading: Client, endpoint and counters.
         state: The resource's state; not changed.
-        overlap_seconds: How far behind the watermark the pass begins.
+        reach_seconds: How far behind the watermark the pass begins.
         held: The chunk before the pass; given together with what a single page brings, as one load costs half a second.
 
     Yields:
         Chunks, each with the state that holds once it is loaded.
+
+    Returns:
+        The state that holds after the pass, and the newest `updated_at` that came; None where none did.
     """
     watermark = parse_instant(state.get("updated_after"))
-    start = shift(watermark, -overlap_seconds) if watermark else None
+    start = shift(watermark, -reach_seconds) if watermark else None
     # Rows before the start date are not wanted, however fresh their change.
     created = Window(parse_instant(state.get("start_date")))
     listing = Listing(reading, UPDATED, Window(start))
     observer = _Observer(listing)
     builder = ChunkBuilder(reading.endpoint.table, history=reading.history)
+    reached = state
     try:
         for page in listing.pages():
             if held is not None and page.has_more:
@@ -55,7 +59,9 @@ def read_incremental(
             builder.add(created.clip(page.rows, page.instants(CREATED)))
             if builder.is_full(reading.chunk_rows) and page.has_more:
                 listing.prove_order()
-                yield builder.build(_state_at_cut(listing, state, watermark))
+                cut_state = _state_at_cut(listing, state, watermark)
+                reached = cut_state or reached
+                yield builder.build(cut_state)
     except CognyError:
         if held is not None:
             yield held
@@ -64,6 +70,7 @@ def read_incremental(
         raise
     chunk = builder.build(_final_state(listing, observer, state), last=True)
     yield chunk if held is None else merge_chunks(reading.endpoint.table, [held, chunk])
+    return chunk.state or reached, observer.newest
 
 
 class _Observer:
@@ -100,7 +107,8 @@ def _state_at_cut(listing: Listing, state: dict[str, Any], watermark: datetime |
     mark = min(cut, listing.server_time)
     if watermark is not None and mark <= watermark:
         return None
-    return {**state, "updated_after": format_instant(mark)}
+    read = Span(UPDATED, Window(listing.window.start, mark), listing.server_time)
+    return note_spans({**state, "updated_after": format_instant(mark)}, [*load_spans(state), read])
 
 
 def _final_state(listing: Listing, observer: _Observer, state: dict[str, Any]) -> dict[str, Any] | None:

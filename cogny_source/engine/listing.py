@@ -8,16 +8,18 @@ from datetime import datetime
 
 from cogny_source.api.client import Params
 from cogny_source.api.pages import GROWTH_ROWS, Page, iter_pages, read_page
-from cogny_source.arrow import check_keys
+from cogny_source.arrow import Row, check_keys
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.shortage import RowCount, hash_key
-from cogny_source.engine.windows import Order, Window
+from cogny_source.engine.windows import CREATED, UPDATED, Order, Window
 from cogny_source.errors import BadRequest
 from cogny_source.instants import parse_instant
 
 logger = logging.getLogger(__name__)
 
 MAX_RESTARTS = 3
+# A list whose rows change places, and nothing else, is read again as long as each reading brings rows.
+MAX_SHUFFLED_RESTARTS = 10
 # The order is put to the proof only where a listing is long enough to be worth resuming.
 PROOF_PAGES = 10
 
@@ -41,6 +43,7 @@ class Listing:
         complete: Whether the API's own count agrees with the rows that came, as far as it counts.
         surplus: How many rows the API counts in the whole resource beyond those that it lists, time and again.
         cut_short: Whether it was ended because it changes faster than it is read.
+        has_gap: Whether rows may have slipped out of what is read, and the listing could not be taken up before them.
     """
 
     def __init__(self, reading: Reading, field: str, window: Window) -> None:
@@ -52,6 +55,7 @@ class Listing:
         self.total_count: int | None = None
         self.surplus = 0
         self.cut_short = False
+        self.has_gap = False
         self.ascending = True
         self.last: datetime | None = None
         self.first: datetime | None = None
@@ -98,7 +102,14 @@ class Listing:
             elif self._is_short(attempt, shortages):
                 furthest, fruitless = None, 0
                 # What was read proves nothing of the rows that slipped: no chunk of the new reading may pass them.
-                start, self.last, self.count = self.window.start, None, RowCount(self.field)
+                start, self.last, self.count, self.has_gap = self.window.start, None, RowCount(self.field), False
+            elif self._ends_early(attempt):
+                moved = furthest is None or (self.last is not None and self.last > furthest)
+                furthest, fruitless = self.last, 0 if moved else fruitless + 1
+                if fruitless > MAX_RESTARTS:
+                    self.complete = False
+                    return
+                start = self.last if self.can_resume_after(start) else self.window.start
             else:
                 return
 
@@ -113,7 +124,7 @@ class Listing:
 
         None where the order is broken or unproven, or nothing lies behind.
         """
-        if not self.is_in_order or self.last is None:
+        if not self.is_in_order or self.last is None or self.has_gap:
             return None
         return self.last if self.window.start is None or self.last > self.window.start else None
 
@@ -175,18 +186,44 @@ class Listing:
 
         Then it may be the first of a list in another order, changed since it was read.
         """
-        endpoint = self.reading.endpoint
-        params: Params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
         try:
-            answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
-            rows = read_page(answer, endpoint.path).rows
+            row = self._fetch_newest()
         except BadRequest:
             return False  # an API that knows no descending sort proves nothing
-        newest = parse_instant(rows[0].get(self.field)) if rows else None
-        if newest is None or self.last is None or newest < self.last:
+        newest = parse_instant(row.get(self.field)) if row else None
+        if row is None or newest is None or self.last is None or newest < self.last:
             return False
         self.newest = newest
-        return None if hash_key(rows[0]) in self.count.keys else True
+        return None if hash_key(row) in self.count.keys else True
+
+    def _fetch_newest(self) -> Row | None:
+        """The window's newest row by the API's own order; None where it lists none."""
+        endpoint = self.reading.endpoint
+        params: Params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
+        answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
+        rows = read_page(answer, endpoint.path).rows
+        return rows[0] if rows else None
+
+    def _ends_early(self, attempt: _Attempt) -> bool:
+        """Whether a list that is not counted ended before its newest row.
+
+        A cursor that holds a row's key leads nowhere once that row is deleted, or moves behind the reader; the API
+        may then say that nothing follows.
+        """
+        if attempt.pages_read < 2 or attempt.is_counted or attempt.cut_short or not self.ascending or not self.last:
+            return False
+        if self.newest is None or self.newest > self.last:
+            newest = self._fetch_newest()
+            instant = parse_instant(newest.get(self.field)) if newest else None
+            if newest is None or instant is None or hash_key(newest) in self.count.keys:
+                return False
+            # What came after the listing began is the next one's business.
+            late = self.server_time is not None and instant > self.server_time
+            if instant <= self.last or late:
+                return False
+        path = self.reading.endpoint.path
+        logger.warning("%s: the list ended before its newest row, and is taken up again", path)
+        return True
 
     def _is_short(self, attempt: _Attempt, shortages: list[int]) -> bool:
         """Whether rows slipped between two pages, so that the listing must be read again."""
@@ -199,8 +236,13 @@ class Listing:
             return self._read_again(shortage, shortages)
         brought_news = not attempt.keys <= self._listed
         self._listed |= attempt.keys
-        vanished = self.count.dropped if shortages and self.field == "created_at" else 0
-        if not brought_news and (shortage in shortages or shortage <= vanished):
+        if attempt.is_still and attempt.total_count == self.total_count == len(self._listed):
+            # Rows that share a timestamp change places between two pages: together the readings brought them all.
+            self.complete = True
+            return False
+        vanished = self.count.dropped if shortages and self.field == CREATED else 0
+        repeated = shortage in shortages and (attempt.is_still or self.field == CREATED)
+        if not brought_news and (repeated or shortage <= vanished):
             # Nothing had slipped: rows vanished before they were read, or it is the API's way to count.
             self.complete = True
             if self.count.is_steady:
@@ -208,11 +250,12 @@ class Listing:
                 self.surplus = 0 if self.window.params(self.field) else shortage
             return False
         shortages.append(shortage)
-        return self._read_again(shortage, shortages)
+        shuffled = brought_news and attempt.is_still
+        return self._read_again(shortage, shortages, MAX_SHUFFLED_RESTARTS if shuffled else MAX_RESTARTS)
 
-    def _read_again(self, shortage: int, shortages: list[int]) -> bool:
+    def _read_again(self, shortage: int, shortages: list[int], at_most: int = MAX_RESTARTS) -> bool:
         path = self.reading.endpoint.path
-        if len(shortages) > MAX_RESTARTS:
+        if len(shortages) > at_most:
             logger.warning("%s: %d rows slipped between two pages again; the next sync reads them", path, shortage)
             return False
         logger.warning("%s: %d rows slipped between two pages, the listing is read again", path, shortage)
@@ -254,23 +297,42 @@ class _Attempt:
             if self._count is not listing.count:
                 listing.count.observe(page)
             listing.observe(page, order)
+            if vanished:
+                self._look_at_gap(vanished, before)
             yield page
             reading.after_page()
             if listing.runs_away:
                 logger.warning("%s changes faster than it is read; the next sync goes on", endpoint.path)
                 self.cut_short = True
                 return
-            start = self._window.start
-            if (
-                vanished
-                and before is not None
-                and (start is None or before > start)
-                and listing.can_resume_after(start)
-            ):
-                logger.info("%s: %d rows vanished, the listing is taken up before them", endpoint.path, vanished)
-                self.gap_after = before
+            if self.gap_after is not None:
                 return
-            self.slipped += vanished if listing.field == "updated_at" else 0
+
+    def _look_at_gap(self, vanished: int, before: datetime | None) -> None:
+        """Note where rows may have slipped, before anything behind that place can be committed as read."""
+        listing, start = self._listing, self._window.start
+        if before is not None and (start is None or before > start) and listing.can_resume_after(start):
+            path = listing.reading.endpoint.path
+            logger.info("%s: %d rows vanished, the listing is taken up before them", path, vanished)
+            self.gap_after = listing.last = before
+            return
+        listing.has_gap = True
+        self.slipped += vanished if listing.field == UPDATED else 0
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the API counted the rows, so that their number tells whether all came."""
+        return self._count.is_counted
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing moved while the rows were read, as far as counts and timestamps tell."""
+        return self._count.is_still
+
+    @property
+    def total_count(self) -> int | None:
+        """The API's count at the last page."""
+        return self._count.last
 
     @property
     def keys(self) -> set[int]:

@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from cogny_source.engine.backfill import read_backfill, read_window
-from cogny_source.engine.census import Settlement, count_rows
+from cogny_source.engine.census import Settlement
 from cogny_source.engine.chunk import Chunk
+from cogny_source.engine.counting import note_count
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.endpoints import Endpoint
 from cogny_source.engine.incremental import read_incremental
 from cogny_source.engine.plan import Plan
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.state import State, prepare_state
+from cogny_source.engine.unproven import load_spans, reread_spans
 from cogny_source.engine.whole import read_whole
 from cogny_source.instants import parse_instant
 
@@ -44,7 +46,7 @@ def read_resource(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]
         yield from read_whole(reading, {"origin": state.get("origin")} if plan.full_refresh else state)
         return
     if plan.window is not None:
-        yield from read_window(reading, plan.window)
+        yield from read_window(reading, plan.window, state)
         return
     state = prepare_state(state, plan)
     held: Chunk | None = None
@@ -55,7 +57,9 @@ def read_resource(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]
                 yield chunk
             else:
                 held = chunk
-    yield from read_incremental(reading, state, plan.overlap_seconds, held)
+    state, newest = yield from read_incremental(reading, state, plan.overlap_seconds, held)
+    if load_spans(state):
+        yield from reread_spans(reading, state, newest)
 
 
 def sync_resource(
@@ -87,7 +91,7 @@ def sync_resource(
 
 def _count_and_read(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]:
     if not reading.endpoint.whole and not _begins_with_everything(state):
-        count_rows(reading, parse_instant(state.get("start_date")))
+        note_count(reading, parse_instant(state.get("start_date")))
     # The state is prepared for a full refresh by now; to prepare it again would be to begin again.
     prepared = plan if reading.endpoint.whole else replace(plan, full_refresh=False)
     yield from read_resource(reading, state, prepared)

@@ -79,6 +79,21 @@ class RowCount:
         return self._first == self._last
 
     @property
+    def is_counted(self) -> bool:
+        """Whether the API counted at the last page."""
+        return self._last is not None
+
+    @property
+    def is_still(self) -> bool:
+        """Whether the API counted alike at the first page and the last, and no row is stamped since the first."""
+        return self.is_counted and self.is_steady and not self._newcomers
+
+    @property
+    def last(self) -> int | None:
+        """The API's count at the last page."""
+        return self._last
+
+    @property
     def missing(self) -> int:
         """Rows counted at the first page that never came, over all attempts."""
         return max(0, (self._first or 0) - self._count_settled())

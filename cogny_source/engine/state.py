@@ -15,6 +15,8 @@ from cogny_source.instants import format_instant, parse_instant
 
 State = dict[str, Any]
 WindowTexts = list[str | None]
+# A state without any of these says of no row that it is loaded.
+CLAIMS = ("backfill", "updated_after", "digests")
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -74,7 +76,7 @@ def lower_state(mine: State, theirs: State) -> State:
     Returns:
         A state that claims no row that either of them does not.
     """
-    if not theirs or not mine:
+    if not (_claims_rows(mine) and _claims_rows(theirs)):
         return {"origin": mine.get("origin")}
     lowered = {"origin": mine.get("origin"), "start_date": _latest(mine.get("start_date"), theirs.get("start_date"))}
     if "digests" in mine or "digests" in theirs:
@@ -87,6 +89,11 @@ def lower_state(mine: State, theirs: State) -> State:
     if windows:
         return {**lowered, "backfill": {"windows": merge_windows(windows), "updated_after": mark}}
     return {**lowered, "updated_after": mark}
+
+
+def _claims_rows(state: State) -> bool:
+    """Whether a state says of any row that it is loaded."""
+    return any(member in state for member in CLAIMS)
 
 
 def merge_windows(windows: list[WindowTexts]) -> list[WindowTexts]:

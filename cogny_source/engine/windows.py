@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from cogny_source.instants import format_instant, shift
 
 CREATED = "created_at"
+UPDATED = "updated_at"
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 # Whether the API's bounds are inclusive is not published, nor how fine they are: ask a second wider and clip.
 MARGIN_SECONDS = 1.0
 Row = TypeVar("Row")
@@ -42,6 +44,20 @@ class Window:
         if self.start is None and self.end is None:
             return rows
         return [row for row, instant in zip(rows, instants, strict=True) if instant in self]
+
+    @property
+    def sort_key(self) -> datetime:
+        """What windows are put in order by."""
+        return self.start or BEGINNING
+
+    def touches(self, later: Window) -> bool:
+        """Whether a window that begins no earlier begins within this one, or at its end."""
+        return self.end is None or later.sort_key <= self.end
+
+    def joined(self, later: Window) -> Window:
+        """This window and one that touches it, as one."""
+        ends = (self.end, later.end)
+        return Window(self.start, None if None in ends else max(filter(None, ends)))
 
     def __contains__(self, instant: datetime | None) -> bool:
         """Whether an instant lies in the window; a row without a readable timestamp always does."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from cogny_source.api.client import Client, Meter, Timing
 from cogny_source.api.rate_limit import Pace, RateLimiter
-from cogny_source.engine.census import count_rows
+from cogny_source.engine.counting import note_count
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.listing import Reading
@@ -72,8 +72,8 @@ class Api:
         self.meter = Meter()
         endpoint = ENDPOINTS[self.resource]
         reading = Reading(self.client, endpoint, self.meter, after_page, chunk_rows, workers=self.workers)
-        if self.workers > 1 and destination.state:
-            count_rows(reading, None)
+        if "backfill" in destination.state or (self.workers > 1 and destination.state):
+            note_count(reading, None)
         for chunk in read_resource(reading, destination.state, plan or Plan()):
             destination.commit(chunk)
             yield

@@ -61,7 +61,7 @@ def test_killed_crew_goes_on_where_each_reader_was(api: Api) -> None:
     next(reader)
     windows = destination.state["backfill"]["windows"]
     assert len(windows) >= WORKERS - 1
-    assert destination.state.keys() == {"origin", "start_date", "backfill"}
+    assert destination.state.keys() == {"origin", "start_date", "backfill", "unproven"}
     assert all(parse_instant(end) <= parse_instant(start) for (_, end), (start, _) in pairwise(windows))
     reader.close()
     held, asked = len(destination.rows), api.meter.requests

@@ -58,6 +58,42 @@ def test_state_that_claims_nothing_wins(mine: dict[str, Any], theirs: dict[str, 
     assert lower_state(mine, theirs) == {"origin": None}
 
 
+STAMPS = st.sampled_from([EARLY, MIDDLE, LATE])
+WINDOWS = st.lists(st.lists(st.none() | STAMPS, min_size=2, max_size=2), max_size=2)
+STATES = st.fixed_dictionaries(
+    {"origin": st.just("here")},
+    optional={
+        "updated_after": STAMPS,
+        "backfill": st.fixed_dictionaries({"windows": WINDOWS, "updated_after": st.none() | STAMPS}),
+        "start_date": st.none() | STAMPS,
+        "unproven": st.just([["created_at", EARLY, LATE, EARLY, 5]]),
+    },
+)
+
+
+def watermark(state: dict[str, Any]) -> str | None:
+    """Up to where a state says that rows are loaded; None where it says so of none."""
+    mark: str | None = state.get("backfill", state).get("updated_after")
+    return mark if "backfill" in state or "updated_after" in state else None
+
+
+@given(st.permutations(["a", "b", "c"]), st.lists(STATES, min_size=3, max_size=3))
+def test_lowering_never_raises_whatever_the_order(order: list[str], states: list[dict[str, Any]]) -> None:
+    """A state that claims nothing is never raised to what another one claims, and the order of writers is no matter."""
+    named = dict(zip("abc", states, strict=True))
+    folded, again = named["a"], named[order[0]]
+    for name in "bc":
+        folded = lower_state(folded, named[name])
+    for name in order[1:]:
+        again = lower_state(again, named[name])
+    assert folded == again
+    if not all("backfill" in state or "updated_after" in state for state in states):
+        assert folded == {"origin": "here"}
+    marks = [mark for mark in map(watermark, states) if mark]
+    mine = watermark(folded)
+    assert mine is None or mine == min(marks)
+
+
 def days(window: list[str | None]) -> set[int]:
     """The days of a month that lie in a window."""
     first = 1 if window[0] is None else datetime.fromisoformat(window[0]).day
