@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cogny_source.engine.census import describe_difference
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.record import ResourceRun, SyncResult
+from cogny_source.engine.settlement import describe_difference
 from cogny_source.schema import RESOURCE_TABLES, TableSpec
 from cogny_source.status import ResourceStatus, describe_age
 

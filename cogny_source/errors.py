@@ -12,7 +12,8 @@ CognyError
 │   ├── NotFound        404
 │   └── BadRequest      400 and every other 4xx
 ├── ContractError       the API broke a promise of its own
-│   └── PaginationError a cursor that repeats or is missing, a list without end
+│   ├── PaginationError a cursor that repeats or is missing, a list without end
+│   └── MassDeletion    so many rows are no longer listed that a person must accept it
 ├── LoadFailed          the destination refused a load package, or is held by another process
 ├── VerificationFailed  the destination differs from the API (exit code 1)
 ├── AlreadyRunning      another run holds the lock of this working directory (exit code 75)
@@ -121,6 +122,10 @@ class ContractError(CognyError):
 
 class PaginationError(ContractError):
     """A repeated cursor, `has_more` without a cursor, or a list that grows without end."""
+
+
+class MassDeletion(ContractError):
+    """So many rows are no longer listed that they are not marked deleted before a person accepts it."""
 
 
 class LoadFailed(CognyError):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 DATE_LENGTH = len("2025-02-03")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_instant(value: object) -> datetime | None:
@@ -43,6 +44,11 @@ def parse_http_date(text: str | None) -> datetime | None:
 def format_instant(instant: datetime) -> str:
     """Write an aware datetime the way the API does: ``2025-02-03T10:30:00.000000Z``."""
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(len("0001-01-01T00:00:00.000000Z"), "0")
+
+
+def to_micros(instant: datetime) -> int:
+    """Microseconds since 1970."""
+    return (instant - EPOCH) // timedelta(microseconds=1)
 
 
 def shift(instant: datetime, seconds: float) -> datetime:

@@ -25,6 +25,16 @@ BASE_URL = "https://api.cogny.com/v1"
 DEVELOPMENT_PREFIX = "sk_test_"
 STANDARD_REQUESTS_PER_MINUTE = 100.0
 TIMEOUTS = ("connect_timeout_seconds", "read_timeout_seconds")
+NOT_NEGATIVE = (
+    "reserve_requests",
+    "overlap_seconds",
+    "lookback_hours",
+    "lookback_every_hours",
+    "scrub_share",
+    "max_deletion_share",
+    "max_deletion_rows",
+    "destination_wait_seconds",
+)
 PLAIN_URL = "base_url must be a plain URL such as https://api.cogny.com/v1"
 MISSING_KEY = (
     "No API key. Set it in the environment: export SOURCES__COGNY__API_KEY=sk_live_...\n"
@@ -44,6 +54,11 @@ class CognyConfiguration(BaseConfiguration):
     reserve_requests: int = 10
     start_date: str | None = None
     overlap_seconds: float = 60.0
+    lookback_hours: float = 48.0
+    lookback_every_hours: float = 24.0
+    scrub_share: float = 0.01
+    max_deletion_share: float = 0.1
+    max_deletion_rows: int = 50
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
@@ -66,6 +81,13 @@ class Settings:
         reserve_requests: At most so many requests of a window are left to the account's other users.
         start_date: Rows created before it are left out; None for all.
         overlap_seconds: How far behind the watermark an incremental pass begins.
+        lookback_hours: How far behind the watermark a pass begins that looks back for changes which became visible
+            late; 0 for none.
+        lookback_every_hours: How often a pass looks back.
+        scrub_share: The share of the rate limit that may be spent on comparing rows that did not change; 0 for none.
+        max_deletion_share: A census marks no more than this share of a table's live rows, or `max_deletion_rows`,
+            before a person accepts it.
+        max_deletion_rows: Fewer rows than this a census marks without being told to.
         connect_timeout_seconds: For the connection.
         read_timeout_seconds: For each read of an answer; the whole answer may take five times as long.
         max_wait_seconds: A wait longer than this ends the run instead, as do waits for one request that add up to more.
@@ -83,6 +105,11 @@ class Settings:
     reserve_requests: int = 10
     start_date: datetime | None = None
     overlap_seconds: float = 60.0
+    lookback_hours: float = 48.0
+    lookback_every_hours: float = 24.0
+    scrub_share: float = 0.01
+    max_deletion_share: float = 0.1
+    max_deletion_rows: int = 50
     connect_timeout_seconds: float = 10.0
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
@@ -113,9 +140,12 @@ class Settings:
                 raise ConfigError(f"{name} must have an end")
         if self.requests_per_minute is not None and not 1 <= self.requests_per_minute < inf:
             raise ConfigError("requests_per_minute must be 1 or more")
-        for name in ("reserve_requests", "overlap_seconds", "destination_wait_seconds"):
+        for name in NOT_NEGATIVE:
             if not getattr(self, name) >= 0:
                 raise ConfigError(f"{name} must not be negative")
+        for name in ("scrub_share", "max_deletion_share"):
+            if getattr(self, name) > 1:
+                raise ConfigError(f"{name} is a share: it must lie between 0 and 1")
 
 
 def resolve_settings(**explicit: Any) -> Settings:

@@ -24,7 +24,7 @@ from cogny_source.arrow import arrow_schema
 from cogny_source.engine.chunk import Chunk, merge_chunks
 from cogny_source.engine.destination import check_destination, loads_into_bigquery
 from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.plan import Plan
+from cogny_source.engine.plan import make_plan
 from cogny_source.engine.reader import read_resource
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.state import claim_state
@@ -72,7 +72,7 @@ def cogny_source(
     """
     settings = resolve_settings(api_key=api_key, base_url=base_url, auth_header=auth_header, start_date=start_date)
     client = make_client(settings)
-    plan = Plan(start_date=settings.start_date, overlap_seconds=settings.overlap_seconds)
+    plan = make_plan(settings, start_date=settings.start_date)
 
     def supply(name: str) -> Supply:
         reading = Reading(client, ENDPOINTS[name], Meter(), lambda: None, settings.chunk_rows, history=settings.history)

@@ -262,7 +262,7 @@ class Scenario:
         with hold_lock(folder, NAME):
             pipeline = open_pipeline(lambda: make_pipeline(self.folder, machine), folder, NAME)
             pipeline.runtime_config.intercept_signals = False
-            return sync(pipeline, settings, stop=stop or Hasty(), **arguments)
+            return sync(pipeline, settings, stop=stop or Hasty(), accept_deletions=True, **arguments)
 
     # The end.
 

@@ -160,18 +160,6 @@ def test_rows_that_were_changed_or_lost_in_the_destination_are_mended(
     assert deleted(ask, "reports") == set()
 
 
-def test_emptied_account_is_marked_whole(
-    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
-) -> None:
-    """Where the API lists nothing any more, every row is marked, none removed."""
-    sync(pipeline, settings_for(sandbox))
-    for name in RESOURCES:
-        delete(sandbox, name, *range(sandbox.world.count(name)))
-    sync(make_pipeline(tmp_path), settings_for(sandbox))
-    assert ask("SELECT count(*), count(deleted_at) FROM tickets") == [(450, 450)]
-    assert ask("SELECT count(*), count(deleted_at) FROM warehouses") == [(5, 5)]
-
-
 def test_failed_census_marks_nothing(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path) -> None:
     """A census that ends on its third page leaves every row as it was; the next one finishes."""
     sync(pipeline, settings_for(sandbox))

@@ -14,7 +14,7 @@ from truth import Ask, assert_marked, read_gone
 
 from cogny_source.sandbox import SandboxServer, World
 
-CHUNKS = ("--quiet", "--chunk-rows", "350")
+CHUNKS = ("--quiet", "--chunk-rows", "350", "--accept-deletions")
 BUSY = {"churn_per_page": 3, "churn_creates_per_page": 1, "churn_deletes_per_page": 1}
 # More tickets than a chunk holds, and more reports than a page.
 TIED = {"tickets": 400, "reports": 120}

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -26,8 +27,10 @@ from cogny_source.api.retry import (
     retry_delay,
     server_epoch,
 )
+from cogny_source.api.server_clock import MOST_DRIFT_SECONDS, ServerClock, read_server_clock
 from cogny_source.api.transport import Timeouts, describe_failure, read_body
 from cogny_source.errors import CognyError, Forbidden, NetworkError, RateLimited, TransientError
+from cogny_source.instants import parse_http_date
 from cogny_source.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -114,6 +117,7 @@ class Client:
         self._answered = False
         self._first = threading.Lock()
         self._told_until = 0.0
+        self._told_clock = False
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
         """Send a GET request until it is answered or giving up is right.
@@ -186,7 +190,32 @@ class Client:
                 now = server_epoch(response.headers, self._timing.clock())
                 error.retry_after_seconds = retry_after_seconds(response.headers, now)
             raise
-        return replace(answer, request_id=self._conceal(answer.request_id))
+        clock = read_server_clock(answer.server_time, parse_http_date(response.headers.get("Date")), self._now())
+        self._tell_clock(clock)
+        return replace(
+            answer,
+            request_id=self._conceal(answer.request_id),
+            server_time=clock.time,
+            doubtful_time=clock.doubtful,
+        )
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._timing.clock(), UTC)
+
+    def _tell_clock(self, clock: ServerClock) -> None:
+        """Say once where the clocks differ, as changes are found by them."""
+        if self._told_clock or clock.time is None:
+            return
+        drift = (clock.time - self._now()).total_seconds()
+        if abs(clock.gap_seconds) > MOST_DRIFT_SECONDS:
+            self._told_clock = True
+            logger.warning("the API tells two times that are %.0f s apart; the earlier counts", abs(clock.gap_seconds))
+        elif clock.doubtful:
+            self._told_clock = True
+            side = "ahead of" if drift > 0 else "behind"
+            logger.warning(
+                "the API's clock is %.0f s %s this machine's; no watermark passes the newest change", abs(drift), side
+            )
 
     def _fetch(self, path: str, params: Params) -> requests.Response:
         """Send the request once and read its answer to the end, whatever it says."""

@@ -21,7 +21,7 @@ from cogny_source.errors import (
     RateLimited,
     ServerError,
 )
-from cogny_source.instants import parse_http_date, parse_instant
+from cogny_source.instants import parse_instant
 
 LONG_INTEGER = re.compile(rb"[:,\[\s](-?\d{19,})(?![\d.eE])")
 # Each digit as a zero: to look for a run of them takes a tenth of the time of an expression.
@@ -56,7 +56,8 @@ class Answer:
     Attributes:
         data: The envelope's `data`.
         pagination: The envelope's `pagination`; None where it has none, empty where that says nothing.
-        server_time: The server's clock when it answered (UTC), or None where neither envelope nor header tells.
+        server_time: The server's clock when it answered (UTC); None where it is not told.
+        doubtful_time: Whether this machine's clock does not bear it out.
         request_id: The id of the request, as the API gave it back, else as it was sent.
     """
 
@@ -64,6 +65,7 @@ class Answer:
     pagination: dict[str, Any] | None
     server_time: datetime | None
     request_id: str | None
+    doubtful_time: bool = False
 
 
 def parse_json(body: bytes) -> Any:
@@ -134,11 +136,10 @@ def _build_answer(envelope: dict[str, Any], response: Response, request_id: str 
     if pagination and not isinstance(pagination, dict):
         raise ContractError("the API's pagination is no object", status=response.status_code, request_id=request_id)
     meta = envelope.get("meta")
-    stamp = parse_instant(meta.get("timestamp")) if isinstance(meta, dict) else None
     return Answer(
         envelope["data"],
         (pagination or {}) if "pagination" in envelope else None,
-        stamp or parse_http_date(response.headers.get("Date")),
+        parse_instant(meta.get("timestamp")) if isinstance(meta, dict) else None,
         request_id,
     )
 

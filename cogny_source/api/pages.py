@@ -34,6 +34,7 @@ class Page:
         total_count: How many rows the API counts for the list; None where it does not say.
         server_time: The server's clock when it answered (UTC); None where neither envelope nor header tells.
         request_id: The id of the request that brought it.
+        doubtful_time: Whether this machine's clock does not bear the server's out.
         unclear: Whether it belongs to a list with pagination and does not say whether another page follows.
     """
 
@@ -44,6 +45,7 @@ class Page:
     server_time: datetime | None
     request_id: str | None
     unclear: bool = False
+    doubtful_time: bool = False
     _instants: dict[str, list[datetime | None]] = field(default_factory=dict, compare=False, repr=False)
 
     def instants(self, name: str) -> list[datetime | None]:
@@ -95,6 +97,7 @@ def read_page(answer: Answer, path: str, *, following: bool = False) -> Page:
         total_count=total if isinstance(total, int) and not isinstance(total, bool) else None,
         server_time=answer.server_time,
         request_id=answer.request_id,
+        doubtful_time=answer.doubtful_time,
         unclear="has_more" not in pagination and (following or answer.pagination is not None),
     )
 

@@ -110,6 +110,22 @@ class RateLimiter:
         with self._lock:
             return None if self._remaining is None else max(0, int(self._remaining))
 
+    @property
+    def spare(self) -> int | None:
+        """Requests that may be sent now without a wait, beyond the reserve; None for no limit."""
+        with self._lock:
+            now = self._clock()
+            if now < self._paused_until:
+                return 0
+            if self._remaining is not None:
+                left = self._limit if now >= self._reset_at else self._remaining
+                return max(0, int(left) - self._pace.reserve(self._limit))
+            limit = self._pace.requests_per_minute
+            if limit is None:
+                return None
+            sent = sum(at > now - WINDOW_SECONDS for at in self._sent)
+            return max(0, int(limit) - self._pace.reserve(limit) - sent)
+
     def _window_wait(self, now: float) -> float:
         if self._remaining is not None:
             return self._announced_wait(now)

@@ -89,6 +89,7 @@ class Options:
         workers: The most readers that share a long first load.
         census: When to hold all that the API lists against the destination.
         verify: Compare the destination with the API afterwards.
+        accept_deletions: Let a census mark however many rows the API no longer lists.
         history: Whether each version of a row is kept; None for what the settings say.
         sandbox: Use the embedded sandbox.
         log_format: `text` or `json`.
@@ -105,6 +106,7 @@ class Options:
     workers: int | None = None
     census: Census = "auto"
     verify: bool = False
+    accept_deletions: bool = False
     history: bool | None = None
     sandbox: bool = False
     log_format: str = "text"
@@ -119,6 +121,11 @@ class Options:
 
 
 _RESOURCES = click.option("--resources", default="", help="Comma-separated: tickets,reports,warehouses. Default: all.")
+_ACCEPT_DELETIONS = click.option(
+    "--accept-deletions",
+    is_flag=True,
+    help="Mark deleted whatever the API no longer lists. Without it, more than a tenth of a table fails the run.",
+)
 _TELLING = [
     click.option("--sandbox", is_flag=True, help="Use an API with made-up data on this machine; needs no key."),
     click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
@@ -145,6 +152,7 @@ _SYNC = [
     click.option(
         "--verify", is_flag=True, help="Compare database and API afterwards, row for row; exit 1 if not equal."
     ),
+    _ACCEPT_DELETIONS,
     click.option("--history/--no-history", default=None, help="Keep each version of a row. Default: keep."),
     click.option("--check", is_flag=True, help="Prove access to API and destination, and end without a sync."),
     *_TELLING,
@@ -168,6 +176,11 @@ def sync_options(destination: str) -> Callable[[Command], Command]:
 def resource_options(command: Command) -> Command:
     """Give a command that takes any destination the choice of resources, and how it is told."""
     return _apply([_RESOURCES, *_TELLING], command)
+
+
+def census_options(command: Command) -> Command:
+    """Give a command that may mark many rows deleted the option that accepts them."""
+    return _apply([_ACCEPT_DELETIONS], command)
 
 
 def any_destination(command: Command) -> Command:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from cogny_source.cli.exits import EPILOG, EXIT_LOCKED, EXIT_USAGE, report_failure
-from cogny_source.cli.options import MakeTarget, Options, any_destination, resource_options, sync_options
+from cogny_source.cli.options import (
+    MakeTarget,
+    Options,
+    any_destination,
+    census_options,
+    resource_options,
+    sync_options,
+)
 from cogny_source.destinations.target import Target
 from cogny_source.embedded import EmbeddedSandbox, run_sandbox
 from cogny_source.engine.stop import StopFlag
@@ -82,6 +89,7 @@ def sync_to_bigquery(make_target: MakeTarget, options: Options) -> None:
 @click.command("verify", epilog=EPILOG)
 @any_destination
 @resource_options
+@census_options
 def verify(make_target: MakeTarget, **options: Any) -> None:
     """Sync, then compare every row with the API; exit 1 and a table of what differs, if anything does.
 
@@ -96,6 +104,7 @@ def verify(make_target: MakeTarget, **options: Any) -> None:
 @click.command("census", epilog=EPILOG)
 @any_destination
 @resource_options
+@census_options
 def census(make_target: MakeTarget, **options: Any) -> None:
     """Sync, then list everything anew: rows that are gone are marked deleted, rows that are missing are brought.
 
@@ -200,6 +209,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path)
             full_refresh=options.full_refresh,
             census=options.census,
             verify=options.verify,
+            accept_deletions=options.accept_deletions,
             progress=progress,
             stop=stop,
         )

@@ -101,7 +101,7 @@ def _read_windows(reading: Reading, windows: list[Window], state_at: StateWith) 
 def _state_of_all(
     state_at: StateWith, first: Listing, unfinished: list[Window], left: list[Window], read: list[Window]
 ) -> dict[str, Any] | None:
-    return state_at([*unfinished, *left], read, first.server_time)
+    return state_at([*unfinished, *left], read, first.mark)
 
 
 def _read_listing(

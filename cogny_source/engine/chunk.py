@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -186,3 +186,12 @@ def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
     if versions is not None and versions.name in tables:
         tables |= _select_versions(versions, tables[versions.name])
     return Chunk(tables, len(newest), undeclared, state, last=True)
+
+
+def select_rows(chunk: Chunk, keys: Sequence[str]) -> Chunk:
+    """The rows of a chunk that have one of some keys."""
+    if not keys:
+        return Chunk()
+    wanted = pa.array(keys, pa.string())
+    tables = {name: table.filter(pc.is_in(table.column(0), value_set=wanted)) for name, table in chunk.tables.items()}
+    return Chunk(tables, len(keys), chunk.undeclared)

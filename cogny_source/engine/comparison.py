@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -13,9 +13,25 @@ import pyarrow.compute as pc
 
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.digest import EMPTY_LIST, digest_lists, digest_rows
+from cogny_source.engine.windows import UPDATED, Window
 from cogny_source.schema import TableSpec
 
-UPDATED = "updated_at"
+
+@dataclass(frozen=True)
+class Differing:
+    """Rows of a chunk that the destination does not hold as the API lists them.
+
+    Attributes:
+        keys: Their keys.
+        older: Of those that it holds in a newer version: key to the API's `updated_at`, in microseconds since 1970.
+        missing: How many it lacks.
+        marked: How many it has marked deleted.
+    """
+
+    keys: list[str]
+    older: dict[str, int]
+    missing: int
+    marked: int
 
 
 class Comparison:
@@ -28,7 +44,10 @@ class Comparison:
     def __init__(self, spec: TableSpec) -> None:
         self._spec = spec
         self._db = duckdb.connect()
-        self._db.execute("CREATE TABLE ours (part VARCHAR, key VARCHAR, digest BIGINT, live BOOLEAN, dated BOOLEAN)")
+        self._db.execute(
+            "CREATE TABLE ours"
+            " (part VARCHAR, key VARCHAR, digest BIGINT, live BOOLEAN, dated BOOLEAN, updated_at BIGINT)"
+        )
         self._db.execute(
             "CREATE TABLE theirs (part VARCHAR, key VARCHAR, digest BIGINT, updated_at BIGINT, seen BIGINT)"
         )
@@ -45,15 +64,15 @@ class Comparison:
         self._db.close()
 
     @classmethod
-    def with_destination(cls, destination: Destination, spec: TableSpec, start: datetime | None) -> Self:
-        """A comparison that has taken in the destination's rows.
+    def with_destination(cls, destination: Destination, spec: TableSpec, window: Window) -> Self:
+        """A comparison that has taken in the destination's rows of a window of creation time.
 
         To be made before the API's are asked for, so that these are never the older ones.
         """
         comparison = cls(spec)
         with destination.hold():
-            lists = {item.name: destination.read_lists(spec, item, start) for item in spec.lists}
-            comparison.take_ours(destination.read_rows(spec, start), lists)
+            lists = {item.name: destination.read_lists(spec, item, window) for item in spec.lists}
+            comparison.take_ours(destination.read_rows(spec, window), lists)
         return comparison
 
     def take_ours(self, rows: Iterable[pa.Table], lists: Mapping[str, Iterable[pa.Table]]) -> None:
@@ -67,26 +86,30 @@ class Comparison:
             batch = digest_rows(self._spec, table)
             batch = batch.append_column("live", table["deleted_at"].is_null())
             batch = batch.append_column("dated", table["created_at"].is_valid())
+            stamps = table[UPDATED].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+            batch = batch.append_column(UPDATED, stamps)
             self._insert("ours", self._spec.name, batch)
         for item in self._spec.lists:
             for batch in digest_lists(item, lists[item.name]):
                 always = pa.array([True] * len(batch), pa.bool_())
-                self._insert("ours", item.name, batch.append_column("live", always).append_column("dated", always))
+                batch = batch.append_column("live", always).append_column("dated", always)
+                self._insert("ours", item.name, batch.append_column(UPDATED, pa.nulls(len(batch), pa.int64())))
         # A key that stands there twice equals nothing.
         self._db.execute(
             "CREATE OR REPLACE TABLE ours AS SELECT part, key,"
             " CASE WHEN count(*) = 1 THEN any_value(digest) END AS digest,"
-            " bool_or(live) AS live, bool_and(dated) AS dated, count(*) AS times FROM ours GROUP BY part, key"
+            " bool_or(live) AS live, bool_and(dated) AS dated, count(*) AS times, max(updated_at) AS updated_at"
+            " FROM ours GROUP BY part, key"
         )
 
-    def take_theirs(self, tables: dict[str, pa.Table]) -> list[str]:
+    def take_theirs(self, tables: dict[str, pa.Table]) -> Differing:
         """Take in rows that the API lists.
 
         Args:
             tables: A chunk's tables.
 
         Returns:
-            The keys of those that the destination lacks or holds otherwise.
+            Those that the destination lacks or holds otherwise.
         """
         self._seen += 1
         parent = tables[self._spec.name]
@@ -100,11 +123,37 @@ class Comparison:
             seen = pa.array([self._seen] * len(batch), pa.int64())
             self._insert("theirs", part, stamped.append_column("seen", seen))
         rows = self._db.execute(
-            "SELECT DISTINCT t.key FROM theirs t LEFT JOIN ours o ON o.part = t.part AND o.key = t.key"
-            f" WHERE t.seen = {self._seen} AND (NOT coalesce(o.live, true) OR"
-            f" CASE WHEN o.key IS NULL THEN t.digest <> {EMPTY_LIST} ELSE o.digest IS DISTINCT FROM t.digest END)"
+            f"""
+            WITH differing AS (
+                SELECT DISTINCT t.key FROM theirs t LEFT JOIN ours o ON o.part = t.part AND o.key = t.key
+                WHERE t.seen = $seen AND (NOT coalesce(o.live, true) OR
+                    CASE WHEN o.key IS NULL THEN t.digest <> {EMPTY_LIST} ELSE o.digest IS DISTINCT FROM t.digest END))
+            SELECT d.key, o.key IS NULL, NOT coalesce(o.live, true),
+                CASE WHEN o.live AND o.updated_at > t.updated_at THEN t.updated_at END
+            FROM differing d
+            JOIN theirs t ON t.key = d.key AND t.seen = $seen AND t.part = $part
+            LEFT JOIN ours o ON o.key = d.key AND o.part = $part
+            """,
+            {"seen": self._seen, "part": self._spec.name},
         ).fetchall()
-        return [key for (key,) in rows]
+        return Differing(
+            [key for key, *_ in rows],
+            {key: stamp for key, _, _, stamp in rows if stamp is not None},
+            sum(missing for _, missing, _, _ in rows),
+            sum(marked for _, _, marked, _ in rows),
+        )
+
+    def any_listed(self) -> str | None:
+        """The key of a row that the API listed and the destination holds; None where there is none."""
+        found = self._db.execute(
+            "SELECT min(t.key) FROM theirs t JOIN ours o USING (part, key) WHERE part = ?", [self._spec.name]
+        ).fetchone()
+        return found[0] if found else None
+
+    def count_live(self) -> int:
+        """How many live rows the destination holds."""
+        found = self._db.execute("SELECT count(*) FROM ours WHERE part = ? AND live", [self._spec.name]).fetchone()
+        return int(found[0]) if found else 0
 
     def gone(self, *, dated_only: bool) -> list[str]:
         """The keys of live rows that the API did not list.

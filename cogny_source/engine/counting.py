@@ -59,6 +59,14 @@ def note_count(reading: Reading, start: datetime | None) -> Count:
     return count
 
 
+def note_sample(reading: Reading, start: datetime | None) -> None:
+    """Ask how many rows there are before a resource is read, and note the row that comes with the count too."""
+    sample = note_count(reading, start).sample or {}
+    key, version = sample.get("id"), parse_instant(sample.get(UPDATED))
+    if isinstance(key, str) and version is not None:
+        reading.tally.sample = (key, version)
+
+
 def _fetch_newest(reading: Reading) -> Page:
     try:
         return _fetch(reading, {"limit": 1, "sort": f"-{UPDATED}"})

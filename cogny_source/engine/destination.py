@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import dlt
 import duckdb
@@ -22,6 +22,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import BaseFileLock, Timeout
 
+from cogny_source.engine.windows import Window
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import ListSpec, TableSpec
 
@@ -32,6 +33,7 @@ BATCH_ROWS = 10_000
 KEYS_A_QUERY = 500
 RETRY_SECONDS = 1.0
 LINE_EVERY_SECONDS = 30.0
+EVERYTHING = Window()
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 BIGQUERY = "dlt.destinations.bigquery"
 DUCKDB = "dlt.destinations.duckdb"
@@ -39,6 +41,20 @@ APPENDING = "dlt.destinations.filesystem"
 LOCKED = "Could not set lock on file"
 Opened = TypeVar("Opened")
 STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
+
+
+class LiveCount(NamedTuple):
+    """What a table holds.
+
+    Attributes:
+        rows: Rows that are not marked deleted.
+        settled: Those of them that were not created after an instant.
+        updated_at: The version of one row; None where it is not there, or not live.
+    """
+
+    rows: int
+    settled: int
+    updated_at: datetime | None
 
 
 @runtime_checkable
@@ -157,46 +173,48 @@ class Destination:
             row for table in self._query(query) for row in zip(*(c.to_pylist() for c in table.columns), strict=True)
         ]
 
-    def count_live(self, spec: TableSpec, start: datetime | None, taken_at: datetime | None) -> tuple[int, int]:
+    def count_live(
+        self, spec: TableSpec, start: datetime | None, taken_at: datetime | None, key: str | None = None
+    ) -> LiveCount:
         """Count the rows that are not marked deleted.
 
         Args:
             spec: The table.
             start: Rows created before it are left out.
             taken_at: An instant.
-
-        Returns:
-            All of them, and those that were not created after the instant.
+            key: A row whose version is wanted.
         """
         query = (
-            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END)"
-            f" FROM {spec.name} WHERE deleted_at IS NULL"
+            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END),"
+            f" max(CASE WHEN id = %s THEN updated_at END) FROM {spec.name} WHERE deleted_at IS NULL"
         )
-        values = [taken_at or END_OF_TIME]
+        values: list[object] = [taken_at or END_OF_TIME, key or ""]
         if start is not None:
             query += " AND (created_at IS NULL OR created_at >= %s)"
             values.append(start)
         for table in self._query(query, *values):
-            live, settled = (column[0].as_py() for column in table.columns)
-            return live, settled
-        return 0, 0
+            return LiveCount(*(column[0].as_py() for column in table.columns))
+        return LiveCount(0, 0, None)
 
-    def read_rows(self, spec: TableSpec, start: datetime | None = None) -> Iterator[pa.Table]:
-        """Read a table's rows, without those created before `start`."""
+    def read_rows(self, spec: TableSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
+        """Read the rows of a table that were created in a window."""
         names = ", ".join(column.name for column in spec.columns)
-        query = f"SELECT {names} FROM {spec.name}"
-        if start is None:
-            return self._query(query)
-        return self._query(f"{query} WHERE created_at IS NULL OR created_at >= %s", start)
+        condition, bounds = _created_in(window)
+        return self._query(f"SELECT {names} FROM {spec.name} WHERE {condition}", *bounds)
 
-    def read_lists(self, spec: TableSpec, item: ListSpec, start: datetime | None = None) -> Iterator[pa.Table]:
-        """Read a child table's rows by parent and position, without those of parents created before `start`."""
+    def read_lists(self, spec: TableSpec, item: ListSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
+        """Read a child table's rows by parent and position, of parents that were created in a window.
+
+        Rows without a parent come too, but where the window has an end.
+        """
+        condition, bounds = _created_in(window)
+        parents = f"SELECT id FROM {spec.name} WHERE"
+        if window.end is not None:
+            chosen = f"{item.parent_column} IN ({parents} {condition})"
+        else:
+            chosen = f"{item.parent_column} NOT IN ({parents} NOT ({condition}))"
         query = f"SELECT {item.parent_column}, position, value FROM {item.name}"
-        order = f" ORDER BY {item.parent_column}, position"
-        if start is None:
-            return self._query(query + order)
-        older = f"SELECT id FROM {spec.name} WHERE created_at < %s"
-        return self._query(f"{query} WHERE {item.parent_column} NOT IN ({older}){order}", start)
+        return self._query(f"{query} WHERE {chosen} ORDER BY {item.parent_column}, position", *bounds)
 
     def read_keys(self, spec: TableSpec, keys: Sequence[str]) -> Iterator[pa.Table]:
         """Read the rows of some keys."""
@@ -205,6 +223,21 @@ class Destination:
             some = keys[first : first + KEYS_A_QUERY]
             places = ", ".join(["%s"] * len(some))
             yield from self._query(f"SELECT {names} FROM {spec.name} WHERE id IN ({places})", *some)
+
+    def has_columns(self, spec: TableSpec) -> bool:
+        """Whether a table is there, and has every declared column; one of an earlier version may lack some."""
+        try:
+            with self.hold() as client, client.execute_query(f"SELECT * FROM {spec.name} LIMIT 0") as cursor:
+                there = {column[0] for column in cursor.native_cursor.description or ()}
+        except DatabaseUndefinedRelation:
+            return False
+        return there >= {column.name for column in spec.columns}
+
+    def read_stamps(self, spec: TableSpec, since: datetime) -> pa.Table | None:
+        """Key and `updated_at` of the live rows that changed at an instant or later; None where there are none."""
+        query = f"SELECT id, updated_at FROM {spec.name} WHERE deleted_at IS NULL AND updated_at >= %s"
+        tables = list(self._query(query, since))
+        return pa.concat_tables(tables) if any(map(len, tables)) else None
 
     def state_ids(self) -> set[str]:
         """The load ids of every state that the destination keeps."""
@@ -309,6 +342,16 @@ class Destination:
                 logger.warning("waiting for the database, up to %.0f s: %s", self._wait_seconds - waited, reason)
             self._sleep(RETRY_SECONDS)
             waited += RETRY_SECONDS
+
+
+def _created_in(window: Window) -> tuple[str, list[datetime]]:
+    """A condition that holds for the rows of a window, and its parameters; rows without a date are in an open one."""
+    if window.start is None and window.end is None:
+        return "1 = 1", []
+    bounds = [("created_at >= %s", window.start), ("created_at < %s", window.end)]
+    condition = " AND ".join(text for text, bound in bounds if bound is not None)
+    dated = "" if window.end is not None else "created_at IS NULL OR "
+    return f"({dated}{condition})", [bound for _, bound in bounds if bound is not None]
 
 
 def _find_cause(exc: BaseException) -> BaseException:

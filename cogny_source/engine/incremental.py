@@ -10,6 +10,8 @@ from typing import Any
 from cogny_source.api.pages import Page
 from cogny_source.engine.chunk import Chunk, ChunkBuilder, merge_chunks
 from cogny_source.engine.listing import Listing
+from cogny_source.engine.lookback import MEMBER as LOOKED_BACK_AT
+from cogny_source.engine.lookback import Reach
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.unproven import Span, load_spans, note_spans
 from cogny_source.engine.windows import CREATED, MARGIN_SECONDS, UPDATED, Window
@@ -23,7 +25,7 @@ CLOCKLESS_OVERLAP_SECONDS = 3600.0
 
 
 def read_incremental(
-    reading: Reading, state: dict[str, Any], reach_seconds: float, held: Chunk | None = None
+    reading: Reading, state: dict[str, Any], reach: Reach, held: Chunk | None = None
 ) -> Generator[Chunk, None, tuple[dict[str, Any], datetime | None]]:
     """Read the rows that changed since the watermark.
 
@@ -33,7 +35,7 @@ def read_incremental(
     Args:
         reading: Client, endpoint and counters.
         state: The resource's state; not changed.
-        reach_seconds: How far behind the watermark the pass begins.
+        reach: How far behind the watermark the pass begins.
         held: The chunk before the pass; given together with what a single page brings, as one load costs half a second.
 
     Yields:
@@ -43,7 +45,7 @@ def read_incremental(
         The state that holds after the pass, and the newest `updated_at` that came; None where none did.
     """
     watermark = parse_instant(state.get("updated_after"))
-    start = shift(watermark, -reach_seconds) if watermark else None
+    start = shift(watermark, -reach.seconds) if watermark else None
     # Rows before the start date are not wanted, however fresh their change.
     created = Window(parse_instant(state.get("start_date")))
     listing = Listing(reading, UPDATED, Window(start))
@@ -68,7 +70,7 @@ def read_incremental(
         if builder.rows:
             yield builder.build(_state_at_cut(listing, state, watermark))
         raise
-    chunk = builder.build(_final_state(listing, observer, state), last=True)
+    chunk = builder.build(_final_state(listing, observer, state, reach), last=True)
     yield chunk if held is None else merge_chunks(reading.endpoint.table, [held, chunk])
     return chunk.state or reached, observer.newest
 
@@ -102,19 +104,19 @@ class _Observer:
 
 def _state_at_cut(listing: Listing, state: dict[str, Any], watermark: datetime | None) -> dict[str, Any] | None:
     cut = listing.safe_cut
-    if cut is None or listing.server_time is None:
+    if cut is None or listing.mark is None:
         return None
-    mark = min(cut, listing.server_time)
+    mark = min(cut, listing.mark)
     if watermark is not None and mark <= watermark:
         return None
     read = Span(UPDATED, Window(listing.window.start, mark), listing.server_time)
     return note_spans({**state, "updated_after": format_instant(mark)}, [*load_spans(state), read])
 
 
-def _final_state(listing: Listing, observer: _Observer, state: dict[str, Any]) -> dict[str, Any] | None:
+def _final_state(listing: Listing, observer: _Observer, state: dict[str, Any], reach: Reach) -> dict[str, Any] | None:
     if not listing.complete:
         return None
-    mark = listing.server_time
+    mark = listing.mark
     if mark is None and observer.newest is not None:
         logger.warning(
             "%s tells no time of the server; the watermark stays %d s behind the newest row",
@@ -125,4 +127,5 @@ def _final_state(listing: Listing, observer: _Observer, state: dict[str, Any]) -
         mark = shift(min(observer.newest, datetime.now(UTC)), -CLOCKLESS_OVERLAP_SECONDS)
     if mark is None:
         return None
-    return {**state, "updated_after": format_instant(mark)}
+    reached = {**state, "updated_after": format_instant(mark)}
+    return {**reached, LOOKED_BACK_AT: reached["updated_after"]} if reach.notes else reached

@@ -34,6 +34,8 @@ class Listing:
 
     Attributes:
         server_time: The server's clock at the first page (UTC); None where it is not told.
+        mark: Up to when the listing brings every change (UTC): the server's clock at the first page, but no later than
+            the newest change where that clock is in doubt; None where there is no clock.
         latest_time: The server's clock at the page read last.
         total_count: The API's count at the first page.
         ascending: Whether the rows came in ascending order.
@@ -51,6 +53,7 @@ class Listing:
         self.field = field
         self.window = window
         self.server_time: datetime | None = None
+        self.mark: datetime | None = None
         self.latest_time: datetime | None = None
         self.total_count: int | None = None
         self.surplus = 0
@@ -137,6 +140,7 @@ class Listing:
         """Take in what a page tells of the listing."""
         if not self._pages:
             self.server_time = page.server_time
+            self.mark = self._find_mark(page)
             self.total_count = page.total_count
             if not self.window.params(self.field):
                 self.reading.tally.take(page.list_rows, page.server_time)
@@ -151,6 +155,19 @@ class Listing:
             self.last = order.last
         if self._pages >= PROOF_PAGES and page.has_more and self.ascending:
             self.prove_order()
+
+    def _find_mark(self, page: Page) -> datetime | None:
+        """The server's clock, or the newest change that there was when the listing began, if it is the earlier one."""
+        if page.server_time is None or not page.doubtful_time:
+            return page.server_time
+        sample = self.reading.tally.sample
+        if sample is None:
+            row = self._fetch_newest(Window(), UPDATED) or {}
+            stamps = [parse_instant(row.get(UPDATED)), *page.instants(UPDATED)]
+        else:
+            stamps = [sample[1], *page.instants(UPDATED)]
+        newest = max((stamp for stamp in stamps if stamp is not None), default=page.server_time)
+        return min(newest, page.server_time)
 
     def trust(self, other: Listing) -> None:
         """Take another listing's proof: its sort, which is the same, is honoured."""
@@ -186,21 +203,21 @@ class Listing:
 
         Then it may be the first of a list in another order, changed since it was read.
         """
-        try:
-            row = self._fetch_newest()
-        except BadRequest:
-            return False  # an API that knows no descending sort proves nothing
+        row = self._fetch_newest(self.window, self.field)
         newest = parse_instant(row.get(self.field)) if row else None
         if row is None or newest is None or self.last is None or newest < self.last:
             return False
         self.newest = newest
         return None if hash_key(row) in self.count.keys else True
 
-    def _fetch_newest(self) -> Row | None:
-        """The window's newest row by the API's own order; None where it lists none."""
+    def _fetch_newest(self, window: Window, field: str) -> Row | None:
+        """A window's newest row by the API's own order; None where it lists none, or knows no descending sort."""
         endpoint = self.reading.endpoint
-        params: Params = {**self.window.params(self.field), "sort": f"-{self.field}", "limit": 1}
-        answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
+        params: Params = {**window.params(field), "sort": f"-{field}", "limit": 1}
+        try:
+            answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
+        except BadRequest:
+            return None
         rows = read_page(answer, endpoint.path).rows
         return rows[0] if rows else None
 
@@ -213,7 +230,7 @@ class Listing:
         if attempt.pages_read < 2 or attempt.is_counted or attempt.cut_short or not self.ascending or not self.last:
             return False
         if self.newest is None or self.newest > self.last:
-            newest = self._fetch_newest()
+            newest = self._fetch_newest(self.window, self.field)
             instant = parse_instant(newest.get(self.field)) if newest else None
             if newest is None or instant is None or hash_key(newest) in self.count.keys:
                 return False

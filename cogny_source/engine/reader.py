@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 
 from cogny_source.engine.backfill import read_backfill, read_window
-from cogny_source.engine.census import Settlement
 from cogny_source.engine.chunk import Chunk
-from cogny_source.engine.counting import note_count
+from cogny_source.engine.counting import note_sample
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.endpoints import Endpoint
 from cogny_source.engine.incremental import read_incremental
+from cogny_source.engine.lookback import choose_reach
 from cogny_source.engine.plan import Plan
 from cogny_source.engine.reading import Reading
+from cogny_source.engine.settlement import Settlement
 from cogny_source.engine.state import State, prepare_state
 from cogny_source.engine.unproven import load_spans, reread_spans
+from cogny_source.engine.versions import VersionGuard
 from cogny_source.engine.whole import read_whole
 from cogny_source.instants import parse_instant
 
@@ -50,14 +53,16 @@ def read_resource(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]
         return
     state = prepare_state(state, plan)
     held: Chunk | None = None
-    if "backfill" in state:
+    loads_first = "backfill" in state
+    if loads_first:
         for chunk in read_backfill(reading, state):
             state = chunk.state or state
             if "backfill" in state:
                 yield chunk
             else:
                 held = chunk
-    state, newest = yield from read_incremental(reading, state, plan.overlap_seconds, held)
+    reach = choose_reach(state, plan, reading.tally.taken_at, after_backfill=loads_first)
+    state, newest = yield from read_incremental(reading, state, reach, held)
     if load_spans(state):
         yield from reread_spans(reading, state, newest)
 
@@ -91,7 +96,7 @@ def sync_resource(
 
 def _count_and_read(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]:
     if not reading.endpoint.whole and not _begins_with_everything(state):
-        note_count(reading, parse_instant(state.get("start_date")))
+        note_sample(reading, parse_instant(state.get("start_date")))
     # The state is prepared for a full refresh by now; to prepare it again would be to begin again.
     prepared = plan if reading.endpoint.whole else replace(plan, full_refresh=False)
     yield from read_resource(reading, state, prepared)
@@ -100,10 +105,24 @@ def _count_and_read(reading: Reading, state: State, plan: Plan) -> Iterator[Chun
 def _read_and_settle(
     chunks: Iterator[Chunk], reading: Reading, state: State, plan: Plan, destination: Destination
 ) -> Iterator[Chunk]:
+    guard: VersionGuard | None = None
+    begins_at, loads_first = state, "backfill" in state
+    # What a first load brings into an empty destination is held against nothing.
+    is_first = _begins_with_everything(state) and not plan.full_refresh
     for chunk in chunks:
+        if guard is None:  # with the first chunk the server's clock is known
+            reach = choose_reach(begins_at, plan, reading.tally.taken_at, after_backfill=loads_first)
+            guard = VersionGuard(reading, destination, reach.settled_before)
         state = chunk.state or state
-        yield replace(chunk, last=False)
-    yield from Settlement(reading, state, plan, destination).chunks()
+        is_first = is_first and "backfill" in state
+        yield replace(chunk if is_first else guard.admit(chunk), last=False)
+    loaded_since = _find_beginning(begins_at, reading) if loads_first else None
+    yield from Settlement(reading, state, plan, destination, loaded_since).chunks()
+
+
+def _find_beginning(state: State, reading: Reading) -> datetime | None:
+    """When the first load began that this run has ended, by the server's clock."""
+    return parse_instant(state["backfill"].get("updated_after")) or reading.tally.taken_at
 
 
 def _begins_with_everything(state: State) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,18 +40,35 @@ class Tally:
     Attributes:
         api_rows: The API's count without a filter, but for `start_date`; None where it does not say.
         taken_at: The server's clock when it counted (UTC).
+        sample: Key and `updated_at` of a row that the API listed before the resource was read; None where none came.
         live_rows: The destination's rows that are not marked deleted; None where they were not counted.
         unexplained_rows: By how many the API counts more than those; None where it does not count.
         deleted_rows: Rows that a census marked deleted; None where none was completed.
         differences: What a verification found; None where there was none.
+        digests: Of a list that is read whole: each row's content by key.
+        unlisted_rows: Of such a list: live rows of the destination that are not on it.
+        corrections: Rows that were wrong and are mended, by the way in which they were.
+        compared_rows: Rows that were held against the API, beyond those that changed.
+        compared_since: Every row was held against the API, or read from it, at this instant or later (UTC).
     """
 
     api_rows: int | None = None
     taken_at: datetime | None = None
+    sample: tuple[str, datetime] | None = None
     live_rows: int | None = None
     unexplained_rows: int | None = None
     deleted_rows: int | None = None
     differences: tuple[Difference, ...] | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+    unlisted_rows: int = 0
+    corrections: Counter[str] = field(default_factory=Counter)
+    compared_rows: int = 0
+    compared_since: datetime | None = None
+
+    def correct(self, kind: str, rows: int) -> None:
+        """Note that rows were wrong in one way, and are mended."""
+        if rows:
+            self.corrections[kind] += rows
 
     def take(self, api_rows: int | None, taken_at: datetime | None) -> None:
         """Note a count of the API."""
@@ -85,6 +104,8 @@ class Reading:
         tally: What the API counts.
         workers: How many readers there may be at a time.
         requests_per_minute: What the rate limit allows them together; None for no limit.
+        spare_requests: How many more the rate limit's window allows now; None for no limit.
+        sleep: Waits that many seconds; may raise `Stopped`.
     """
 
     client: Getter
@@ -96,3 +117,5 @@ class Reading:
     tally: Tally = field(default_factory=Tally)
     workers: int = 1
     requests_per_minute: Callable[[], float | None] = lambda: None
+    spare_requests: Callable[[], int | None] = lambda: None
+    sleep: Callable[[float], None] = time.sleep

@@ -9,7 +9,7 @@ from datetime import datetime
 from cogny_source.engine.chunk import Chunk, ChunkBuilder
 from cogny_source.engine.listing import Listing
 from cogny_source.engine.reading import Reading, Tally
-from cogny_source.engine.whole import digest_row, list_whole
+from cogny_source.engine.whole import list_whole, note_digest
 from cogny_source.engine.windows import CREATED, Window
 
 
@@ -62,9 +62,8 @@ class Roll:
         builder = self._make_builder()
         began_at = None
         for page in list_whole(self._reading):
-            builder.add(page.rows)
+            builder.add(row for row in page.rows if note_digest(self.digests, row))
             began_at = began_at or page.server_time
-            self.digests.update({str(row["id"]): digest_row(row) for row in page.rows})
             self.ended_at = page.server_time
             self.surplus = max(0, (page.total_count or 0) - len(self.digests))
             self._reading.after_page()

@@ -21,7 +21,7 @@ from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.ledger import Ledger
 from cogny_source.engine.loading import Loader
-from cogny_source.engine.plan import Census, Plan
+from cogny_source.engine.plan import Census, Plan, make_plan
 from cogny_source.engine.progress import Progress, Silence
 from cogny_source.engine.reader import choose_mode, sync_resource
 from cogny_source.engine.reading import Reading
@@ -47,6 +47,7 @@ def sync(
     full_refresh: bool = False,
     census: Census = "auto",
     verify: bool = False,
+    accept_deletions: bool = False,
     progress: Progress | None = None,
     stop: StopFlag | None = None,
 ) -> SyncResult:
@@ -62,6 +63,8 @@ def sync(
         census: When to hold all that the API lists against the destination, to mark deleted rows and to bring rows
             that are missing: `auto` does where the counts of both sides differ.
         verify: Compare the destination with the API afterwards, row for row; see `ResourceRun.tally.differences`.
+        accept_deletions: Let a census mark however many rows the API no longer lists; else more than a tenth of a
+            table's rows end the run with `MassDeletion`, and nothing is marked.
         progress: Told of each page, wait and load.
         stop: Set from a signal handler to stop after the page in hand.
 
@@ -77,7 +80,15 @@ def sync(
     """
     check_destination(pipeline)
     settings = settings or resolve_settings()
-    plan = _make_plan(settings, start_date, end_date, full_refresh=full_refresh, census=census, verify=verify)
+    plan = _make_plan(
+        settings,
+        start_date,
+        end_date,
+        full_refresh=full_refresh,
+        census=census,
+        verify=verify,
+        accept_deletions=accept_deletions,
+    )
     stop = stop or StopFlag()
     stop.check()
     names = select_resources(resources)
@@ -100,7 +111,7 @@ def _make_plan(
         raise ConfigError("end_date must be later than start_date")
     if end and (asked["census"] == "always" or asked["verify"]):
         raise ConfigError("census and verify look at whole tables: leave end_date out")
-    return Plan(begin, Window(begin, end) if end else None, overlap_seconds=settings.overlap_seconds, **asked)
+    return make_plan(settings, start_date=begin, window=Window(begin, end) if end else None, **asked)
 
 
 @dataclass
@@ -165,6 +176,8 @@ class _Run:
             tally=run.tally,
             workers=self.settings.workers,
             requests_per_minute=lambda: self.client.limiter.requests_per_minute,
+            spare_requests=lambda: self.client.limiter.spare,
+            sleep=self.reading.sleep,
         )
         self.readers[name] = sync_resource(reading, state, self.plan, self.destination, self.ahead)
 

@@ -1,7 +1,9 @@
 """The state of a resource, committed with its rows: pure rules for claiming, preparing and lowering it.
 
 Its members: `origin`, `start_date`, `updated_after` (the watermark), `backfill` (`windows` left of the first load, and
-the watermark that holds after it), `digests` (of lists that are read whole), `census` (see `accepts`).
+the watermark that holds after it), `unproven` (spans that a listing without an end has read), `looked_back_at`, `scrub`
+(what was compared, and when), `list_digest` and `compared_at` (of lists that are read whole), `census` (see `accepts`),
+`refused` (see `note_refusal`).
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from cogny_source.instants import format_instant, parse_instant
 State = dict[str, Any]
 WindowTexts = list[str | None]
 # A state without any of these says of no row that it is loaded.
-CLAIMS = ("backfill", "updated_after", "digests")
+CLAIMS = ("backfill", "updated_after", "list_digest")
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
@@ -66,6 +68,17 @@ def note_census(state: State, unexplained_rows: int | None) -> State:
     return {**state, "census": [*state.get("census", []), unexplained_rows][-2:]}
 
 
+def note_refusal(state: State, api_rows: int | None) -> State:
+    """The state with the count at which a census refused to mark rows deleted; None where none did."""
+    rest = {name: value for name, value in state.items() if name != "refused"}
+    return rest if api_rows is None else {**rest, "refused": api_rows}
+
+
+def remembers_refusal(state: State, api_rows: int | None) -> bool:
+    """Whether a census refused to mark rows deleted, and the API still counts as it did then."""
+    return api_rows is not None and state.get("refused") == api_rows
+
+
 def lower_state(mine: State, theirs: State) -> State:
     """What two writers both vouch for, where each may have overwritten rows of the other with older ones.
 
@@ -79,10 +92,9 @@ def lower_state(mine: State, theirs: State) -> State:
     if not (_claims_rows(mine) and _claims_rows(theirs)):
         return {"origin": mine.get("origin")}
     lowered = {"origin": mine.get("origin"), "start_date": _latest(mine.get("start_date"), theirs.get("start_date"))}
-    if "digests" in mine or "digests" in theirs:
-        known = theirs.get("digests", {})
-        lowered["digests"] = {key: text for key, text in mine.get("digests", {}).items() if known.get(key) == text}
-        return lowered
+    if "list_digest" in mine or "list_digest" in theirs:
+        same = mine.get("list_digest") == theirs.get("list_digest")
+        return {**lowered, "list_digest": mine["list_digest"]} if same else {"origin": mine.get("origin")}
     windows = [window for state in (mine, theirs) for window in state.get("backfill", {}).get("windows", [])]
     marks = [state.get("backfill", state).get("updated_after") for state in (mine, theirs)]
     mark = min((mark for mark in marks if mark), key=_instant, default=None)

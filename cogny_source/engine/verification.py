@@ -15,8 +15,9 @@ from cogny_source.engine.digest import comparable_values, compared_columns
 from cogny_source.engine.reading import Difference, Reading
 from cogny_source.engine.roll import Roll
 from cogny_source.engine.state import State
+from cogny_source.engine.windows import Window
 from cogny_source.errors import ContractError
-from cogny_source.instants import parse_instant
+from cogny_source.instants import parse_instant, to_micros
 from cogny_source.schema import TableSpec
 
 # For so many rows it is said in which columns they differ.
@@ -43,10 +44,10 @@ def verify(reading: Reading, state: State, destination: Destination) -> tuple[Di
     spec, start = reading.endpoint.table, parse_instant(state.get("start_date"))
     roll = Roll(replace(reading, history=False), start)
     theirs: Values = {}
-    with Comparison.with_destination(destination, spec, start) as comparison:
+    with Comparison.with_destination(destination, spec, Window(start)) as comparison:
         for chunk in roll.chunks():
             if chunk.tables:
-                keys = comparison.take_theirs(chunk.tables)[: EXPLAINED_ROWS - len(theirs)]
+                keys = comparison.take_theirs(chunk.tables).keys[: EXPLAINED_ROWS - len(theirs)]
                 theirs |= _read_values(spec, [chunk.tables[spec.name]], keys)
         if not roll.complete:
             raise ContractError("the list could not be read whole: nothing is proven", path=reading.endpoint.path)
@@ -71,10 +72,10 @@ class _Judge:
         self._whole = reading.endpoint.whole
         # After a census every live row had just been listed, however the counts moved meanwhile.
         self._counts_agreed = reading.tally.unexplained_rows == 0 or reading.tally.deleted_rows is not None
-        self._known: dict[str, str] = state.get("digests", {})
+        self._known = reading.tally.digests
         self._listed = roll.digests
         mark = parse_instant(state.get("updated_after"))
-        self._mark = None if mark is None else round(mark.timestamp() * 1_000_000)
+        self._mark = None if mark is None else to_micros(mark)
 
     def is_fresh(self, key: str, stamp: int | None) -> bool:
         """Whether a listed row changed since the sync read it."""

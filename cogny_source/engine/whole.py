@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -15,35 +16,58 @@ from cogny_source.engine.chunk import Chunk, ChunkBuilder
 from cogny_source.engine.listing import MAX_RESTARTS
 from cogny_source.engine.reading import Reading
 from cogny_source.errors import BadRequest
+from cogny_source.instants import format_instant, parse_instant
 
 logger = logging.getLogger(__name__)
+
+# Also a list that did not change is held against the destination once a day.
+COMPARE_EVERY_SECONDS = 86_400.0
 
 
 def read_whole(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
     """Read a short list whole, and load the rows that changed since the last time.
 
     Args:
-        reading: Client, endpoint and counters.
-        state: The resource's state; `digests` tells each loaded row's content.
+        reading: Client, endpoint and counters; the tally takes each row's digest.
+        state: The resource's state; `list_digest` tells the content of the list that was loaded last.
 
     Yields:
-        One chunk.
+        One chunk, with all rows where anything changed.
     """
-    endpoint = reading.endpoint
+    endpoint, digests = reading.endpoint, reading.tally.digests
     builder = ChunkBuilder(endpoint.table)
-    known: dict[str, str] = state.get("digests", {})
-    digests: dict[str, str] = {}
     server_time, total = None, 0
     for page in list_whole(reading):
         server_time, total = server_time or page.server_time, page.total_count or 0
-        for row in page.rows:
-            key, digest = str(row.get("id")), digest_row(row)
-            if digests.get(key, known.get(key)) != digest:
-                builder.add([row])
-            digests[key] = digest
+        builder.add(row for row in page.rows if note_digest(digests, row))
         reading.after_page()
     reading.tally.take(max(total, len(digests)), server_time)
-    yield builder.build({**state, "digests": digests} if digests != known else None, last=True)
+    noted = note_list(state, digests, server_time)
+    if noted is None:
+        builder = ChunkBuilder(endpoint.table)
+    yield builder.build(noted, last=True)
+
+
+def note_digest(digests: dict[str, str], row: Row) -> bool:
+    """Note a row's digest; returns whether it is new."""
+    key, digest = str(row.get("id")), digest_row(row)
+    known, digests[key] = digests.get(key), digest
+    return known != digest
+
+
+def note_list(state: dict[str, Any], digests: dict[str, str], now: datetime | None) -> dict[str, Any] | None:
+    """The state with the list's content; None where that is known, and was compared within a day.
+
+    One digest stands for all rows, so that the state does not grow with the list.
+    """
+    content = orjson.dumps(sorted(digests.items()))
+    text = hashlib.blake2b(content, digest_size=12).hexdigest()
+    told_at = parse_instant(state.get("compared_at"))
+    rests = now is not None and told_at is not None and (now - told_at).total_seconds() < COMPARE_EVERY_SECONDS
+    if rests and state.get("list_digest") == text:
+        return None
+    kept = {name: value for name, value in state.items() if name != "digests"}
+    return {**kept, "list_digest": text, "compared_at": format_instant(now) if now else None}
 
 
 def list_whole(reading: Reading) -> Iterator[Page]:

@@ -8,7 +8,7 @@ from enum import IntEnum
 from itertools import pairwise
 from statistics import median_low
 
-from cogny_source.engine.census import describe_difference
+from cogny_source.engine.settlement import describe_difference
 from cogny_source.report.inquiry import SECOND
 from cogny_source.report.runs import DONE, Resource, Run
 from cogny_source.report.words import DAY, HOUR, count, listing, span

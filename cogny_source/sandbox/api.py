@@ -6,6 +6,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
 from math import ceil
@@ -21,8 +22,8 @@ from cogny_source.sandbox.limits import Allowance, Limiter
 from cogny_source.sandbox.listing import parse_query, select_page
 from cogny_source.sandbox.rows import Row, report_content
 from cogny_source.sandbox.switches import Switches
-from cogny_source.sandbox.table import Record, dump
-from cogny_source.sandbox.world import World
+from cogny_source.sandbox.table import Record, Table, dump
+from cogny_source.sandbox.world import RESOURCES, World
 
 ROOT = "/v1"
 MAX_RECORDS = 100_000
@@ -89,6 +90,7 @@ class Api:
         self._script: deque[str] = deque()
         self._lock = Lock()
         self._answered = 0
+        self._frozen: dict[str, Table] = {}
 
     def fail_next(self, *faults: str) -> None:
         """Let faults strike the next requests, one each, ahead of those drawn by lot.
@@ -144,6 +146,8 @@ class Api:
             return html_page(int(fault[-3:]))
         if fault == "empty_200":
             return Answer(200, b"")
+        if fault == "empty_list":
+            return success(b"[]", self._meta(request))
         if fault == "error_500":
             error = ApiError(500, "QUERY_FAILED", "the query could not be run")
             return failure(error, self._meta(request))
@@ -180,7 +184,7 @@ class Api:
     def _dispatch(self, request: Request, access: Access) -> Answer:
         """Let whoever serves the path answer, once the key has the scope for it."""
         matches = {name: match for name, route in _ROUTES.items() if (match := route.fullmatch(request.path))}
-        if not matches:
+        if not matches or ("single" in matches and not self.switches.single_rows):
             raise ApiError(404, "NOT_FOUND", "there is no such path")
         if request.method != "GET":
             raise ApiError(405, "METHOD_NOT_ALLOWED", f"{request.method} is not served here")
@@ -200,13 +204,22 @@ class Api:
         query = parse_query(resource, request.params, switches)
         with self.world.lock:
             meta = self._meta(request)
-            table = self.world.table(resource)
+            table = self._listed_table(resource)
             page = select_page(table, query, switches)
             data = b",".join([self._shown(table.records[identity]) for identity in page.ids])
             churn = (switches.churn_per_page, switches.churn_creates_per_page, switches.churn_deletes_per_page)
             if any(churn):
                 self.world.churn(resource, *churn)
         return success(b"[" + data + b"]", meta, page.pagination)
+
+    def _listed_table(self, resource: str) -> Table:
+        """The rows that a list shows; to be called under the world's lock."""
+        if not self.switches.lists_frozen:
+            self._frozen.clear()
+            return self.world.table(resource)
+        if not self._frozen:
+            self._frozen = {name: deepcopy(self.world.table(name)) for name in RESOURCES}
+        return self._frozen[resource]
 
     def _single(self, request: Request, resource: str, identity: str) -> Answer:
         with self.world.lock:

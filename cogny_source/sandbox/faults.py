@@ -15,6 +15,7 @@ REQUEST_FAULTS = (
     "error_500",
     "rate_limited",
     "empty_200",
+    "empty_list",
     "success_false",
     "cut_short",
     "dribble",

@@ -43,6 +43,8 @@ class Switches:
     rate_limited: float = 0.0
     """429 out of the blue, whatever the key."""
     empty_200: float = 0.0
+    empty_list: float = 0.0
+    """200 with no rows and no pagination, as if there were none."""
     success_false: float = 0.0
     """200 with `"success": false` and a code that no page documents."""
     cut_short: float = 0.0
@@ -75,6 +77,10 @@ class Switches:
     `least_recently_updated_first` or `recently_updated_first` by update, under which rows move as they change."""
     pagination_omitted: frozenset[str] = frozenset({"warehouses"})
     """Resources that come whole, without `pagination`."""
+    single_rows: bool = True
+    """Whether a row can be asked for by its id; else there is no such path."""
+    lists_frozen: bool = False
+    """Lists come as they were when the switch was thrown, as from a copy that lags; single rows are up to date."""
     inclusive_bounds: bool = False
     total_count: bool = True
     total_count_unfiltered: bool = False

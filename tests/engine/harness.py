@@ -10,8 +10,8 @@ from typing import Any
 
 from cogny_source.api.client import Client, Meter, Timing
 from cogny_source.api.rate_limit import Pace, RateLimiter
-from cogny_source.engine.counting import note_count
 from cogny_source.engine.chunk import Chunk
+from cogny_source.engine.counting import note_count
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.listing import Reading
 from cogny_source.engine.reader import Plan, read_resource

@@ -16,6 +16,7 @@ from cogny_source.engine.backfill import read_backfill
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.incremental import read_incremental
 from cogny_source.engine.listing import Listing, Reading
+from cogny_source.engine.lookback import Reach
 from cogny_source.engine.windows import Window
 from cogny_source.errors import BadRequest
 from cogny_source.instants import format_instant
@@ -116,7 +117,7 @@ def test_listing_that_stays_short_moves_no_watermark(caplog: pytest.LogCaptureFi
     """Where rows slip between pages again and again, the watermark stays, and the next sync reads them."""
     client = Repeating([([row(0)], 5), ([row(1)], 5)], more=lambda lap: lap)
     state = {"updated_after": format_instant(START)}
-    chunks = list(read_incremental(reading_of(client), state, 60))
+    chunks = list(read_incremental(reading_of(client), state, Reach(60)))
     assert [(chunk.rows, chunk.state, chunk.last) for chunk in chunks] == [(2, None, True)]
     assert caplog.messages[-1] == "/tickets: 6 rows slipped between two pages again; the next sync reads them"
 
@@ -152,7 +153,7 @@ def test_listing_that_grows_as_it_is_read_ends(caplog: pytest.LogCaptureFixture)
             return Answer(rows, pagination, NOW, None)
 
     client = Growing()
-    *_, last = read_incremental(reading_of(client), {"updated_after": format_instant(START)}, 60)
+    *_, last = read_incremental(reading_of(client), {"updated_after": format_instant(START)}, Reach(60))
     assert last.last
     assert last.state == {"updated_after": format_instant(NOW)}
     assert client.pages == GROWTH_ROWS // 100 + 3
@@ -162,7 +163,7 @@ def test_listing_that_grows_as_it_is_read_ends(caplog: pytest.LogCaptureFixture)
 def test_without_any_clock_the_newest_row_less_an_hour_is_the_mark(caplog: pytest.LogCaptureFixture) -> None:
     """Where neither envelope nor header tells the time, the watermark stays an hour behind the newest row."""
     client = Script([([row(1), row(7200)], 2)], server_time=None)
-    [chunk] = read_incremental(reading_of(client), {"updated_after": format_instant(START)}, 60)
+    [chunk] = read_incremental(reading_of(client), {"updated_after": format_instant(START)}, Reach(60))
     assert chunk.state == {"updated_after": format_instant(START + timedelta(seconds=3600))}
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
@@ -170,7 +171,7 @@ def test_without_any_clock_the_newest_row_less_an_hour_is_the_mark(caplog: pytes
 def test_without_any_clock_and_rows_the_mark_stays() -> None:
     """Nothing new and no clock: the watermark stays where it was."""
     client = Script([([], 0)], server_time=None)
-    [chunk] = read_incremental(reading_of(client), {"updated_after": format_instant(START)}, 60)
+    [chunk] = read_incremental(reading_of(client), {"updated_after": format_instant(START)}, Reach(60))
     assert chunk.state is None
 
 

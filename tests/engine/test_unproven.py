@@ -60,7 +60,7 @@ def listed(api: Api, destination: Destination) -> dict[str, datetime | None]:
 @pytest.mark.parametrize("counted", [True, False])
 @pytest.mark.parametrize("killed", [True, False])
 def test_row_that_slipped_before_an_interrupted_first_load_is_there(api: Api, *, counted: bool, killed: bool) -> None:
-    """A deletion behind the reader that the count does not show, then a signal or a kill: the next run finds the row."""
+    """A deletion that the count does not show, then a signal or a kill: the next run finds the row that slipped."""
     api.server.switches.total_count = counted
     destination = Destination()
     after_page = act_at(3, lambda: delete_and_create(api), lambda: None, stop if not killed else lambda: None)

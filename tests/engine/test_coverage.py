@@ -1,0 +1,94 @@
+"""What the scrub has behind it, and what it may spend: pure rules."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cogny_source.engine.coverage import MOST_SEGMENTS, Coverage, Segment, count_pages, load_coverage, note_coverage
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+DAYS = 60
+
+
+def day(number: float) -> datetime:
+    """A day after the beginning."""
+    return BEGIN + timedelta(days=number)
+
+
+@given(st.lists(st.integers(1, DAYS // 4), max_size=80), st.integers(0, 5))
+def test_every_row_is_told_no_later_than_it_was_compared(steps: list[int], pause: int) -> None:
+    """Slices of any length, round after round: what is told of a row is never later than its own last comparison."""
+    truth = dict.fromkeys(range(DAYS), BEGIN)
+    coverage, place, now = Coverage.of_all(BEGIN, BEGIN), 0, BEGIN
+    for step in steps:
+        now += timedelta(hours=1 + pause)
+        end = place + step
+        truth |= dict.fromkeys(range(place, min(end, DAYS)), now)
+        coverage = coverage.advance(None if end >= DAYS else day(end), now)
+        place = 0 if end >= DAYS else end
+        assert coverage.position == (None if place == 0 else day(place))
+        assert len(coverage.segments) <= MOST_SEGMENTS
+        oldest = coverage.compared_since
+        assert oldest is not None
+        assert oldest <= min(truth.values())
+        if len(coverage.segments) < MOST_SEGMENTS:
+            assert oldest == min(truth.values())
+        assert load_coverage(note_coverage({}, coverage)) == coverage
+
+
+def test_coverage_is_unknown_until_a_round_is_done() -> None:
+    """A table that was loaded by an earlier version is covered once each of its slices was compared."""
+    coverage = Coverage.of_all(None, BEGIN)
+    assert coverage.compared_since is None
+    coverage = coverage.advance(day(20), day(1)).advance(day(40), day(2))
+    assert coverage.compared_since is None
+    coverage = coverage.advance(None, day(3))
+    assert coverage.compared_since == day(1)
+    assert coverage.position is None
+    assert coverage.segments == (Segment(day(20), day(1)), Segment(day(40), day(2)), Segment(None, day(3)))
+
+
+@pytest.mark.parametrize(
+    ("rows", "hours", "limit", "pages"),
+    [
+        (1_000_000, 1, 100.0, 60),  # 1 % of 6,000 requests
+        (1_000_000, 1, 1000.0, 69),  # as many as a round within six days takes
+        (5_000, 1, 100.0, 0),  # 50 pages need none in an hour
+        (5_000, 24, 100.0, 8),
+        (5_000, 24, None, 8),
+        (5_000, 24 * 30, 100.0, 50),
+        (0, 24, 100.0, 0),
+    ],
+)
+def test_slice_is_as_long_as_a_week_asks_for(rows: int, hours: float, limit: float | None, pages: int) -> None:
+    """And no longer than a hundredth of the rate limit since the last one allows."""
+    coverage = Coverage.of_all(BEGIN, BEGIN)
+    assert count_pages(coverage, rows, BEGIN + timedelta(hours=hours), 0.01, limit) == pages
+    assert count_pages(coverage, rows, BEGIN + timedelta(hours=hours), 0.0, limit) == 0
+    assert count_pages(coverage, rows, None, 0.01, limit) == 0
+
+
+@pytest.mark.parametrize("minutes", [15, 60, 80])
+def test_million_rows_at_a_hundred_requests_a_minute_are_through_in_a_week(minutes: int) -> None:
+    """However often the sync runs, from each quarter of an hour to each hour and twenty minutes."""
+    coverage, now, read = Coverage.of_all(BEGIN, BEGIN), BEGIN, 0
+    while coverage.compared_since == BEGIN:
+        now += timedelta(minutes=minutes)
+        pages = count_pages(coverage, 1_000_000, now, 0.01, 100.0)
+        assert pages <= minutes
+        read += pages * 100
+        coverage = coverage.advance(None if read >= 1_000_000 else BEGIN + timedelta(seconds=read), now)
+    assert now - BEGIN <= timedelta(days=7)
+
+
+def test_without_windows_a_census_stands_for_a_round() -> None:
+    """It is due once a round has passed and the share of the limit has come together for it."""
+    coverage = Coverage.of_all(BEGIN, BEGIN, sliceable=False)
+    assert count_pages(coverage, 5_000, day(5), 0.01, 100.0) == 0
+    assert count_pages(coverage, 5_000, day(6), 0.01, 100.0) == 50
+    assert count_pages(coverage, 1_000_000, day(6), 0.01, 100.0) == 0
+    assert count_pages(coverage, 1_000_000, day(7), 0.01, 100.0) == 10_000

@@ -1,0 +1,216 @@
+"""The scrub: what no watermark and no count shows is found within a week, and mended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dlt
+import duckdb
+import pytest
+from support import make_pipeline, settings_for
+from truth import Ask, assert_exact, read_gone
+
+from cogny_source import sync
+from cogny_source.engine.record import SyncResult
+from cogny_source.instants import format_instant
+from cogny_source.sandbox import SandboxServer, World
+from cogny_source.settings import Settings
+
+BIRTH = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[SandboxServer]:
+    """A world whose clock stands still but for what the test does."""
+    with SandboxServer(World(seed=7, tickets=1_250, reports=40, warehouses=5, now=BIRTH)) as server:
+        yield server
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Ask:
+    """Asks the database."""
+
+    def run(query: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(tmp_path / "cogny.duckdb"), read_only=True) as connection:
+            return connection.execute("USE cogny_data").execute(query).fetchall()
+
+    return run
+
+
+def wait(sandbox: SandboxServer, **span: float) -> None:
+    """Let the world's clock go on."""
+    sandbox.world.advance(sandbox.world.now + timedelta(**span), created=0, changed=0)
+
+
+def run(sandbox: SandboxServer, tmp_path: Path, **values: Any) -> SyncResult:
+    """A sync as a new process would do it; it never looks back, so that the scrub is alone."""
+    return sync(make_pipeline(tmp_path), settings_for(sandbox, lookback_hours=0.0, **values))
+
+
+def spoil(sandbox: SandboxServer, tmp_path: Path) -> None:
+    """Wrong in every way that watermark and counts do not show: rows of long ago changed, went and came."""
+    old = format_instant(sandbox.world.now - timedelta(days=90))
+    rows = sandbox.world.rows("tickets")
+    sandbox.world.patch("tickets", rows[150]["id"], notes="without a new time", updated_at=rows[150]["updated_at"])
+    sandbox.world.patch("tickets", rows[1100]["id"], action_items=["other"], updated_at=rows[1100]["updated_at"])
+    sandbox.world.delete("tickets", rows[700]["id"])
+    sandbox.world.put("tickets", {**rows[800], "id": "tkt_imported", "created_at": old, "updated_at": old})
+    report = sandbox.world.rows("reports")[3]
+    sandbox.world.patch("reports", report["id"], prompt="rewritten", updated_at=report["updated_at"])
+
+
+def test_what_no_count_shows_is_mended_within_a_week(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """Seven syncs, a day apart, compare every row, and tell what was wrong and since when all is compared."""
+    sync(pipeline, settings_for(sandbox))
+    spoil(sandbox, tmp_path)
+    found: dict[str, int] = {}
+    began = sandbox.world.now
+    for _ in range(7):
+        wait(sandbox, days=1)
+        result = run(sandbox, tmp_path)
+        tickets, reports, _ = result.resources
+        for name in (*tickets.tally.corrections.elements(), *reports.tally.corrections.elements()):
+            found[name] = found.get(name, 0) + 1
+        assert tickets.tally.compared_rows <= 400
+    assert found == {"differs": 3, "missing": 1, "not listed": 1}
+    assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
+    assert tickets.tally.compared_since is not None
+    assert tickets.tally.compared_since > began
+    [(since, told)] = ask(
+        "SELECT max(compared_since), string_agg(corrections::VARCHAR, '' ORDER BY started_at) FROM sync_runs"
+        " WHERE resource = 'reports' AND corrections IS NOT NULL"
+    )
+    assert json.loads(told) == {"differs": 1}
+    assert since is not None
+
+
+def test_sync_soon_after_the_last_compares_nothing(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path
+) -> None:
+    """A quiet sync costs what it did: changes, and the count."""
+    sync(pipeline, settings_for(sandbox))
+    wait(sandbox, hours=1)
+    asked = len(sandbox.requests)
+    result = run(sandbox, tmp_path)
+    assert len(sandbox.requests) - asked == 5
+    assert [r.tally.compared_rows for r in result.resources] == [0, 0, 0]
+    assert result.resources[0].tally.compared_since == BIRTH
+
+
+def test_scrub_can_be_turned_off(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """With a share of 0 nothing is compared, however long ago it was."""
+    sync(pipeline, settings_for(sandbox))
+    wait(sandbox, days=20)
+    result = run(sandbox, tmp_path, scrub_share=0.0)
+    assert result.resources[0].tally.compared_rows == 0
+
+
+def test_key_at_its_limit_pays_for_no_scrub(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """Where the window's requests are used up but for the reserve, the scrub waits for another sync."""
+    sync(pipeline, settings_for(sandbox))
+    wait(sandbox, days=6)
+    sandbox.switches.requests_per_minute = 12
+    settings = Settings("sk_live_standard_sandbox", sandbox.base_url, requests_per_minute=100.0, lookback_hours=0.0)
+    asked = len(sandbox.requests)
+    sync(make_pipeline(tmp_path), settings, resources=["tickets"])
+    assert len(sandbox.requests) - asked <= 12 - 1
+    assert all(request.status == 200 for request in sandbox.requests[asked:])
+
+
+@pytest.mark.parametrize(
+    "habit",
+    [
+        {"ignored_filters": {"tickets": {"created_after"}}},
+        {"ignored_filters": {"tickets": {"created_before"}}},
+        {"ignored_sorts": {"tickets": "newest_first"}},
+        {"cursor_kind": "offset"},
+        {"single_rows": False},
+        {"total_count": False},
+        {"inclusive_bounds": True},
+    ],
+)
+def test_scrub_bears_every_habit_of_the_api(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, habit: dict[str, Any]
+) -> None:
+    """Where windows of creation time are not heeded a census is taken once a week instead."""
+    for name, value in habit.items():
+        setattr(sandbox.switches, name, value)
+    sync(pipeline, settings_for(sandbox))
+    spoil(sandbox, tmp_path)
+    for _ in range(8):
+        wait(sandbox, days=1)
+        run(sandbox, tmp_path)
+    assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
+
+
+def test_rows_of_one_timestamp_are_one_slice(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """An import of many rows at one instant is compared as a whole, and the scrub goes on behind it."""
+    rows = sandbox.world.rows("tickets")
+    for row in rows[100:900]:
+        sandbox.world.put("tickets", {**row, "created_at": rows[100]["created_at"]})
+    sync(pipeline, settings_for(sandbox))
+    spoil(sandbox, tmp_path)
+    for _ in range(7):
+        wait(sandbox, days=1)
+        run(sandbox, tmp_path)
+    assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
+
+
+def test_warehouse_that_is_wrong_here_is_mended_within_a_day(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """A list that is read whole is held against the table each day, and at each change."""
+    sync(pipeline, settings_for(sandbox))
+    rows = sandbox.world.rows("warehouses")
+
+    def spoil_here() -> None:
+        with duckdb.connect(str(tmp_path / "cogny.duckdb")) as connection:
+            connection.execute("UPDATE cogny_data.warehouses SET name = 'other' WHERE id = ?", [rows[2]["id"]])
+
+    spoil_here()
+    assert run(sandbox, tmp_path).resources[2].rows_loaded["warehouses"] == 0
+    sandbox.world.patch("warehouses", rows[0]["id"], status="disconnected")
+    assert run(sandbox, tmp_path).resources[2].rows_loaded["warehouses"] == 2
+    spoil_here()
+    wait(sandbox, hours=25)
+    assert run(sandbox, tmp_path).resources[2].rows_loaded["warehouses"] == 1
+    assert_exact(ask, sandbox.world)
+
+
+def test_warehouse_deleted_while_another_comes_is_marked(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """The counts agree, and the list itself shows which one is gone."""
+    sync(pipeline, settings_for(sandbox))
+    rows = sandbox.world.rows("warehouses")
+    sandbox.world.delete("warehouses", rows[1]["id"])
+    sandbox.world.put("warehouses", {**rows[1], "id": "wh_other"})
+    run(sandbox, tmp_path)
+    assert ask("SELECT id FROM warehouses WHERE deleted_at IS NOT NULL") == [(rows[1]["id"],)]
+    assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
+
+
+def test_row_deleted_while_another_comes_back_is_found(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """The counts agree where one row goes and another, marked deleted before, is restored with its old times."""
+    sync(pipeline, settings_for(sandbox))
+    rows = sandbox.world.rows("tickets")
+    sandbox.world.delete("tickets", rows[5]["id"])
+    wait(sandbox, hours=1)
+    run(sandbox, tmp_path)
+    sandbox.world.put("tickets", rows[5])
+    sandbox.world.delete("tickets", rows[900]["id"])
+    for _ in range(7):
+        wait(sandbox, days=1)
+        run(sandbox, tmp_path)
+    assert ask("SELECT id FROM tickets WHERE deleted_at IS NOT NULL") == [(rows[900]["id"],)]
+    assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
