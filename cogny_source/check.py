@@ -9,6 +9,7 @@ from datetime import datetime
 
 from cogny_source.api.client import Client, Meter
 from cogny_source.api.pages import read_page
+from cogny_source.arrow import Row
 from cogny_source.destinations.target import Target
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.errors import AuthError, CognyError, NetworkError
@@ -18,6 +19,8 @@ from cogny_source.source import make_client, select_resources
 # A person waits for the answer.
 PATIENCE_SECONDS = 20.0
 CLOCK_TOLERANCE_SECONDS = 5.0
+# As many as it takes to tell one account from another.
+NAMED_WAREHOUSES = 3
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,18 @@ def _check_api(client: Client, names: Sequence[str], clock: Callable[[], float])
             continue
         count = page.list_rows
         yield Finding(True, f"API, {name}: can be read{'' if count is None else f', {count:,} rows'}")
+        if endpoint.whole and page.rows:
+            yield Finding(True, _describe_account(page.rows))
         if server_time is None and page.server_time is not None:
             server_time = page.server_time
             yield Finding(True, _describe_clock(server_time.timestamp() - clock()))
+
+
+def _describe_account(warehouses: Sequence[Row]) -> str:
+    """Which account the key belongs to, by its warehouses: the API names no account."""
+    named = [f"{row.get('name')} ({row.get('id')})" for row in warehouses[:NAMED_WAREHOUSES]]
+    more = len(warehouses) - len(named)
+    return f"account: the one with {', '.join(named)}{f' and {more} more warehouses' if more else ''}"
 
 
 def _describe_clock(ahead_seconds: float) -> str:

@@ -46,6 +46,7 @@ class Tally:
         deleted_rows: Rows that a census marked deleted; None where none was completed.
         differences: What a verification found; None where there was none.
         digests: Of a list that is read whole: each row's content by key.
+        list_digest: Of such a list: the content of all rows.
         unlisted_rows: Of such a list: live rows of the destination that are not on it.
         corrections: Rows that were wrong and are mended, by the way in which they were.
         compared_rows: Rows that were held against the API, beyond those that changed.
@@ -60,6 +61,7 @@ class Tally:
     deleted_rows: int | None = None
     differences: tuple[Difference, ...] | None = None
     digests: dict[str, str] = field(default_factory=dict)
+    list_digest: str | None = None
     unlisted_rows: int = 0
     corrections: Counter[str] = field(default_factory=Counter)
     compared_rows: int = 0

@@ -13,6 +13,7 @@ from typing import Any
 import dlt
 
 from cogny_source.api.client import Client, Timing
+from cogny_source.engine.account import check_account
 from cogny_source.engine.ahead import Ahead
 from cogny_source.engine.capabilities import find_capabilities_once
 from cogny_source.engine.chunk import Chunk
@@ -132,6 +133,8 @@ class _Run:
         started_at = datetime.now(UTC)
         self.runs = {name: ResourceRun(name, "", started_at) for name in self.names}
         self.readers: dict[str, Iterator[Chunk]] = {}
+        self.readings: list[Reading] = []
+        self.knows_account = False
         self.waiting: dict[str, Chunk] = {}
         self.error: CognyError | None = None
         self.recorded = False
@@ -179,6 +182,7 @@ class _Run:
             spare_requests=lambda: self.client.limiter.spare,
             sleep=self.reading.sleep,
         )
+        self.readings.append(reading)
         self.readers[name] = sync_resource(reading, state, self.plan, self.destination, self.ahead)
 
     def _after_page(self, run: ResourceRun) -> None:
@@ -188,6 +192,7 @@ class _Run:
     def _take_turn(self) -> None:
         """Read a chunk of each resource and load them; a chunk of state alone waits for rows to go with."""
         self._read_chunks()
+        self._check_account()
         if self.readers and not any(chunk.tables for chunk in self.waiting.values()):
             return
         try:
@@ -236,6 +241,12 @@ class _Run:
             if run.error is None:
                 run.finish("stopped" if isinstance(error, Stopped) else "failed", datetime.now(UTC), str(error))
         self.journal.write(list(self.runs.values()))
+
+    def _check_account(self) -> None:
+        """Before the first load, when the first pages of each resource have come, see whose rows they are."""
+        if not self.knows_account and (self.error is None or any(chunk.tables for chunk in self.waiting.values())):
+            check_account(self.readings, self.ledger.states, self.destination)
+            self.knows_account = True
 
     def _load(self) -> None:
         runs = list(self.runs.values())

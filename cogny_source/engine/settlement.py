@@ -20,7 +20,7 @@ from cogny_source.engine.scrub import Scrub
 from cogny_source.engine.state import State, accepts, note_census, note_refusal, remembers_refusal
 from cogny_source.engine.verification import verify
 from cogny_source.engine.versions import VersionGuard
-from cogny_source.engine.whole import note_list
+from cogny_source.engine.whole import digest_list, note_list
 from cogny_source.errors import ContractError, MassDeletion
 from cogny_source.instants import parse_instant
 
@@ -180,7 +180,7 @@ class Settlement:
                 Coverage.of_all(began_at, began_at, sliceable=known.sliceable if known is not None else True)
             )
             if self._reading.endpoint.whole:
-                self._state = note_list(self._state, roll.digests, roll.ended_at) or self._state
+                self._state = note_list(self._state, digest_list(roll.digests), roll.ended_at) or self._state
                 tally.digests, tally.unlisted_rows = roll.digests, 0
         if tally.unexplained_rows:
             logger.warning("%s: also after a census, %s", name, describe_difference(tally.unexplained_rows))

@@ -89,7 +89,7 @@ def lower_state(mine: State, theirs: State) -> State:
     Returns:
         A state that claims no row that either of them does not.
     """
-    if not (_claims_rows(mine) and _claims_rows(theirs)):
+    if not (claims_rows(mine) and claims_rows(theirs)):
         return {"origin": mine.get("origin")}
     lowered = {"origin": mine.get("origin"), "start_date": _latest(mine.get("start_date"), theirs.get("start_date"))}
     if "list_digest" in mine or "list_digest" in theirs:
@@ -103,7 +103,7 @@ def lower_state(mine: State, theirs: State) -> State:
     return {**lowered, "updated_after": mark}
 
 
-def _claims_rows(state: State) -> bool:
+def claims_rows(state: State) -> bool:
     """Whether a state says of any row that it is loaded."""
     return any(member in state for member in CLAIMS)
 

@@ -42,7 +42,8 @@ def read_whole(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
         builder.add(row for row in page.rows if note_digest(digests, row))
         reading.after_page()
     reading.tally.take(max(total, len(digests)), server_time)
-    noted = note_list(state, digests, server_time)
+    reading.tally.list_digest = digest_list(digests)
+    noted = note_list(state, reading.tally.list_digest, server_time)
     if noted is None:
         builder = ChunkBuilder(endpoint.table)
     yield builder.build(noted, last=True)
@@ -55,13 +56,13 @@ def note_digest(digests: dict[str, str], row: Row) -> bool:
     return known != digest
 
 
-def note_list(state: dict[str, Any], digests: dict[str, str], now: datetime | None) -> dict[str, Any] | None:
-    """The state with the list's content; None where that is known, and was compared within a day.
+def digest_list(digests: dict[str, str]) -> str:
+    """The content of a list, in 24 characters: the state does not grow with the list."""
+    return hashlib.blake2b(orjson.dumps(sorted(digests.items())), digest_size=12).hexdigest()
 
-    One digest stands for all rows, so that the state does not grow with the list.
-    """
-    content = orjson.dumps(sorted(digests.items()))
-    text = hashlib.blake2b(content, digest_size=12).hexdigest()
+
+def note_list(state: dict[str, Any], text: str, now: datetime | None) -> dict[str, Any] | None:
+    """The state with the list's content; None where that is known, and was compared within a day."""
     told_at = parse_instant(state.get("compared_at"))
     rests = now is not None and told_at is not None and (now - told_at).total_seconds() < COMPARE_EVERY_SECONDS
     if rests and state.get("list_digest") == text:

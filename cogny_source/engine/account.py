@@ -1,0 +1,77 @@
+"""Whose rows they are: a dataset takes no rows of another account of the same API."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from cogny_source.api.client import Params
+from cogny_source.api.pages import PAGE_ROWS, read_page
+from cogny_source.engine.destination import Destination
+from cogny_source.engine.reading import Reading
+from cogny_source.engine.state import State, claims_rows
+from cogny_source.engine.windows import CREATED
+from cogny_source.errors import BadRequest, ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+def check_account(readings: Sequence[Reading], states: Mapping[str, State], destination: Destination) -> None:
+    """Refuse rows of another account, before any is loaded.
+
+    An account is recognised by any row that the API lists and the destination holds: a warehouse, else the row that
+    came with a count, else one of the oldest. Nothing is asked where the list of warehouses is the one of the last run.
+
+    Args:
+        readings: Of each resource of the run, after its first pages came.
+        states: The states that the destination held when the run began, by resource.
+        destination: What is loaded into.
+
+    Raises:
+        ConfigError: If the API lists rows, and none of those looked for is in the destination, which holds others.
+    """
+    held = [reading for reading in readings if claims_rows(states.get(reading.endpoint.name, {}))]
+    if not held or any(_lists_the_same(reading, states) for reading in held):
+        return
+    listed = False
+    for reading in sorted(held, key=lambda reading: not reading.endpoint.whole):
+        keys = _find_listed(reading)
+        if _holds_any(reading, destination, keys):
+            return
+        if not reading.endpoint.whole:
+            keys = _fetch_oldest(reading)
+            if _holds_any(reading, destination, keys):
+                return
+        listed = listed or bool(keys and destination.count_live(reading.endpoint.table, None, None).rows)
+    if listed:
+        raise ConfigError(
+            "the API lists other rows than this dataset holds, and none of its own: the key seems to belong to another"
+            " account; use that account's key, or another dataset or database for this one"
+        )
+
+
+def _lists_the_same(reading: Reading, states: Mapping[str, State]) -> bool:
+    """Whether a list that is read whole has the content that the destination has loaded last."""
+    digest = reading.tally.list_digest
+    return bool(reading.tally.digests) and digest == states[reading.endpoint.name].get("list_digest")
+
+
+def _find_listed(reading: Reading) -> list[str]:
+    """The keys that came with the run's own requests."""
+    tally = reading.tally
+    return [*list(tally.digests)[:PAGE_ROWS], *([tally.sample[0]] if tally.sample else [])]
+
+
+def _fetch_oldest(reading: Reading) -> list[str]:
+    """The keys of the rows that were created first, as far as the API heeds the sort."""
+    endpoint = reading.endpoint
+    params: Params = {"sort": CREATED, "limit": PAGE_ROWS}
+    try:
+        answer = reading.client.get(endpoint.path, params, reading.meter, scope=endpoint.scope)
+    except BadRequest:
+        return []
+    return [str(row["id"]) for row in read_page(answer, endpoint.path).rows if row.get("id") is not None]
+
+
+def _holds_any(reading: Reading, destination: Destination, keys: Sequence[str]) -> bool:
+    return any(len(table) for table in destination.read_keys(reading.endpoint.table, keys))
