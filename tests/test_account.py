@@ -13,6 +13,7 @@ from truth import Ask, assert_exact
 from cogny_source import sync
 from cogny_source.errors import ConfigError
 from cogny_source.sandbox import SandboxServer, World
+from cogny_source.settings import Settings
 
 
 @pytest.fixture
@@ -39,6 +40,19 @@ def test_rows_of_another_account_are_refused(
     for row in sandbox.world.rows("tickets")[:3]:
         sandbox.world.patch("tickets", row["id"], notes="changed")
     sync(make_pipeline(tmp_path), settings_for(sandbox), resources=resources)
+    sync(make_pipeline(tmp_path), settings_for(sandbox))
+    assert_exact(ask, sandbox.world)
+
+
+def test_window_on_a_new_database_tells_whose_rows_they_are(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """A load between two dates claims no row, but its state names the API, so that another one is refused."""
+    sync(pipeline, settings_for(sandbox), end_date="2030-01-01")
+    assert ask("SELECT count(*) FROM tickets") == [(450,)]
+    elsewhere = Settings("sk_live_0123456789", "https://other.example/v1")
+    with pytest.raises(ConfigError, match="this dataset holds rows of"):
+        sync(make_pipeline(tmp_path), elsewhere)
     sync(make_pipeline(tmp_path), settings_for(sandbox))
     assert_exact(ask, sandbox.world)
 

@@ -13,6 +13,7 @@ from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
 from cogny_source.engine.record import ResourceRun
+from cogny_source.engine.stop import StopFlag
 from cogny_source.errors import CognyError, ConfigError
 from cogny_source.sandbox import SandboxServer
 
@@ -158,6 +159,30 @@ def test_rows_that_were_changed_or_lost_in_the_destination_are_mended(
     sync(make_pipeline(tmp_path), settings_for(sandbox), census="always")
     assert_exact(ask, sandbox.world)
     assert deleted(ask, "reports") == set()
+
+
+def test_count_that_lags_behind_a_deletion_is_asked_again(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """A count that follows within seconds fails no run; the rows that are gone are marked."""
+    sync(pipeline, settings_for(sandbox))
+    waits: list[float] = []
+
+    class CountFollows(StopFlag):
+        """Waits that take no time, in which the count follows."""
+
+        def sleep(self, seconds: float) -> None:
+            waits.append(seconds)
+            sandbox.switches.total_count_surplus = 0
+
+    gone = keys(delete(sandbox, "tickets", 3, 8))
+    sandbox.switches.total_count_surplus = 2
+    result = sync(
+        make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], census="always", stop=CountFollows()
+    )
+    assert deleted(ask, "tickets") == gone
+    assert waits == [1.0]
+    assert result.resources[0].tally.unexplained_rows == 0
 
 
 def test_failed_census_marks_nothing(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path) -> None:

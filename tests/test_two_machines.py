@@ -17,7 +17,7 @@ from support import KEY, ROOT, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import sync
-from cogny_source.engine import loading
+from cogny_source.engine import loading, windows
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.plan import Plan
 from cogny_source.engine.progress import Silence
@@ -107,8 +107,17 @@ def test_older_rows_loaded_amid_another_run_are_read_again(
     assert_exact(ask, sandbox.world)
 
 
-def test_two_first_loads_at_once(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path) -> None:
-    """Both begin with an empty destination; one dies after its first chunk."""
+@pytest.mark.parametrize("margin", [windows.MARGIN_SECONDS, 0.001])
+def test_two_first_loads_at_once(
+    sandbox: SandboxServer,
+    pipeline: dlt.Pipeline,
+    ask: Ask,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    margin: float,
+) -> None:
+    """Both begin with an empty destination; one dies after its first chunk. Nor does a wider question hide a loss."""
+    monkeypatch.setattr(windows, "MARGIN_SECONDS", margin)
     settings = settings_for(sandbox, overlap_seconds=0.0, chunk_rows=100)
     slow = begin(make_pipeline(tmp_path, "slow"), settings)
     change_everywhere(sandbox, "newer")

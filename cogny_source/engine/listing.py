@@ -229,15 +229,15 @@ class Listing:
         """
         if attempt.pages_read < 2 or attempt.is_counted or attempt.cut_short or not self.ascending or not self.last:
             return False
-        if self.newest is None or self.newest > self.last:
-            newest = self._fetch_newest(self.window, self.field)
-            instant = parse_instant(newest.get(self.field)) if newest else None
-            if newest is None or instant is None or hash_key(newest) in self.count.keys:
-                return False
-            # What came after the listing began is the next one's business.
-            late = self.server_time is not None and instant > self.server_time
-            if instant <= self.last or late:
-                return False
+        if self.newest is not None and self.newest <= self.last:
+            return False
+        row = self._fetch_newest(self.window, self.field)
+        newest = parse_instant(row.get(self.field)) if row else None
+        if row is None or newest is None or newest <= self.last or hash_key(row) in self.count.keys:
+            return False
+        # What came after the listing began is the next one's business.
+        if self.server_time is not None and newest > self.server_time:
+            return False
         path = self.reading.endpoint.path
         logger.warning("%s: the list ended before its newest row, and is taken up again", path)
         return True

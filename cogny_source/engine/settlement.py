@@ -184,7 +184,7 @@ class Settlement:
                 tally.digests, tally.unlisted_rows = roll.digests, 0
         if tally.unexplained_rows:
             logger.warning("%s: also after a census, %s", name, describe_difference(tally.unexplained_rows))
-        if roll.surplus and not accepts(self._state, tally.unexplained_rows or 0):
+        if roll.surplus and tally.unexplained_rows and not accepts(self._state, tally.unexplained_rows):
             yield Chunk(state=self._state)
             raise ContractError(
                 f"the API counts {roll.surplus} rows more than it lists, each time anew; should the next run find the"

@@ -205,7 +205,7 @@ class Api:
         with self.world.lock:
             meta = self._meta(request)
             table = self._listed_table(resource)
-            page = select_page(table, query, switches)
+            page = select_page(table, query, switches, request.number)
             data = b",".join([self._shown(table.records[identity]) for identity in page.ids])
             churn = (switches.churn_per_page, switches.churn_creates_per_page, switches.churn_deletes_per_page)
             if any(churn):

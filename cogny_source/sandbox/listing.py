@@ -7,6 +7,7 @@ import binascii
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Any
 
 import orjson
@@ -41,16 +42,16 @@ class Cursor:
 
     Attributes:
         resource: What it lists.
-        kind: `keyset`, `offset` or `endless`.
+        kind: `keyset`, `offset`, `row` or `endless`.
         asked: The parameters of the listing it belongs to.
-        place: The key of the last row shown, or how many rows were shown.
+        place: The key of the last row shown, its id alone, or how many rows were shown.
         page: How many pages came before.
     """
 
     resource: str
     kind: str
     asked: dict[str, str]
-    place: Key | int
+    place: Key | str | int
     page: int
 
     def encode(self) -> str:
@@ -68,10 +69,16 @@ class Cursor:
         try:
             content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             resource, kind, asked, place, page = orjson.loads(content)
-            place = (int(place[0]), str(place[1])) if kind == "keyset" else max(0, int(place))
-            return cls(resource, kind, {str(name): str(value) for name, value in asked.items()}, place, int(page))
+            asked = {str(name): str(value) for name, value in asked.items()}
+            return cls(resource, kind, asked, _read_place(kind, place), int(page))
         except (binascii.Error, ValueError, TypeError, AttributeError, LookupError) as exc:
             raise invalid("cursor", "cursor is invalid") from exc
+
+
+def _read_place(kind: str, place: Any) -> Key | str | int:
+    if kind == "keyset":
+        return int(place[0]), str(place[1])
+    return str(place) if kind == "row" else max(0, int(place))
 
 
 @dataclass(frozen=True)
@@ -113,9 +120,12 @@ def parse_query(resource: str, params: Mapping[str, str], switches: Switches) ->
     return Query(resource, asked, selection, field, descending, _read_limit(params), cursor)
 
 
-def select_page(table: Table, query: Query, switches: Switches) -> Page:
-    """Cut a page from the table; to be called under the world's lock."""
+def select_page(table: Table, query: Query, switches: Switches, number: int = 0) -> Page:
+    """Cut a page from the table for a request of some number; to be called under the world's lock."""
     keys = table.view(query.field, query.selection)
+    if switches.shuffled_ties:
+        rng = Random(f"{switches.fault_seed}:ties:{number}")
+        keys = sorted(keys, key=lambda key: (key[0], rng.random()))
     if query.resource in switches.pagination_omitted:
         return Page(_slice(keys, 0, len(keys), query.descending), None)
     start = 0 if query.cursor is None else _start(keys, query.cursor, query.descending)
@@ -129,7 +139,8 @@ def select_page(table: Table, query: Query, switches: Switches) -> Page:
     if switches.repeat_cursor and query.cursor is not None and not switches.missing_cursor:
         pagination |= {"has_more": True, "next_cursor": query.cursor.encode()}
     if switches.total_count:
-        pagination["total_count"] = len(table if switches.total_count_unfiltered else keys)
+        counted = len(table if switches.total_count_unfiltered else keys)
+        pagination["total_count"] = counted + switches.total_count_surplus
     return Page(ids, pagination)
 
 
@@ -140,6 +151,8 @@ def _next_cursor(query: Query, shown: int, last: Key, switches: Switches) -> Cur
         return replace(following, kind="endless")
     if switches.cursor_kind == "keyset":
         return replace(following, kind="keyset", place=last)
+    if switches.cursor_kind == "row":
+        return replace(following, kind="row", place=last[1])
     return following
 
 
@@ -149,6 +162,11 @@ def _start(keys: list[Key], cursor: Cursor, descending: bool) -> int:
         return 0
     if isinstance(cursor.place, int):
         return cursor.place
+    if isinstance(cursor.place, str):
+        # A row that is gone, or has moved to the end, has nothing behind it.
+        places = [place for place, (_, identity) in enumerate(keys) if identity == cursor.place]
+        shown = places[0] + 1 if places else len(keys)
+        return len(keys) - shown + 1 if descending and places else shown
     return len(keys) - bisect_left(keys, cursor.place) if descending else bisect_right(keys, cursor.place)
 
 

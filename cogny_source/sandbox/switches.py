@@ -85,8 +85,12 @@ class Switches:
     total_count: bool = True
     total_count_unfiltered: bool = False
     """`total_count` counts all rows of the resource, whatever the filters."""
+    total_count_surplus: int = 0
+    """By how many rows `total_count` exceeds what is listed."""
     cursor_kind: str = "keyset"
-    """`keyset` or `offset`."""
+    """`keyset` (time and id of the last row), `row` (its id alone, which may have gone or moved) or `offset`."""
+    shuffled_ties: bool = False
+    """Rows of one timestamp come in another order with each request, as from a database without a second sort field."""
     cursor_lifetime_pages: int | None = None
     """How often the cursors of one listing work before they have expired."""
     repeat_cursor: bool = False
@@ -253,7 +257,7 @@ _CHECKS |= {
     "window_seconds": _window,
     "clock_offset_seconds": _offset,
     "retry_after": _one_of("seconds", "date", "none"),
-    "cursor_kind": _one_of("keyset", "offset"),
+    "cursor_kind": _one_of("keyset", "row", "offset"),
     "pagination_omitted": _resources,
     "ignored_filters": _filters,
     "ignored_sorts": _orders,
