@@ -7,6 +7,7 @@ import socket
 from threading import Thread
 
 from cogny_source.errors import ConfigError
+from cogny_source.plain_text import hide_keys, safe_lines
 from cogny_source.settings import resolve_alert_webhook
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,9 @@ def send_alert(text: str) -> None:
     if url is None:
         return
     # A time-out of requests begins anew with each byte; the run must end all the same.
-    thread = Thread(target=_post, args=(url, f"{text} ({socket.gethostname()})"), name="alert", daemon=True)
+    thread = Thread(
+        target=_post, args=(url, hide_keys(safe_lines(f"{text} ({socket.gethostname()})"))), name="alert", daemon=True
+    )
     thread.start()
     thread.join(TIMEOUT_SECONDS)
     if thread.is_alive():

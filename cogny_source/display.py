@@ -6,16 +6,18 @@ from datetime import UTC, datetime
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.record import ResourceRun, SyncResult
 from cogny_source.engine.settlement import describe_difference
+from cogny_source.plain_text import safe_text
 from cogny_source.schema import RESOURCE_TABLES, TableSpec
 from cogny_source.status import ResourceStatus, describe_age
 
 SHOWN_DIFFERENCES = 50
+SHOWN_FIELDS = 10
 NAME_WIDTH = 12
 OPEN_TICKETS = """
     SELECT priority, count(*) AS tickets, round(avg(estimated_impact__increase_percentage), 1) AS increase
@@ -43,7 +45,7 @@ def print_summary(console: Console, result: SyncResult, destination: Destination
             str(meter.retries),
             f"{meter.waited_seconds:.1f}",
             _show_instant(destination.ask(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
-            ", ".join(f"{name} ({rows})" for name, rows in sorted(run.undeclared.items())) or "-",
+            _plain(_describe_undeclared(run)),
         )
         for name in [item.name for item in spec.lists] + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
             now = destination.ask(f"SELECT count(*) FROM {name}")[0][0]
@@ -51,6 +53,13 @@ def print_summary(console: Console, result: SyncResult, destination: Destination
     console.print(table)
     for run in result.resources:
         _print_counts(console, run)
+
+
+def _describe_undeclared(run: ResourceRun) -> str:
+    """The fields that came most, by name, and how many others there are."""
+    shown = sorted(run.undeclared.most_common(SHOWN_FIELDS))
+    others = run.undeclared.describe_others(len(shown))
+    return ", ".join([*(f"{name} ({rows})" for name, rows in shown), *filter(None, [others])]) or "-"
 
 
 def _versions_of(spec: TableSpec) -> list[str]:
@@ -80,7 +89,7 @@ def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> i
         for heading in ("table", "key", "how", "columns"):
             table.add_column(heading, no_wrap=heading != "columns")
         for row in faults[:SHOWN_DIFFERENCES]:
-            table.add_row(*(escape(text) for text in (row.table, row.key, row.kind, ", ".join(row.columns) or "-")))
+            table.add_row(*map(_plain, (row.table, row.key, row.kind, ", ".join(row.columns) or "-")))
         console.print(table)
         if len(faults) > SHOWN_DIFFERENCES:
             console.print(f"and {len(faults) - SHOWN_DIFFERENCES:,} more.")
@@ -94,6 +103,11 @@ def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> i
     return len(faults)
 
 
+def _plain(text: object) -> Text:
+    """A text as it is: what comes from outside is no markup, and no order to the terminal."""
+    return Text(safe_text(text))
+
+
 def _show_instant(value: object) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if isinstance(value, datetime) else "-"
 
@@ -105,7 +119,7 @@ def print_open_tickets(console: Console, destination: Destination) -> None:
     table.add_column("tickets", justify="right")
     table.add_column("projected increase, mean %", justify="right")
     for priority, tickets, increase in destination.ask(OPEN_TICKETS):
-        table.add_row(str(priority or "-"), f"{tickets:,}", "-" if increase is None else str(increase))
+        table.add_row(_plain(priority or "-"), f"{tickets:,}", "-" if increase is None else str(increase))
     console.print(table)
 
 
@@ -120,7 +134,7 @@ def print_status(
         facts += [] if complaint is None else [f"NOT WELL: {complaint}"]
         lines += [f"{resource.resource:<{NAME_WIDTH}}{facts[0]}", *(" " * NAME_WIDTH + fact for fact in facts[1:])]
     for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(_plain(line), soft_wrap=True)
 
 
 def _describe_rows(resource: ResourceStatus) -> str:

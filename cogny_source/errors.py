@@ -22,6 +22,8 @@ CognyError
 
 from __future__ import annotations
 
+from cogny_source.plain_text import safe_lines
+
 
 class CognyError(Exception):
     """Anything this connector raises on purpose.
@@ -51,10 +53,10 @@ class CognyError(Exception):
         self.path = path
 
     def __str__(self) -> str:
-        """The message, followed by what the API's operators need to find the request."""
+        """The message, followed by what the API's operators need to find the request; nothing acts."""
         facts = {"path": self.path, "status": self.status, "code": self.code, "request id": self.request_id}
         known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
-        return f"{self.message} ({known})" if known else self.message
+        return safe_lines(f"{self.message} ({known})" if known else self.message)
 
 
 class ConfigError(CognyError):

@@ -5,14 +5,31 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from copy import copy
 from datetime import UTC, datetime
+
+from cogny_source.plain_text import SURROGATE, UNSAFE, safe_lines, safe_text
 
 DLT_COLUMN_HINTS = "when merging arrow schema"
 
 
+class TextFormatter(logging.Formatter):
+    """A line a record; whatever a message holds, it neither acts on a terminal nor looks like another record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record as text, what follows its first line indented."""
+        return safe_lines(super().format(record)).replace("\n", "\n  ")
+
+
 class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger and message."""
+    """One object a line: time, level, logger and message.
+
+    Args:
+        ascii_only: Whether to write characters beyond ASCII as escapes, for a stream that lacks them.
+    """
+
+    def __init__(self, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self._ascii_only = ascii_only
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record as JSON."""
@@ -24,7 +41,22 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        # Half a surrogate pair is no Unicode: readers of JSON refuse its escape.
+        known = {name: SURROGATE.sub(lambda match: safe_text(match[0]), text) for name, text in line.items()}
+        text = json.dumps(known, ensure_ascii=self._ascii_only)
+        return UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], text)
+
+
+class _Relay(logging.Handler):
+    """Gives records to another handler: dlt formats those of its own logger anew, whenever a pipeline is made."""
+
+    def __init__(self, handler: logging.Handler) -> None:
+        super().__init__()
+        self._handler = handler
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Let the other handler write it."""
+        self._handler.handle(record)
 
 
 def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler | None = None) -> None:
@@ -38,9 +70,12 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
     # A live display's handler shows the level itself.
     text = "%(asctime)s %(levelname)s %(message)s" if handler is None else "%(asctime)s %(message)s"
     handler = handler or logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(text, "%H:%M:%S"))
-    # dlt formats the handlers of its own logger anew, whenever a pipeline is made.
-    handlers = (handler, copy(handler))
+    handler.setFormatter(
+        JsonFormatter(ascii_only=not _writes_unicode(handler))
+        if log_format == "json"
+        else TextFormatter(text, "%H:%M:%S")
+    )
+    handlers = (handler, _Relay(handler))
     connector, dlt_logger = logging.getLogger("cogny_source"), logging.getLogger("dlt")
     for logger, own in zip((connector, dlt_logger), handlers, strict=True):
         logger.handlers = [own]
@@ -49,6 +84,12 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
     dlt_logger.setLevel(logging.WARNING)
     # JSON columns travel as Arrow texts; dlt remarks on that at each load, to no one's use.
     dlt_logger.addFilter(_is_worth_telling)
+
+
+def _writes_unicode(handler: logging.Handler) -> bool:
+    """Whether a handler's stream takes every character; a stream without an encoding does."""
+    encoding = getattr(getattr(handler, "stream", None), "encoding", None) or "utf-8"
+    return str(encoding).lower().startswith("utf")
 
 
 def _is_worth_telling(record: logging.LogRecord) -> bool:

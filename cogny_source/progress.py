@@ -17,6 +17,7 @@ from rich.text import Text
 
 from cogny_source.engine.progress import Progress
 from cogny_source.engine.record import ResourceRun
+from cogny_source.plain_text import safe_text
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Watch:
         """A request waits; of several the one that waits longest is told of."""
         with self._lock:
             if self._clock() + seconds > self._wait_ends:
-                self._wait_ends, self._reason = self._clock() + seconds, reason
+                self._wait_ends, self._reason = self._clock() + seconds, safe_text(reason)
 
     def load(self, rows: int) -> None:
         """A load begins."""

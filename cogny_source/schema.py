@@ -226,7 +226,12 @@ SYNC_RUNS = TableSpec(
         Column("corrections", "json", "Rows that were wrong and are mended, by the way in which they were."),
         Column("updated_after_before", "timestamp", "The watermark when the run began."),
         Column("updated_after_after", "timestamp", "The watermark when it ended."),
-        Column("undeclared_fields", "json", "Fields kept in `extra`, with the number of rows that brought each."),
+        Column(
+            "undeclared_fields",
+            "json",
+            "Fields kept in `extra`, with the number of rows that brought each; of more than 100 those that came most,"
+            " and the number of the others.",
+        ),
         Column("status", "text", "`done`, `failed`, `stopped` or `killed`."),
         Column("error", "text", "The sentence the run ended with, where it is not done."),
         LOAD_ID,

@@ -126,3 +126,44 @@ def test_a_handler_of_ones_own_takes_the_place_of_standard_error(
         loggers[name].warning("hello")
     assert loggers["cogny_source"].handlers == [handler]
     assert (len(own.getvalue().splitlines()), capsys.readouterr().err) == (2, "")
+
+
+ACTING = "[/x] [link=a]\x1b]8;;b\x07 \x1b[2J\r\x08\u202e\u2028\x85\ud800 fin"
+SHOWN = r"[/x] [link=a]\x1b]8;;b\x07 \x1b[2J\r\x08\u202e\u2028\x85\ud800 fin"
+
+
+def test_nothing_in_a_text_line_acts(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a terminal would obey is shown as an escape, and no message looks like a record of its own."""
+    configure_logging("text", quiet=False)
+    logging.getLogger("cogny_source").warning("%s\n12:00:00 INFO forged", ACTING)
+    first, second = capsys.readouterr().err.split("\n")[:2]
+    assert first.split(" ", 1)[1] == f"WARNING {SHOWN}"
+    assert second == "  12:00:00 INFO forged"
+
+
+def test_nothing_in_a_json_line_acts(capsys: pytest.CaptureFixture[str]) -> None:
+    """It says the same once it is read; half a surrogate pair, which is no Unicode, is shown."""
+    configure_logging("json", quiet=False)
+    logging.getLogger("cogny_source").warning("%s", ACTING)
+    written = capsys.readouterr().err
+    assert written.isprintable() or written[:-1].isprintable()
+    assert json.loads(written)["message"] == ACTING.replace("\ud800", r"\ud800")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_json_lines_are_json_in_any_encoding(encoding: str) -> None:
+    """A stream that lacks a character gets JSON's own escape of it."""
+    written = io.BytesIO()
+    handler = logging.StreamHandler(io.TextIOWrapper(written, encoding, errors="backslashreplace"))
+    configure_logging("json", quiet=False, handler=handler)
+    logging.getLogger("cogny_source").warning("ä…😀\ud800")
+    assert json.loads(written.getvalue())["message"] == "ä…😀\\ud800"
+
+
+def test_lines_of_dlt_stay_what_they_are_once_a_pipeline_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipeline of dlt gives the handlers of its logger a format of its own."""
+    configure_logging("json", quiet=False)
+    for handler in logging.getLogger("dlt").handlers:
+        handler.setFormatter(logging.Formatter("no JSON: %(message)s"))
+    logging.getLogger("dlt").warning("slow")
+    assert json.loads(capsys.readouterr().err)["message"] == "slow"

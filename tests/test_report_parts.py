@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
+from markupsafe import escape
 
+from cogny_source.plain_text import safe_lines, safe_text
 from cogny_source.report import charts, scale, words
-from cogny_source.report.runs import Proof, Resource, Run
+from cogny_source.report.page import Content, render
+from cogny_source.report.runs import Failure, Proof, Resource, Run
+from cogny_source.report.tickets import Promise, Tickets
 from cogny_source.report.trust import Level, answer, judge, late_after
 
 HOUR = 3600 * 10**6
@@ -209,3 +215,20 @@ def test_scale_of_spans() -> None:
     assert [scale.name_span(tick) for tick in scale.spans([]).ticks] == ["1 s", "1 min"]
     assert [scale.name_span(tick) for tick in scale.spans([-5, 1e18]).ticks][-1] == "1 y"
     assert scale.spans([60]).place(1e18) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>x</script>", "[/x]", "\x1b[2J", "a\x07\r\x08b", "\u202eb", "\u2028", "\ud800", "='1'!A1"]
+)
+def test_page_shows_names_as_text(name: str) -> None:
+    """A folder, a title, a metric, a sentence of the API: neither markup, nor what turns or ends a line of the page."""
+    promise = Promise(name, name, name, 5.0, None, None)
+    tickets = Tickets(Counter(open=1), (), {}, {}, (promise,), None)
+    run = replace(DONE, status="failed", error=name)
+    failure = Failure(NOW, "failed", ("tickets", name), name)
+    now = datetime.fromtimestamp(NOW // 10**6, UTC)
+    page = render(Content(name, now, [make(run)], [failure], tickets, None))
+    page.encode()
+    assert safe_lines(page) == page
+    assert "<script" not in page
+    assert str(escape(safe_text(name))) in page

@@ -237,12 +237,12 @@ def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
     if options.quiet:
         configure_logging(options.log_format, quiet=True)
         return nullcontext()
-    from rich.console import Console
     from rich.logging import RichHandler
 
+    from cogny_source.console import PlainConsole
     from cogny_source.progress import show_progress
 
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     live = console.is_terminal and options.log_format == "text"
     handler = RichHandler(console=console, show_path=False, show_time=False) if live else None
     configure_logging(options.log_format, quiet=False, handler=handler)

@@ -13,6 +13,7 @@ import pyarrow as pa
 from cogny_source.api.client import Meter
 from cogny_source.arrow import dump_json
 from cogny_source.engine.reading import Tally
+from cogny_source.engine.undeclared import Undeclared
 from cogny_source.instants import parse_instant
 from cogny_source.schema import TOMBSTONE
 
@@ -28,7 +29,7 @@ class ResourceRun:
         meter: What its requests cost.
         tally: What the API and the destination count.
         rows_loaded: Table name to rows that were loaded, one a key and chunk.
-        undeclared: Dotted name of each field kept in `extra`, and in how many rows.
+        undeclared: Dotted name of each field kept in `extra`, and in how many rows; of very many those that came most.
         updated_after_before: The watermark before, as the state holds it.
         updated_after: The watermark now.
         status: `done`, `failed` or `stopped`; `running` until then.
@@ -42,7 +43,7 @@ class ResourceRun:
     meter: Meter = field(default_factory=Meter)
     tally: Tally = field(default_factory=Tally)
     rows_loaded: Counter[str] = field(default_factory=Counter)
-    undeclared: Counter[str] = field(default_factory=Counter)
+    undeclared: Undeclared = field(default_factory=Undeclared)
     updated_after_before: str | None = None
     updated_after: str | None = None
     status: str = "running"
@@ -104,7 +105,7 @@ def _build_row(run_id: str, run: ResourceRun) -> dict[str, Any]:
         "corrections": dump_json(dict(tally.corrections)) if tally.corrections else None,
         "updated_after_before": parse_instant(run.updated_after_before),
         "updated_after_after": parse_instant(run.updated_after),
-        "undeclared_fields": dump_json(dict(run.undeclared)) if run.undeclared else None,
+        "undeclared_fields": run.undeclared.as_json(),
         "status": run.status,
         "error": run.error,
     }

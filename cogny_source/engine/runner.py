@@ -32,6 +32,7 @@ from cogny_source.engine.stop import StopFlag
 from cogny_source.engine.windows import Window
 from cogny_source.engine.workspace import hold_lock
 from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped
+from cogny_source.plain_text import safe_text
 from cogny_source.settings import Settings, parse_date, resolve_settings
 from cogny_source.source import Package, make_client, select_resources
 
@@ -217,16 +218,23 @@ class _Run:
         held = self.waiting.get(name, Chunk())
         self.waiting[name] = replace(chunk, state=held.state if chunk.state is None else chunk.state)
         run = self.runs[name]
-        for field in sorted(chunk.undeclared.keys() - run.undeclared.keys()):
-            logger.warning("%s: %s fits no column; its values are kept in extra", name, field)
-        run.undeclared.update(chunk.undeclared)
+        for field in run.undeclared.take(chunk.undeclared):
+            logger.warning("%s: %s fits no column; its values are kept in extra", name, safe_text(field))
         run.count_loaded(chunk.tables)
         if chunk.last:
+            self._tell_others(run)
             run.finish("done", datetime.now(UTC))
             del self.readers[name]
 
+    def _tell_others(self, run: ResourceRun) -> None:
+        """Sum up the undeclared fields that were not told of one by one."""
+        others = run.undeclared.describe_others(run.undeclared.told)
+        if others is not None:
+            logger.warning("%s: … and %s (see undeclared_fields in sync_runs)", run.resource, others)
+
     def _end(self, name: str, error: CognyError) -> None:
         """Note how a resource ended, and let the others end with what they have; the first error is the run's."""
+        self._tell_others(self.runs[name])
         self.error = self.error or error
         self.reading.set(0)
         stopped = isinstance(error, Stopped)

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.workspace import check_schema
 from cogny_source.errors import ConfigError
+from cogny_source.plain_text import safe_lines
 from cogny_source.report import words
 from cogny_source.report.inquiry import SECOND, Inquiry, instant
 from cogny_source.report.outcomes import Outcomes, read_outcomes
@@ -111,7 +112,7 @@ def render(content: Content) -> str:
     style = files(__package__).joinpath(STYLE).read_text("utf-8")
     verdicts = [judge(resource, round(content.now.timestamp() * SECOND)) for resource in content.resources]
     found = answer(verdicts)
-    return (
+    text = (
         _open_templates()
         .get_template(TEMPLATE)
         .render(
@@ -127,6 +128,8 @@ def render(content: Content) -> str:
             icon=base64.b64encode(ICON.format(ICON_COLOURS[found.level]).encode()).decode(),
         )
     )
+    # Names that no figure shortens, such as a folder's, may hold what no page should.
+    return safe_lines(text)
 
 
 def _open_templates() -> Environment:
