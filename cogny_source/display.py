@@ -76,12 +76,8 @@ def _print_counts(console: Console, run: ResourceRun) -> None:
         console.print(f"{run.resource}: the API does not count its rows; --census finds those that were deleted.")
 
 
-def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> int:
-    """What a verification found.
-
-    Returns:
-        How many rows differ that did not change since the sync.
-    """
+def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> None:
+    """What a verification found: rows that differ and did not change since the sync."""
     found = [row for run in result.resources for row in run.tally.differences or ()]
     faults = [row for row in found if not row.fresh]
     if faults:
@@ -100,7 +96,6 @@ def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> i
         if len(found) > len(faults):
             changed = len(found) - len(faults)
             console.print(f"{changed:,} changed in the API since they were read; the next sync brings them.")
-    return len(faults)
 
 
 def _plain(text: object) -> Text:

@@ -22,7 +22,9 @@ CognyError
 
 from __future__ import annotations
 
-from cogny_source.plain_text import safe_lines
+from cogny_source.plain_text import cut_text, hide_keys, safe_lines, safe_text
+
+UNFORESEEN_CHARACTERS = 300
 
 
 class CognyError(Exception):
@@ -152,3 +154,10 @@ class Stopped(CognyError):
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by signal {signal_number}")
         self.signal_number = signal_number
+
+
+def describe_unforeseen(error: BaseException) -> str:
+    """An error that the connector did not raise on purpose, by its class and the first line of its message."""
+    first = next(iter(str(error).splitlines()), "")
+    told = cut_text(hide_keys(safe_text(first)), UNFORESEEN_CHARACTERS)
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__

@@ -122,14 +122,20 @@ def test_webhook_that_dribbles_holds_nobody_up(
 
 
 def test_what_nobody_foresaw_is_told(cogny: Script, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A fault of the program's own ends with its traceback, and with an alert."""
+    """A fault of the program's own ends with a sentence, and with an alert that tells its class alone."""
 
     def break_down(*_: object, **__: object) -> None:
-        raise RuntimeError("sk_live_secret")
+        raise RuntimeError("sk_live_secret \x1b[2J\nmore")
 
     monkeypatch.setattr(runner, "sync", break_down)
-    with pytest.raises(RuntimeError):
-        cogny("sync", "duckdb", "--quiet", SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
+    done = cogny("sync", "duckdb", "--quiet", expect=1, SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
+    assert done.stderr == (
+        "Error: nobody foresaw this: RuntimeError: sk_live_… \\x1b[2J; --verbose shows its traceback."
+        " What is loaded stays.\n"
+    )
+    done = cogny("sync", "duckdb", "--quiet", "--verbose", expect=1)
+    assert done.stderr.startswith("Traceback (most recent call last):\n")
+    assert "sk_live_secret" not in done.stderr
     [told] = webhook.told
     assert "ended with exit code 1. Error: RuntimeError, which nobody foresaw" in told["text"]
     assert "secret" not in told["text"]

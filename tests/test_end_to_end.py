@@ -268,6 +268,6 @@ def test_a_summary_that_cannot_be_written_is_told(
         done = subprocess.run(
             command, cwd=tmp_path, env=environment | settings, stdout=full, stderr=subprocess.PIPE, text=True
         )
-    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    assert "Error: the rows are loaded, but the summary cannot be written: No space left on device" in done.stderr
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert "WARNING the rows are loaded, but the summary cannot be written: No space left on device" in done.stderr
     assert_exact(database, sandbox.world)

@@ -96,7 +96,7 @@ def test_differences_and_status_show_what_the_api_says(name: str) -> None:
     run = ResourceRun("tickets", "full", NOW)
     run.tally.differences = (Difference("tickets", name, "differs", (name,), fresh=False),)
     console, shown = print_on()
-    assert print_differences(console, SyncResult("run", (run,)), quiet=False) == 1
+    print_differences(console, SyncResult("run", (run,)), quiet=False)
     failed = RunStatus("full", "failed", NOW, NOW, 0, name)
     print_status(console, [ResourceStatus("tickets", last_run=failed, last_error=failed)], NOW, None, running=False)
     assert shown.getvalue().count(safe_text(name)) == 3

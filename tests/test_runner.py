@@ -53,6 +53,21 @@ def test_source_alone_brings_each_row_once_where_filters_are_ignored(
     assert_exact(ask, sandbox.world)
 
 
+def test_what_nobody_foresaw_is_on_record(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, tmp_path: Path
+) -> None:
+    """A run that a fault of the program ends is recorded as failed, with its class and first line, not as killed."""
+
+    def break_down(run: ResourceRun, _: int | None) -> None:
+        raise KeyError("sk_live_secret\x1b")
+
+    with pytest.raises(KeyError):
+        sync(pipeline, settings_for(sandbox), progress=each_page(break_down))
+    sync(make_pipeline(tmp_path), settings_for(sandbox))
+    failed = ask("SELECT DISTINCT status, error FROM sync_runs WHERE status <> 'done'")
+    assert failed == [("failed", "nobody foresaw this: KeyError: 'sk_live_…\\x1b'")]
+
+
 def test_one_resource_can_be_selected(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any) -> None:
     """`with_resources` brings a resource with its child table, and asks for nothing else."""
     source = cogny_source(api_key="sk_test_sandbox", base_url=sandbox.base_url).with_resources("tickets")

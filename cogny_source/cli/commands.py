@@ -6,14 +6,16 @@ import sys
 
 import click
 
+from cogny_source.cli.entry import EntryGroup
 from cogny_source.cli.exits import report_failure
 from cogny_source.cli.report import report
 from cogny_source.cli.reset import reset
 from cogny_source.cli.status import status
+from cogny_source.cli.streams import dump_for, writing_out
 from cogny_source.cli.sync import census, check, sync_group, verify
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=EntryGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="cogny-source", prog_name="cogny")
 def main() -> None:
     """Bring growth tickets, reports and warehouses of the Cogny API into DuckDB, BigQuery or Parquet.
@@ -38,21 +40,27 @@ def schema(output: str) -> None:
       cogny schema > tables.md
       cogny schema --format dbml > cogny.dbml
     """
-    if output == "json":
-        import json
 
+    def run() -> None:
+        text = _render_schema(output)
+        with writing_out():
+            click.echo(text, nl=False)
+
+    sys.exit(report_failure(run, verbose=False))
+
+
+def _render_schema(output: str) -> str:
+    if output == "json":
         from cogny_source.dbml import describe_tables
 
-        text = json.dumps(describe_tables(), indent=2, ensure_ascii=False) + "\n"
-    elif output == "dbml":
+        return dump_for(sys.stdout, describe_tables()) + "\n"
+    if output == "dbml":
         from cogny_source.dbml import render_dbml
 
-        text = render_dbml()
-    else:
-        from cogny_source.tables import render_tables
+        return render_dbml()
+    from cogny_source.tables import render_tables
 
-        text = render_tables()
-    click.echo(text, nl=False)
+    return render_tables()
 
 
 @main.command("sandbox", context_settings={"ignore_unknown_options": True}, add_help_option=False)

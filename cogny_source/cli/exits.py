@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 
 import click
 
-from cogny_source.errors import AlreadyRunning, AuthError, CognyError, ConfigError, Forbidden, Stopped
+from cogny_source.cli.interruption import Watch
+from cogny_source.cli.streams import OutputFailed
+from cogny_source.errors import (
+    AlreadyRunning,
+    AuthError,
+    CognyError,
+    ConfigError,
+    Forbidden,
+    Stopped,
+    describe_unforeseen,
+)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_LOCKED = 75
+# As a shell tells of a program that SIGPIPE ended.
+EXIT_PIPE = 141
 EPILOG = """\b
 Exit codes: 0 done; 1 the sync failed; 2 usage, settings or key; 75 another run holds the lock;
 130 or 143 stopped by a signal, with what was complete loaded."""
@@ -25,6 +36,8 @@ def exit_code(error: CognyError) -> int:
         return EXIT_LOCKED
     if isinstance(error, ConfigError | AuthError | Forbidden):
         return EXIT_USAGE
+    if isinstance(error, OutputFailed) and error.is_closed_pipe:
+        return EXIT_PIPE
     return EXIT_FAILED
 
 
@@ -41,24 +54,47 @@ def report_failure(
     try:
         return command() or 0
     except CognyError as error:
-        if verbose:
-            import traceback
-
-            traceback.print_exc()
+        _check_signals(error)
+        _print_traceback(verbose)
         code = exit_code(error)
-        if isinstance(error, Stopped):
-            sentence = f"The run was {error}; the next one goes on from what is loaded."
-        else:
-            sentence = f"Error: {error}"
+        sentence = told = _describe(error)
     except MemoryError:
         code = EXIT_FAILED
-        sentence = "Error: there is not enough memory; nothing is lost: the next run goes on from what is loaded."
-    except KeyboardInterrupt:  # a second Ctrl-C
-        code = exit_code(Stopped(signal.SIGINT))
-        sentence = "Aborted; the next run goes on from the last chunk that was loaded."
-    except Exception as error:
-        on_failure(EXIT_FAILED, f"Error: {type(error).__name__}, which nobody foresaw; the log has its traceback.")
-        raise
-    click.echo(sentence, err=True)
-    on_failure(code, sentence)
+        sentence = told = (
+            "Error: there is not enough memory; nothing is lost: the next run goes on from what is loaded."
+        )
+    except Exception as error:  # noqa: BLE001 - the command's edge: what nobody foresaw ends in a sentence, too
+        _check_signals(error)
+        _print_traceback(verbose)
+        code = EXIT_FAILED
+        hint = "" if verbose else "; --verbose shows its traceback"
+        sentence = f"Error: nobody foresaw this: {describe_unforeseen(error)}{hint}. What is loaded stays."
+        # Of a message that somebody else wrote nobody knows what it gives away.
+        told = f"Error: {type(error).__name__}, which nobody foresaw; `cogny status` tells more."
+    # Whoever closed the pipe knows it.
+    if code != EXIT_PIPE:
+        click.echo(sentence, err=True)
+    on_failure(code, told)
     return code
+
+
+def _describe(error: CognyError) -> str:
+    if isinstance(error, Stopped):
+        return f"The run was {error}; the next one goes on from what is loaded."
+    return f"Error: {error}"
+
+
+def _check_signals(error: BaseException) -> None:
+    context = click.get_current_context(silent=True)
+    watch = None if context is None else context.find_object(Watch)
+    if watch is not None:
+        watch.check(error)
+
+
+def _print_traceback(verbose: bool) -> None:
+    if verbose:
+        import traceback
+
+        from cogny_source.plain_text import hide_keys, safe_lines
+
+        click.echo(hide_keys(safe_lines(traceback.format_exc())), err=True, nl=False)

@@ -6,18 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from cogny_source.destinations.bigquery import Place, make_bigquery_target
-from cogny_source.destinations.duckdb_file import make_duckdb_target
-from cogny_source.destinations.folder import make_folder_target
-from cogny_source.destinations.target import Target
-from cogny_source.engine.plan import Census
+if TYPE_CHECKING:
+    from cogny_source.destinations.target import Target
+    from cogny_source.engine.plan import Census
 
-MakeTarget = Callable[[], Target]
+MakeTarget = Callable[[], "Target"]
 Command = Callable[..., Any]
 DATASET = "cogny_data"
 
@@ -120,6 +118,7 @@ class Options:
         return [name.strip() for name in self.resources.split(",") if name.strip()]
 
 
+verbose_option = click.option("--verbose", is_flag=True, help="End a failure with its traceback.")
 _RESOURCES = click.option("--resources", default="", help="Comma-separated: tickets,reports,warehouses. Default: all.")
 _ACCEPT_DELETIONS = click.option(
     "--accept-deletions",
@@ -130,7 +129,7 @@ _TELLING = [
     click.option("--sandbox", is_flag=True, help="Use an API with made-up data on this machine; needs no key."),
     click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     click.option("--quiet", is_flag=True, help="Print warnings and errors only."),
-    click.option("--verbose", is_flag=True, help="End a failure with its traceback."),
+    verbose_option,
 ]
 _SYNC = [
     _RESOURCES,
@@ -221,12 +220,27 @@ def _refuse_foreign(destination: str) -> None:
 def _target_maker(destination: str, values: dict[str, Any]) -> MakeTarget:
     """Take what names the place out of a command's values."""
     place = {name: values.pop(name) for name in PLACE_NAMES & values.keys()}
-    dataset = place["dataset"]
-    if destination == "duckdb":
-        return lambda: make_duckdb_target(place["database"], dataset or DATASET)
-    if destination == "parquet":
-        url = place["bucket_url"] or f"cogny_{place['table_format']}"
-        return lambda: make_folder_target(url, dataset, place["table_format"])
-    return lambda: make_bigquery_target(
-        Place(place["project"], dataset or DATASET, place["location"], place["staging"])
+    # Their modules import dlt, which takes a second: a signal meanwhile, or a wrong option, is the command's to tell.
+    makers = {"duckdb": _make_duckdb, "parquet": _make_folder, "bigquery": _make_bigquery}
+    return lambda: makers[destination](place)
+
+
+def _make_duckdb(place: dict[str, Any]) -> Target:
+    from cogny_source.destinations.duckdb_file import make_duckdb_target
+
+    return make_duckdb_target(place["database"], place["dataset"] or DATASET)
+
+
+def _make_folder(place: dict[str, Any]) -> Target:
+    from cogny_source.destinations.folder import make_folder_target
+
+    url = place["bucket_url"] or f"cogny_{place['table_format']}"
+    return make_folder_target(url, place["dataset"], place["table_format"])
+
+
+def _make_bigquery(place: dict[str, Any]) -> Target:
+    from cogny_source.destinations.bigquery import Place, make_bigquery_target
+
+    return make_bigquery_target(
+        Place(place["project"], place["dataset"] or DATASET, place["location"], place["staging"])
     )

@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cogny_source.cli.exits import report_failure
-from cogny_source.cli.options import MakeTarget, any_destination
-from cogny_source.destinations.target import Target
+from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
+from cogny_source.cli.streams import say
 from cogny_source.errors import ConfigError
 from cogny_source.process import prepare_process
+
+if TYPE_CHECKING:
+    from cogny_source.destinations.target import Target
 
 WAIT_SECONDS = 60.0
 
@@ -26,7 +30,8 @@ WAIT_SECONDS = 60.0
     show_default=True,
     help="The file to write; one that is there is replaced.",
 )
-def report(make_target: MakeTarget, out: Path) -> None:
+@verbose_option
+def report(make_target: MakeTarget, out: Path, verbose: bool) -> None:
     """Write one HTML file with the state of the sync and of the tickets; it needs no network to be read.
 
     \b
@@ -39,7 +44,7 @@ def report(make_target: MakeTarget, out: Path) -> None:
         with prepare_process():
             _write(make_target(), out)
 
-    sys.exit(report_failure(run, verbose=False))
+    sys.exit(report_failure(run, verbose=verbose))
 
 
 def _write(target: Target, out: Path) -> None:
@@ -53,4 +58,4 @@ def _write(target: Target, out: Path) -> None:
         raise ConfigError("nothing was synced there yet")
     with open_for_looking(target) as pipeline:
         write_report(Destination(pipeline, WAIT_SECONDS), out, datetime.now(UTC))
-    click.echo(f"{out} is written.")
+    say(f"{out} is written.")

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from cogny_source.cli.exits import EXIT_FAILED, report_failure
-from cogny_source.cli.options import MakeTarget, any_destination
-from cogny_source.destinations.target import Target
+from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
+from cogny_source.cli.streams import say, writing_out
 from cogny_source.errors import ConfigError
 from cogny_source.process import prepare_process
 
 if TYPE_CHECKING:
+    from cogny_source.destinations.target import Target
     from cogny_source.engine.resetting import Known
 
 WAIT_SECONDS = 60.0
@@ -25,7 +26,8 @@ PAGE_ROWS = 100
 @click.argument("resource", type=click.Choice(RESOURCES))
 @any_destination
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def reset(resource: str, make_target: MakeTarget, yes: bool) -> None:
+@verbose_option
+def reset(resource: str, make_target: MakeTarget, yes: bool, verbose: bool) -> None:
     """Forget how far a resource was read, so that the next sync reads it all again.
 
     Its rows stay, and are replaced as they are read; what the API no longer lists is marked by a census afterwards.
@@ -41,7 +43,7 @@ def reset(resource: str, make_target: MakeTarget, yes: bool) -> None:
         with prepare_process():
             return _reset(make_target(), resource, yes)
 
-    sys.exit(report_failure(run, verbose=False))
+    sys.exit(report_failure(run, verbose=verbose))
 
 
 def _reset(target: Target, resource: str, yes: bool) -> int:
@@ -52,15 +54,15 @@ def _reset(target: Target, resource: str, yes: bool) -> int:
     configure_logging("text", quiet=True)
     if not target.is_there():
         raise ConfigError("nothing was synced there yet")
-    with open_for_loading(target) as pipeline:
+    with open_for_loading(target) as pipeline, writing_out():
         click.echo(_announce(resource, Reset(pipeline, resource, WAIT_SECONDS).look()))
     # Nobody is kept out while a person thinks.
     if not yes and not _is_wanted():
-        click.echo("Nothing was reset.")
+        say("Nothing was reset.")
         return EXIT_FAILED
     with open_for_loading(target) as pipeline:
         Reset(pipeline, resource, WAIT_SECONDS).forget()
-    click.echo(f"{resource} is reset: the next sync reads all of it.")
+    say(f"{resource} is reset: the next sync reads all of it.")
     return 0
 
 

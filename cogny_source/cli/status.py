@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cogny_source.cli.exits import EXIT_FAILED, report_failure
-from cogny_source.cli.options import MakeTarget, any_destination
-from cogny_source.destinations.target import Target
+from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
+from cogny_source.cli.streams import dump_for, writing_out
 from cogny_source.process import prepare_process
 
 if TYPE_CHECKING:
+    from cogny_source.destinations.target import Target
     from cogny_source.status import ResourceStatus
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -39,7 +40,8 @@ class Age(click.ParamType[float]):
 @any_destination
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--max-age", type=Age(), metavar="AGE", help="Exit 1 where a watermark is older, such as 90m, 3h or 2d.")
-def status(make_target: MakeTarget, output: str, max_age: float | None) -> None:
+@verbose_option
+def status(make_target: MakeTarget, output: str, max_age: float | None, verbose: bool) -> None:
     """Tell how each resource stands: rows, watermark and its age, first load, last run, last error.
 
     Exit 0 where all is well; 1 where a resource was never synced, its last run did not end well, or its watermark is
@@ -55,7 +57,7 @@ def status(make_target: MakeTarget, output: str, max_age: float | None) -> None:
         with prepare_process():
             return _show(make_target(), output, max_age)
 
-    sys.exit(report_failure(run, verbose=False))
+    sys.exit(report_failure(run, verbose=verbose))
 
 
 def _show(target: Target, output: str, max_age: float | None) -> int:
@@ -64,10 +66,11 @@ def _show(target: Target, output: str, max_age: float | None) -> int:
     configure_logging("text", quiet=True)
     told, running = _read(target)
     now = datetime.now(UTC)
-    if output == "json":
-        _print_json(target, told, running, now, max_age)
-    else:
-        _print_table(told, running, now, max_age)
+    with writing_out():
+        if output == "json":
+            _print_json(target, told, running, now, max_age)
+        else:
+            _print_table(told, running, now, max_age)
     return EXIT_FAILED if any(resource.complaint(now, max_age) for resource in told) else 0
 
 
@@ -91,8 +94,6 @@ def _read(target: Target) -> tuple[list[ResourceStatus], bool]:
 def _print_json(
     target: Target, told: list[ResourceStatus], running: bool, now: datetime, max_age: float | None
 ) -> None:
-    import json
-
     resources = [resource.as_dict(now, max_age) for resource in told]
     whole = {
         "at": now.isoformat(),
@@ -101,12 +102,11 @@ def _print_json(
         "running": running,
         "resources": resources,
     }
-    click.echo(json.dumps(whole, indent=2, ensure_ascii=False))
+    click.echo(dump_for(sys.stdout, whole))
 
 
 def _print_table(told: list[ResourceStatus], running: bool, now: datetime, max_age: float | None) -> None:
-    from rich.console import Console
-
+    from cogny_source.console import PlainConsole
     from cogny_source.display import print_status
 
-    print_status(Console(), told, now, max_age, running=running)
+    print_status(PlainConsole(), told, now, max_age, running=running)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import logging
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from cogny_source.cli.entry import EntryCommand
 from cogny_source.cli.exits import EPILOG, EXIT_LOCKED, EXIT_USAGE, report_failure
 from cogny_source.cli.options import (
     MakeTarget,
@@ -19,10 +20,11 @@ from cogny_source.cli.options import (
     resource_options,
     sync_options,
 )
-from cogny_source.destinations.target import Target
+from cogny_source.cli.streams import OutputFailed, say, writing_out
 from cogny_source.embedded import EmbeddedSandbox, run_sandbox
 from cogny_source.engine.stop import StopFlag
-from cogny_source.errors import CognyError, VerificationFailed
+from cogny_source.errors import VerificationFailed
+from cogny_source.plain_text import safe_text
 from cogny_source.process import prepare_process
 
 if TYPE_CHECKING:
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
 
     import dlt
 
+    from cogny_source.destinations.target import Target
     from cogny_source.engine.destination import Destination
     from cogny_source.engine.progress import Progress
     from cogny_source.engine.record import SyncResult
     from cogny_source.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 # Into a file or a mail the summary is written as wide as it needs.
 SUMMARY_WIDTH = 140
@@ -45,7 +50,7 @@ def sync_group() -> None:
     """Sync the API into a destination."""
 
 
-@sync_group.command("duckdb", epilog=EPILOG)
+@sync_group.command("duckdb", cls=EntryCommand, epilog=EPILOG)
 @sync_options("duckdb")
 def sync_to_duckdb(make_target: MakeTarget, options: Options) -> None:
     """Sync the Cogny API into a DuckDB file.
@@ -59,7 +64,7 @@ def sync_to_duckdb(make_target: MakeTarget, options: Options) -> None:
     execute(make_target, options)
 
 
-@sync_group.command("parquet", epilog=EPILOG)
+@sync_group.command("parquet", cls=EntryCommand, epilog=EPILOG)
 @sync_options("parquet")
 def sync_to_parquet(make_target: MakeTarget, options: Options) -> None:
     """Sync the Cogny API into a folder of Parquet files, which hold each row once.
@@ -73,7 +78,7 @@ def sync_to_parquet(make_target: MakeTarget, options: Options) -> None:
     execute(make_target, options)
 
 
-@sync_group.command("bigquery", epilog=EPILOG)
+@sync_group.command("bigquery", cls=EntryCommand, epilog=EPILOG)
 @sync_options("bigquery")
 def sync_to_bigquery(make_target: MakeTarget, options: Options) -> None:
     """Sync the Cogny API into a BigQuery dataset.
@@ -132,7 +137,6 @@ def check(make_target: MakeTarget, **options: Any) -> None:
 
 def execute(make_target: MakeTarget, options: Options) -> NoReturn:
     """Sync into a target, and end the process with the exit code that tells how it went."""
-    stop = StopFlag()
 
     def alert(code: int, sentence: str) -> None:
         if code not in (EXIT_LOCKED, INTERRUPTED) and not options.check:
@@ -141,12 +145,10 @@ def execute(make_target: MakeTarget, options: Options) -> NoReturn:
             name = Path(sys.argv[0]).name
             send_alert(f"{'cogny' if name == '__main__.py' else name} ended with exit code {code}. {sentence}")
 
-    with stop.on_signals():
-        code = report_failure(lambda: _run(make_target(), options, stop), verbose=options.verbose, on_failure=alert)
-    sys.exit(code)
+    sys.exit(report_failure(lambda: _run(make_target(), options), verbose=options.verbose, on_failure=alert))
 
 
-def _run(target: Target, options: Options, stop: StopFlag) -> int | None:
+def _run(target: Target, options: Options) -> int | None:
     """Check or sync a target."""
     from cogny_source.cli.session import open_for_loading, pipelines_dir
 
@@ -156,9 +158,9 @@ def _run(target: Target, options: Options, stop: StopFlag) -> int | None:
                 return _check(target, settings, options)
         with open_for_loading(target) as pipeline:
             world = target.world or Path(pipeline.pipelines_dir) / "sandbox.json"
-            _sync(pipeline, options, stop, world)
+            _sync(pipeline, options, world)
         if not options.quiet:
-            click.echo(f"To open the database: {target.show}")
+            say(f"To open the database: {target.show}")
     return None
 
 
@@ -188,18 +190,20 @@ def _check(target: Target, settings: Settings, options: Options) -> int:
     configure_logging(options.log_format, quiet=True)
     failed = 0
     for finding in check_all(settings, options.names, target):
-        click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.text}")
+        with writing_out():
+            click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {safe_text(finding.text)}")
         failed += not finding.ok
     return EXIT_USAGE if failed else 0
 
 
-def _sync(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path) -> None:
+def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
     """Sync into a pipeline and show what happened."""
     from cogny_source.engine.destination import Destination
     from cogny_source.engine.runner import sync
 
-    showing = _open_display(options)
-    with _settings(options, world) as settings, showing as progress:
+    showing, stop = _open_display(options), StopFlag()
+    # From here on a signal lets the run load what is complete; before, there is nothing to load.
+    with _settings(options, world) as settings, showing as progress, stop.on_signals():
         result = sync(
             pipeline,
             settings,
@@ -214,20 +218,13 @@ def _sync(pipeline: dlt.Pipeline, options: Options, stop: StopFlag, world: Path)
             stop=stop,
         )
     if options.verify or not options.quiet:
-        with _writing_out():
-            _print_result(Destination(pipeline, settings.destination_wait_seconds, stop.sleep), result, options)
-
-
-@contextmanager
-def _writing_out() -> Iterator[None]:
-    """Tell in a sentence where standard output cannot be written: it may be a file on a full disk."""
-    try:
-        yield
-        sys.stdout.flush()
-    except OSError as exc:
-        # What is left in the buffer would fail once more at the end of the process.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise CognyError(f"the rows are loaded, but the summary cannot be written: {exc.strerror}") from exc
+        try:
+            with writing_out():
+                _print_result(Destination(pipeline, settings.destination_wait_seconds), result, options)
+        except OutputFailed as failure:
+            logger.warning("the rows are loaded, but the summary cannot be written: %s", failure.reason)
+    if options.verify:
+        _refuse_differences(result)
 
 
 def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
@@ -250,23 +247,28 @@ def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
 
 
 def _print_result(destination: Destination, result: SyncResult, options: Options) -> None:
-    """Print what was done, and what a verification found.
-
-    Raises:
-        VerificationFailed: If it found rows that differ.
-    """
-    from rich.console import Console
-
+    """Print what was done, and what a verification found."""
+    from cogny_source.console import PlainConsole
     from cogny_source.display import print_differences, print_open_tickets, print_summary
 
-    out = Console()
+    out = PlainConsole()
     if not out.is_terminal:
-        out = Console(width=max(out.width, SUMMARY_WIDTH))
+        out = PlainConsole(width=max(out.width, SUMMARY_WIDTH))
     if not options.quiet:
         with destination.hold():
             print_summary(out, result, destination)
             if options.sandbox and any(run.resource == "tickets" for run in result.resources):
                 print_open_tickets(out, destination)
-    faults = print_differences(out, result, quiet=options.quiet) if options.verify else 0
+    if options.verify:
+        print_differences(out, result, quiet=options.quiet)
+
+
+def _refuse_differences(result: SyncResult) -> None:
+    """Let a verification that found rows that differ end the run.
+
+    Raises:
+        VerificationFailed: If it did.
+    """
+    faults = sum(not row.fresh for run in result.resources for row in run.tally.differences or ())
     if faults:
         raise VerificationFailed(f"{faults} rows of the database are not as the API lists them; --census mends them")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +32,7 @@ from cogny_source.engine.state import claim_state
 from cogny_source.engine.stop import StopFlag
 from cogny_source.engine.windows import Window
 from cogny_source.engine.workspace import hold_lock
-from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped
+from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped, describe_unforeseen
 from cogny_source.plain_text import safe_text
 from cogny_source.settings import Settings, parse_date, resolve_settings
 from cogny_source.source import Package, make_client, select_resources
@@ -161,9 +162,17 @@ class _Run:
             raise
         except CognyError as error:
             if not self.recorded:
-                self._give_up(error)
+                self._give_up("stopped" if isinstance(error, Stopped) else "failed", str(error))
             raise
+        finally:
+            self._note_unforeseen(sys.exception())
         return SyncResult(self.run_id, tuple(self.runs.values()))
+
+    def _note_unforeseen(self, error: BaseException | None) -> None:
+        """Note that the run ended with an error that nobody foresaw: it did not end without a word, as after a kill."""
+        if self.recorded or isinstance(error, CognyError) or not isinstance(error, Exception):
+            return
+        self._give_up("failed", f"nobody foresaw this: {describe_unforeseen(error)}")
 
     def _open(self, name: str) -> None:
         state = claim_state(self.ledger.states.get(name, {}), self.settings.origin)
@@ -243,11 +252,11 @@ class _Run:
         )
         del self.readers[name]
 
-    def _give_up(self, error: CognyError) -> None:
-        """Note for each resource that is not done that the run ended with an error."""
+    def _give_up(self, status: str, sentence: str) -> None:
+        """Note for each resource that has not failed itself how the run ended."""
         for run in self.runs.values():
             if run.error is None:
-                run.finish("stopped" if isinstance(error, Stopped) else "failed", datetime.now(UTC), str(error))
+                run.finish(status, datetime.now(UTC), sentence)
         self.journal.write(list(self.runs.values()))
 
     def _check_account(self) -> None:

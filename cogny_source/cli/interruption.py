@@ -1,0 +1,93 @@
+"""SIGINT and SIGTERM in a command: they end it with one line, also while something does not let go."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+GRACE_SECONDS = 1.5
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+STDERR = 2
+HELD_UP = "Aborted while something did not let go.\n"
+
+
+class Interrupted(BaseException):
+    """A signal ends the command.
+
+    Args:
+        signal_number: The signal, such as 15 for SIGTERM.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"ended by signal {signal_number}")
+        self.exit_code = 128 + signal_number
+
+
+@contextmanager
+def raising_on_signals() -> Iterator[Watch]:
+    """Within the block, SIGINT and SIGTERM raise `Interrupted` in the main thread.
+
+    A call into C may not return, a callback may swallow the exception, a thread may hang: where the process still runs
+    after `GRACE_SECONDS`, it is ended. A run that loads takes the signals for itself meanwhile. A signal that is
+    ignored from the beginning stays so.
+    """
+    watch = Watch()
+    if threading.current_thread() is not threading.main_thread():
+        yield watch
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    hook = sys.unraisablehook
+    sys.unraisablehook = lambda told: None if told.exc_type is Interrupted else hook(told)
+    previous = signal.set_wakeup_fd(watch.sender.fileno(), warn_on_full_buffer=False)
+    for number in SIGNALS:
+        if before[number] is not signal.SIG_IGN:
+            signal.signal(number, watch.handle)
+    try:
+        yield watch
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(previous)
+        sys.unraisablehook = hook
+        watch.sender.close()
+
+
+class Watch:
+    """Ends the process some time after a signal; a thread sees signals that Python itself has no chance to look at.
+
+    Attributes:
+        sender: Where Python writes the number of each signal.
+    """
+
+    def __init__(self) -> None:
+        self._receiver, self.sender = socket.socketpair()
+        self.sender.setblocking(False)
+        self._number: int | None = None
+        threading.Thread(target=self._wait, name="signals", daemon=True).start()
+
+    def handle(self, number: int, _: FrameType | None) -> None:
+        """Raise in the main thread."""
+        self._number = number
+        raise Interrupted(number)
+
+    def check(self, error: BaseException) -> None:
+        """Raise anew what was made into another error on its way, as DuckDB does in the middle of a query."""
+        if self._number is not None:
+            raise Interrupted(self._number) from error
+
+    def _wait(self) -> None:
+        with self._receiver:
+            while number := self._receiver.recv(1):
+                # Another handler is that of a run, which ends when it has loaded what is complete.
+                if self._number is not None or signal.getsignal(number[0]) == self.handle:
+                    time.sleep(GRACE_SECONDS)
+                    with suppress(OSError):
+                        os.write(STDERR, HELD_UP.encode())
+                    os._exit(128 + number[0])

@@ -1,0 +1,113 @@
+"""The standard streams of the process: closed, on a full disk, read by nobody, or of an encoding that lacks letters."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import click
+
+from cogny_source.errors import CognyError
+from cogny_source.plain_text import SURROGATE, safe_text
+
+logger = logging.getLogger(__name__)
+
+STDIN, STDOUT, STDERR = 0, 1, 2
+
+
+class OutputFailed(CognyError):
+    """Standard output takes no more.
+
+    Args:
+        cause: What the system said.
+    """
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(f"standard output cannot be written: {cause.strerror}")
+        self.reason = cause.strerror
+        self.is_closed_pipe = isinstance(cause, BrokenPipeError)
+
+
+def prepare_streams() -> None:
+    """Give the process streams that end no run: to be called before a file is opened.
+
+    The next file that is opened takes the number of a stream that is closed: a database would be printed into.
+    """
+    for number, mode in ((STDIN, os.O_RDONLY), (STDOUT, os.O_RDONLY), (STDERR, os.O_WRONLY)):
+        if not _is_open(number):
+            os.open(os.devnull, mode)  # takes the lowest number that is free, and so this one
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(STDIN, closefd=False)))
+    if sys.stdout is None:  # what is written there fails, as on a full disk
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(STDOUT, "w", closefd=False)), "utf-8")
+    if sys.stderr is None or sys.stderr is sys.__stderr__:
+        sys.stderr = _open_stderr(getattr(sys.stderr, "encoding", "utf-8"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def writing_out() -> Iterator[None]:
+    """Tell in a sentence where standard output cannot be written within the block: it may be a file on a full disk.
+
+    Raises:
+        OutputFailed: If it cannot.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as exc:
+        # What is left in the buffer would fail once more at the end of the process.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+        raise OutputFailed(exc) from exc
+
+
+def dump_for(stream: TextIO, value: Any) -> str:
+    """A value as JSON in which a stream of any encoding takes each character."""
+    is_unicode = str(stream.encoding).lower().startswith("utf")
+    # Half a surrogate pair has no place in a stream of UTF-8 either.
+    text = json.dumps(value, indent=2, ensure_ascii=not is_unicode)
+    return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def say(text: str) -> None:
+    """Print a line on what is done; where it cannot be written, the command ends as it would have."""
+    try:
+        with writing_out():
+            click.echo(safe_text(text))
+    except OutputFailed as failure:
+        logger.warning("%s", failure)
+
+
+class _LenientFile(io.FileIO):
+    """A file that takes what is written though it cannot keep it: there is nobody left to tell."""
+
+    def write(self, data: Any, /) -> int:
+        """Write bytes, or let them go."""
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def _open_stderr(encoding: str) -> io.TextIOWrapper:
+    raw = _LenientFile(STDERR, "w", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw), encoding=encoding, errors="backslashreplace", line_buffering=True, write_through=True
+    )
+
+
+def _is_open(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return False
+    return True
