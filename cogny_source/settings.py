@@ -20,6 +20,7 @@ from dlt.common.typing import TSecretStrValue, extract_inner_type
 
 from cogny_source.errors import ConfigError
 from cogny_source.instants import parse_instant
+from cogny_source.settings_files import check_settings_files
 
 BASE_URL = "https://api.cogny.com/v1"
 DEVELOPMENT_PREFIX = "sk_test_"
@@ -218,6 +219,7 @@ def _look_up(name: str, kind: Any) -> Any:
         found = dlt.secrets.get(f"sources.cogny.{name}", kind)
         return dlt.config.get(f"sources.cogny.{name}", kind) if found is None else found
     except ConfigurationException:
+        check_settings_files()
         raise ConfigError(f"a setting under sources.cogny cannot be read: {name}") from None
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 from support import KEY, ROOT, Script
 
 from cogny_source.cli import exit_code, main, sync_to_duckdb
+from cogny_source.cli.exits import report_failure
 from cogny_source.embedded import run_sandbox
 from cogny_source.errors import (
     AlreadyRunning,
@@ -46,6 +48,18 @@ from cogny_source.sandbox import SandboxServer
 def test_exit_codes_tell_what_to_do(error: CognyError, code: int) -> None:
     """Each kind of failure has its exit code."""
     assert exit_code(error) == code
+
+
+def test_setting_of_dlt_that_cannot_be_read_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """By its name, with the exit code of a setting."""
+
+    def fail() -> None:
+        raise ConfigValueCannotBeCoercedException("request_timeout", "x", float)
+
+    assert report_failure(fail, verbose=False) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Error: a setting of dlt's own cannot be read: ConfigValueCannotBeCoercedException: ")
+    assert "request_timeout" in told
 
 
 @pytest.mark.parametrize(

@@ -253,8 +253,8 @@ def test_a_file_that_was_only_begun_is_made_anew(
 def test_a_small_file_of_another_kind_is_left_alone(sync_here: Script, tmp_path: Path) -> None:
     """Whoever mistakes a file of notes for the database still has it afterwards."""
     (tmp_path / "cogny.duckdb").write_text("my notes")
-    done = sync_here(expect=1)
-    assert "not a valid DuckDB database" in done.stderr
+    done = sync_here(expect=2)
+    assert "--database cogny.duckdb is no DuckDB database: name another file" in done.stderr
     assert (tmp_path / "cogny.duckdb").read_text() == "my notes"
 
 

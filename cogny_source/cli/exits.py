@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import click
@@ -66,11 +67,7 @@ def report_failure(
     except Exception as error:  # noqa: BLE001 - the command's edge: what nobody foresaw ends in a sentence, too
         _check_signals(error)
         _print_traceback(verbose)
-        code = EXIT_FAILED
-        hint = "" if verbose else "; --verbose shows its traceback"
-        sentence = f"Error: nobody foresaw this: {describe_unforeseen(error)}{hint}. What is loaded stays."
-        # Of a message that somebody else wrote nobody knows what it gives away.
-        told = f"Error: {type(error).__name__}, which nobody foresaw; `cogny status` tells more."
+        code, sentence, told = _describe_unforeseen(error, verbose)
     # Whoever closed the pipe knows it.
     if code != EXIT_PIPE:
         click.echo(sentence, err=True)
@@ -82,6 +79,24 @@ def _describe(error: CognyError) -> str:
     if isinstance(error, Stopped):
         return f"The run was {error}; the next one goes on from what is loaded."
     return f"Error: {error}"
+
+
+def _describe_unforeseen(error: Exception, verbose: bool) -> tuple[int, str, str]:
+    """The exit code, the sentence, and what is told elsewhere: nobody knows what a message of others gives away."""
+    named = describe_unforeseen(error)
+    told = f"Error: {type(error).__name__}, which nobody foresaw; `cogny status` tells more."
+    if _is_setting(error):
+        return EXIT_USAGE, f"Error: a setting of dlt's own cannot be read: {named}", told
+    hint = "" if verbose else "; --verbose shows its traceback"
+    return EXIT_FAILED, f"Error: nobody foresaw this: {named}{hint}. What is loaded stays.", told
+
+
+def _is_setting(error: Exception) -> bool:
+    if "dlt" not in sys.modules:
+        return False
+    from dlt.common.configuration.exceptions import ConfigurationException
+
+    return isinstance(error, ConfigurationException)
 
 
 def _check_signals(error: BaseException) -> None:

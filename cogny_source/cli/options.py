@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from cogny_source.cli.places import DATASET, make_target
+
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
     from cogny_source.engine.plan import Census
 
 MakeTarget = Callable[[], "Target"]
 Command = Callable[..., Any]
-DATASET = "cogny_data"
 
 _DATABASE = click.option(
     "--database",
@@ -220,27 +221,4 @@ def _refuse_foreign(destination: str) -> None:
 def _target_maker(destination: str, values: dict[str, Any]) -> MakeTarget:
     """Take what names the place out of a command's values."""
     place = {name: values.pop(name) for name in PLACE_NAMES & values.keys()}
-    # Their modules import dlt, which takes a second: a signal meanwhile, or a wrong option, is the command's to tell.
-    makers = {"duckdb": _make_duckdb, "parquet": _make_folder, "bigquery": _make_bigquery}
-    return lambda: makers[destination](place)
-
-
-def _make_duckdb(place: dict[str, Any]) -> Target:
-    from cogny_source.destinations.duckdb_file import make_duckdb_target
-
-    return make_duckdb_target(place["database"], place["dataset"] or DATASET)
-
-
-def _make_folder(place: dict[str, Any]) -> Target:
-    from cogny_source.destinations.folder import make_folder_target
-
-    url = place["bucket_url"] or f"cogny_{place['table_format']}"
-    return make_folder_target(url, place["dataset"], place["table_format"])
-
-
-def _make_bigquery(place: dict[str, Any]) -> Target:
-    from cogny_source.destinations.bigquery import Place, make_bigquery_target
-
-    return make_bigquery_target(
-        Place(place["project"], place["dataset"] or DATASET, place["location"], place["staging"])
-    )
+    return lambda: make_target(destination, place)

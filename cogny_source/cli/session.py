@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cogny_source.destinations.target import Target
-from cogny_source.errors import LoadFailed
+from cogny_source.errors import ConfigError, LoadFailed
 
 if TYPE_CHECKING:
     import dlt
@@ -23,7 +23,8 @@ def pipelines_dir(target: Target) -> Path:
     from dlt.common.pipeline import get_dlt_pipelines_dir
 
     digest = hashlib.sha256(target.identity.encode()).hexdigest()[:12]
-    return Path(get_dlt_pipelines_dir()) / f"{PIPELINE_NAME}-{digest}"
+    with _naming_temporary_folder():
+        return Path(get_dlt_pipelines_dir()) / f"{PIPELINE_NAME}-{digest}"
 
 
 @contextmanager
@@ -45,8 +46,19 @@ def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
 @contextmanager
 def open_for_looking(target: Target) -> Iterator[dlt.Pipeline]:
     """A target's pipeline in a working directory of its own, which takes nothing away from a run."""
-    with tempfile.TemporaryDirectory(prefix="cogny-") as folder, _explaining(target):
+    with _naming_temporary_folder():
+        temporary = tempfile.TemporaryDirectory(prefix="cogny-")
+    with temporary as folder, _explaining(target):
         yield _maker(target, Path(folder))()
+
+
+@contextmanager
+def _naming_temporary_folder() -> Iterator[None]:
+    """Tell in a sentence where the machine has no place for what is let go of at the end."""
+    try:
+        yield
+    except OSError as exc:
+        raise ConfigError(f"no temporary folder can be made ({exc.strerror}); TMPDIR names another") from exc
 
 
 def _maker(target: Target, folder: Path) -> Callable[[], dlt.Pipeline]:

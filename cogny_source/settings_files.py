@@ -1,0 +1,69 @@
+"""dlt's settings files, looked at before dlt reads them: a fault is told with its place, and without a value."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+from dlt.common.runtime.run_context import RunContext, global_dir
+
+from cogny_source.errors import ConfigError
+
+NAMES = ("secrets.toml", "config.toml")
+PLACE = re.compile(r"\(at (line \d+, column \d+|end of document)\)$")
+SAVE = "save it as UTF-8"
+# dlt's parser names the same faults, but its message holds what stands there, which may be the key.
+ADVICE = "write texts in quotes, and each section and setting once"
+
+
+def check_settings_files() -> None:
+    """Refuse files that dlt cannot read, or would pass over in silence.
+
+    Raises:
+        ConfigError: If there is one.
+    """
+    for folder in _list_folders():
+        try:
+            if not folder.exists():
+                continue
+            if not folder.is_dir():
+                raise ConfigError(f"{folder} is no folder: dlt's settings files lie in a folder of that name")
+            for name in NAMES:
+                _check_file(folder / name)
+        except OSError as exc:
+            raise ConfigError(f"the settings in {folder} cannot be read: {exc.strerror}") from None
+
+
+def _list_folders() -> Iterator[Path]:
+    """The project's own folder, and the machine's."""
+    yield Path(RunContext(None).settings_dir)
+    try:
+        yield Path(global_dir())
+    except OSError:  # there is no place for it: no home, and no temporary folder
+        return
+
+
+def _check_file(path: Path) -> None:
+    if not path.exists() and not path.is_symlink():
+        return
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: a file belongs there")
+    try:
+        content = path.read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{path} cannot be read: {exc.strerror}") from None
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigError(f"{path} is UTF-16: {SAVE}")
+    if content.startswith(codecs.BOM_UTF8):
+        raise ConfigError(f"{path} begins with a byte order mark: {SAVE} without one")
+    try:
+        tomllib.loads(content.decode())
+    except UnicodeDecodeError as exc:
+        line = content[: exc.start].count(b"\n") + 1
+        raise ConfigError(f"{path} is not UTF-8 in line {line}: {SAVE}") from None
+    except tomllib.TOMLDecodeError as exc:
+        place = PLACE.search(str(exc))
+        raise ConfigError(f"{path} is no TOML at {place[1] if place else 'some line'}: {ADVICE}") from None
