@@ -41,8 +41,46 @@ def test_account_becomes_a_command() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other", "is_one"),
+    [
+        ({"bucket_url": "{}"}, {"bucket_url": "file://{}"}, True),
+        ({"bucket_url": "{}/a b"}, {"bucket_url": "FILE://{}/a%20b/"}, True),
+        ({"bucket_url": "{}/"}, {"bucket_url": "{}/lake/../."}, True),
+        ({"bucket_url": "{}"}, {"bucket_url": "{}/link"}, True),
+        ({"bucket_url": "{}", "dataset": "lake"}, {"bucket_url": "{}/lake"}, True),
+        (
+            {"bucket_url": "{}/link", "dataset": "lake"},
+            {"bucket_url": "file://{}/lake/", "table_format": "delta"},
+            True,
+        ),
+        ({"bucket_url": "s3://growth/cogny", "dataset": "lake"}, {"bucket_url": "S3://growth/cogny/lake/"}, True),
+        ({"bucket_url": "{}", "dataset": "lake"}, {"bucket_url": "{}"}, False),
+        ({"bucket_url": "s3://growth/cogny"}, {"bucket_url": "s3://growth/Cogny"}, False),
+        ({"bucket_url": "s3://growth/cogny"}, {"bucket_url": "gs://growth/cogny"}, False),
+        ({"destination": "duckdb", "database": "{}/a"}, {"destination": "duckdb", "database": "{}/./link/a"}, True),
+        ({"destination": "duckdb", "database": "{}/a"}, {"destination": "duckdb", "database": "{}/b"}, False),
+    ],
+)
+def test_one_place_is_one_target(tmp_path: Path, one: Any, other: Any, is_one: bool) -> None:
+    """However it is written: as a path or a URL, over a link, with a dataset or as the folder of that dataset."""
+    (tmp_path / "link").symlink_to(tmp_path)
+    entries = [
+        {"name": name, "conn_id": name, "destination": "parquet"}
+        | {field: value.replace("{}", str(tmp_path)) for field, value in place.items()}
+        for name, place in (("one", one), ("other", other))
+    ]
+    if is_one:
+        with pytest.raises(account.SettingsError, match="2 accounts have the target"):
+            account.read_accounts(entries)
+    else:
+        assert [known.name for known in account.read_accounts(entries)] == ["one", "other"]
+
+
+@pytest.mark.parametrize(
     ("entry", "told"),
     [
+        ({**ACME, "database": "file:///srv/a"}, "account acme: database is 'file:///srv/a'; it must be an absolute"),
+        ({**LAKE, "bucket_url": "file://srv/a"}, "account lake: bucket_url is 'file://srv/a'; it must be an absolute"),
         (None, "an account is an object of texts"),
         ("acme", "an account is an object of texts"),
         ({**ACME, "chunk_rows": 500}, "an account is an object of texts"),

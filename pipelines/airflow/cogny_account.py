@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 # By which option each destination tells its place, and the dataset there that is meant where none is named.
 PLACES = {"duckdb": "database", "parquet": "bucket_url", "bigquery": "project"}
@@ -44,10 +45,13 @@ class Account:
 
     @property
     def target(self) -> tuple[str, str, str]:
-        """Where its rows go; in one place the rows of two accounts would pass for each other's."""
-        place = self.options.get(PLACES[self.destination], "")
-        where = os.path.realpath(place) if os.path.isabs(place) else place.rstrip("/")
-        return self.destination, where, self.options.get("dataset", DATASETS[self.destination])
+        """Where its rows go, however it is written; in one place two accounts' rows would pass for each other's."""
+        place = _find_place(self.options.get(PLACES[self.destination], ""))
+        dataset = self.options.get("dataset", DATASETS[self.destination])
+        if self.destination != "parquet":
+            return self.destination, place, dataset
+        # A dataset is a folder in the folder, which another account may name as such.
+        return self.destination, _find_place(f"{place}/{dataset}"), ""
 
 
 def read_account(entry: Any) -> Account:
@@ -66,10 +70,27 @@ def read_account(entry: Any) -> Account:
         raise SettingsError(f"account {name}: destination is {destination!r}; it may be {', '.join(PLACES)}")
     options = {field: value for field, value in entry.items() if field not in OWN_FIELDS}
     place = options.get(PLACES[destination], "")
+    path = _find_path(place) if destination == "parquet" else place
+    is_in_bucket = destination == "parquet" and "://" in path
     # A task has no working directory of its own.
-    if destination != "bigquery" and "://" not in place and not os.path.isabs(place):
+    if destination != "bigquery" and not is_in_bucket and not os.path.isabs(path):
         raise SettingsError(f"account {name}: {PLACES[destination]} is {place!r}; it must be an absolute path")
     return Account(name, entry["conn_id"], destination, options, entry.get("python", sys.executable))
+
+
+def _find_path(place: str) -> str:
+    """The path of a `file://` URL; any other place as it is."""
+    scheme, mark, rest = place.partition("://")
+    return unquote(rest) if mark and scheme.lower() == "file" else place
+
+
+def _find_place(place: str) -> str:
+    """A place as the sync finds it: a folder behind all links, or a URL with a small scheme and no slash at its end."""
+    path = _find_path(place)
+    if os.path.isabs(path):
+        return os.path.realpath(path)
+    scheme, mark, rest = path.partition("://")
+    return f"{scheme.lower()}://{rest.rstrip('/')}" if mark else path
 
 
 def read_accounts(entries: Any) -> list[Account]:
