@@ -125,6 +125,7 @@ def print_status(
     lines = ["A run works on it now."] if running else []
     for resource in told:
         facts = [_describe_rows(resource), _describe_watermark(resource, now), _describe_runs(resource)]
+        facts += [] if resource.missing_count is None else [f"note: {resource.missing_count}"]
         complaint = resource.complaint(now, max_age)
         facts += [] if complaint is None else [f"NOT WELL: {complaint}"]
         lines += [f"{resource.resource:<{NAME_WIDTH}}{facts[0]}", *(" " * NAME_WIDTH + fact for fact in facts[1:])]

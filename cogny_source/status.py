@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,12 @@ from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.state import State
 from cogny_source.engine.workspace import restore_state
+from cogny_source.health import Counts, describe_mass_deletion, describe_missing_count
 from cogny_source.instants import parse_instant
 
 ENDS = {"killed": "was killed", "stopped": "was stopped"}
+# As many as the page looks at.
+RUNS_JUDGED = 60
 COLUMNS = ("resource", "mode", "status", "started_at", "finished_at", "unexplained_rows", "error")
 
 
@@ -53,6 +56,8 @@ class ResourceStatus:
         backfill_windows: How many windows of the first load are left; 0 once it is complete.
         last_run: The newest run.
         last_error: The newest run that was not done.
+        mass_deletion: That one run marked a large part of the rows deleted, in words.
+        missing_count: That the last run could not count the API's rows, in words.
     """
 
     resource: str
@@ -62,6 +67,8 @@ class ResourceStatus:
     backfill_windows: int = 0
     last_run: RunStatus | None = None
     last_error: RunStatus | None = None
+    mass_deletion: str | None = None
+    missing_count: str | None = None
 
     def age_seconds(self, now: datetime) -> float | None:
         """Seconds since the watermark; None where there is none."""
@@ -80,6 +87,8 @@ class ResourceStatus:
             return "it was reset, and not synced since"
         if self.last_run.status not in ("done", "running"):
             return f"the last run {ENDS.get(str(self.last_run.status), 'failed')}: {self.last_run.error}"
+        if self.mass_deletion is not None:
+            return self.mass_deletion
         age = self.age_seconds(now)
         if max_age_seconds is None or (age is not None and age <= max_age_seconds):
             return None
@@ -132,6 +141,7 @@ def _read_one(destination: Destination, name: str, state: State, runs: list[dict
     query = f"SELECT count(*), count(deleted_at) FROM {spec.name}"
     rows, deleted = next(iter(destination.ask_if_there(query)), (0, 0))
     mine = sorted((run for run in runs if run["resource"] == name), key=_began)
+    counts = _read_counts(destination, name)
     told = ResourceStatus(
         name,
         rows - deleted,
@@ -140,6 +150,8 @@ def _read_one(destination: Destination, name: str, state: State, runs: list[dict
         len(state.get("backfill", {}).get("windows", [])),
         _make_run(mine),
         _make_run(run for run in mine if run["status"] not in ("done", "running")),
+        describe_mass_deletion(counts),
+        describe_missing_count(counts),
     )
     if not ENDPOINTS[name].whole:
         return told
@@ -168,6 +180,13 @@ def _read_runs(destination: Destination) -> list[dict[str, Any]]:
             )
             found += [dict(zip(COLUMNS, row, strict=True)) for row in destination.ask_if_there(query)]
     return found
+
+
+def _read_counts(destination: Destination, name: str) -> list[Counts]:
+    """What the last runs of a resource counted, the oldest first."""
+    columns = ", ".join(field.name for field in fields(Counts))
+    query = f"SELECT {columns} FROM sync_runs WHERE resource = '{name}' ORDER BY started_at DESC LIMIT {RUNS_JUDGED}"
+    return [Counts(*row) for row in destination.ask_if_there(query)][::-1]
 
 
 def _read_journal(folder: Path, running: bool) -> list[dict[str, Any]]:

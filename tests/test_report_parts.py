@@ -33,6 +33,7 @@ DONE = Run(
     0,
     None,
     None,
+    None,
     NOW - HOUR,
     NOW - HOUR + 2 * 10**6,
     NOW - HOUR,
@@ -56,7 +57,22 @@ def hours_ago(*hours: int) -> list[Run]:
         (make(DONE), Level.GOOD, "the last run is done in 2.0 s"),
         (make(DONE), Level.GOOD, "late only after 1 d"),
         (make(DONE), Level.GOOD, "as many rows as the API counts"),
-        (make(replace(DONE, unexplained_rows=None)), Level.GOOD, "the API gave no count to compare with"),
+        (
+            make(DONE, replace(DONE, unexplained_rows=None)),
+            Level.CARE,
+            "the API's rows were not counted, so that deletions may be unmarked; cogny census marks them",
+        ),
+        (
+            make(replace(DONE, unexplained_rows=None, deleted_rows=0)),
+            Level.GOOD,
+            "the API gave no count to compare with",
+        ),
+        (
+            make(replace(DONE, live_rows=800, deleted_rows=200), DONE),
+            Level.BAD,
+            "one run marked 200 of 1,000 rows deleted (20%), as the API listed them no more: look whether they are gone"
+            " there; cogny verify compares all rows, and accepts it",
+        ),
         (make(DONE, replace(DONE, status="failed")), Level.BAD, "the last run failed"),
         (make(DONE, replace(DONE, status="killed")), Level.BAD, "the last run was killed"),
         (make(DONE, replace(DONE, status="stopped")), Level.CARE, "the last run was stopped before its end"),

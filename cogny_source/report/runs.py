@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
+from cogny_source.health import Counts
 from cogny_source.report.inquiry import SECOND, Inquiry
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS
 
@@ -16,7 +17,7 @@ DONE = "done"
 WINDOW = "window"
 # `rows` is a word of BigQuery's own: it may stand behind a point alone.
 FIGURES = ("requests", "retries", "throttled", "waited_seconds", "rows")
-MAYBE = ("live_rows", "unexplained_rows", "deleted_rows", "error")
+MAYBE = ("live_rows", "unexplained_rows", "deleted_rows", "differences", "error")
 INSTANTS = ("started_at", "finished_at", "updated_after_after")
 
 
@@ -37,6 +38,7 @@ class Run:
         live_rows: Rows of the table that are not marked deleted; None where they were not counted.
         unexplained_rows: Rows that the API counts beyond those; None where they were not counted.
         deleted_rows: Rows that its census marked; None where it ran none.
+        differences: Rows that differed when it was verified; None where it was not.
         error: The sentence it ended with, where it is not done.
         started_at: When it began.
         finished_at: When it ended, where that is known.
@@ -55,6 +57,7 @@ class Run:
     live_rows: int | None
     unexplained_rows: int | None
     deleted_rows: int | None
+    differences: int | None
     error: str | None
     started_at: int
     finished_at: int | None
@@ -64,6 +67,13 @@ class Run:
     def brings_all(self) -> bool:
         """Whether the table holds all that the API had when it began; a span that was asked for tells nothing of it."""
         return self.status == DONE and self.mode != WINDOW
+
+    @property
+    def counts(self) -> Counts:
+        """What it counted."""
+        return Counts(
+            self.status, self.mode, self.live_rows, self.unexplained_rows, self.deleted_rows, self.differences
+        )
 
     @property
     def seconds(self) -> float | None:
