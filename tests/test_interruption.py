@@ -64,6 +64,12 @@ def test_signal_ends_a_command(name: str, code: int) -> None:
     assert end(PLAIN, name) == (code, AT_ONCE)
 
 
+def test_signal_that_comes_twice_at_once_is_one() -> None:
+    """`timeout` sends it to the process, and to its group; the second may come at any moment of the end."""
+    again = "try:\n        {kill}; time.sleep(60)\n    finally:\n        {kill}; {kill}"
+    assert end(again, "SIGTERM") == (143, AT_ONCE)
+
+
 def test_signal_that_became_another_error_is_one_all_the_same() -> None:
     """A library in the middle of a query tells of an error of its own."""
     assert end(TURNED) == (130, AT_ONCE)

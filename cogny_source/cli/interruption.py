@@ -53,7 +53,7 @@ def raising_on_signals() -> Iterator[Watch]:
         yield watch
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if watch.is_ending else handler)
         signal.set_wakeup_fd(previous)
         sys.unraisablehook = hook
         watch.sender.close()
@@ -72,10 +72,16 @@ class Watch:
         self._number: int | None = None
         threading.Thread(target=self._wait, name="signals", daemon=True).start()
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether a signal has come."""
+        return self._number is not None
+
     def handle(self, number: int, _: FrameType | None) -> None:
-        """Raise in the main thread."""
-        self._number = number
-        raise Interrupted(number)
+        """Raise in the main thread; a further signal changes nothing, as `timeout` sends two at once."""
+        if not self.is_ending:
+            self._number = number
+            raise Interrupted(number)
 
     def check(self, error: BaseException) -> None:
         """Raise anew what was made into another error on its way, as DuckDB does in the middle of a query."""
@@ -86,7 +92,7 @@ class Watch:
         with self._receiver:
             while number := self._receiver.recv(1):
                 # Another handler is that of a run, which ends when it has loaded what is complete.
-                if self._number is not None or signal.getsignal(number[0]) == self.handle:
+                if self.is_ending or signal.getsignal(number[0]) == self.handle:
                     time.sleep(GRACE_SECONDS)
                     with suppress(OSError):
                         os.write(STDERR, HELD_UP.encode())
