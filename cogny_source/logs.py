@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime
 
-from cogny_source.plain_text import SURROGATE, UNSAFE, safe_lines, safe_text
+from cogny_source.plain_text import dump_safe_json, safe_lines
 
 DLT_COLUMN_HINTS = "when merging arrow schema"
 
@@ -41,10 +40,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # Half a surrogate pair is no Unicode: readers of JSON refuse its escape.
-        known = {name: SURROGATE.sub(lambda match: safe_text(match[0]), text) for name, text in line.items()}
-        text = json.dumps(known, ensure_ascii=self._ascii_only)
-        return UNSAFE.sub(lambda match: json.dumps(match[0])[1:-1], text)
+        return dump_safe_json(line, ascii_only=self._ascii_only)
 
 
 class _Relay(logging.Handler):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ from cogny_source.display import print_differences, print_status, print_summary
 from cogny_source.engine.reading import Difference
 from cogny_source.engine.record import ResourceRun, SyncResult
 from cogny_source.errors import BadRequest
-from cogny_source.plain_text import cut_text, hide_keys, safe_lines, safe_text
+from cogny_source.plain_text import cut_text, dump_safe_json, hide_keys, safe_lines, safe_text
 from cogny_source.progress import Watch
 from cogny_source.sandbox import SandboxServer
 from cogny_source.status import ResourceStatus, RunStatus
@@ -66,6 +68,23 @@ def test_safe_text_can_be_written_on_one_line(text: str) -> None:
     assert safe_lines(text).splitlines() == [
         line for part in text.split("\n") for line in safe_lines(part).splitlines()
     ]
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.booleans())
+def test_json_reads_the_same_and_acts_on_nothing(text: str, ascii_only: bool) -> None:
+    """Whatever a text holds, and in any encoding."""
+    dumped = dump_safe_json({text: [text, None]}, ascii_only=ascii_only, indent=2)
+    assert json.loads(dumped) == {text: [text, None]}
+    assert safe_lines(dumped) == dumped
+    assert dumped.isascii() or not ascii_only
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+def test_half_a_surrogate_pair_is_shown_in_json(ascii_only: bool) -> None:
+    """Readers of JSON refuse its escape."""
+    dumped = dump_safe_json("\ud800é", ascii_only=ascii_only)
+    assert json.loads(dumped) == "\\ud800é"
+    orjson.loads(dumped)
 
 
 def test_keys_are_cut_down_to_their_prefix() -> None:

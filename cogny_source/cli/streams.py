@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import os
 import sys
@@ -14,7 +13,7 @@ from typing import Any, TextIO
 import click
 
 from cogny_source.errors import CognyError
-from cogny_source.plain_text import SURROGATE, safe_text
+from cogny_source.plain_text import dump_safe_json, safe_text
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +72,7 @@ def writing_out() -> Iterator[None]:
 def dump_for(stream: TextIO, value: Any) -> str:
     """A value as JSON in which a stream of any encoding takes each character."""
     is_unicode = str(stream.encoding).lower().startswith("utf")
-    # Half a surrogate pair has no place in a stream of UTF-8 either.
-    text = json.dumps(value, indent=2, ensure_ascii=not is_unicode)
-    return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return dump_safe_json(value, ascii_only=not is_unicode, indent=2)
 
 
 def say(text: str) -> None:
