@@ -97,6 +97,14 @@ def test_page_into_a_file_of_any_name(cogny: Script) -> None:
     assert Path(f"{NO_TEXT}\n.html").exists()
 
 
+def test_page_takes_the_place_of_files_alone(cogny: Script) -> None:
+    """A pipe, or a device such as `/dev/stdout`, stays what it is."""
+    cogny("sync", "duckdb", "--quiet", "--resources", "warehouses")
+    os.mkfifo("pipe.html")
+    assert "pipe.html is a device or a pipe" in cogny("report", "--out", "pipe.html", expect=2).stderr
+    assert Path("pipe.html").is_fifo()
+
+
 def test_missing_temporary_folder_is_told(cogny: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the variable that names another."""
     cogny("sync", "duckdb", "--quiet", "--resources", "warehouses")

@@ -159,6 +159,10 @@ def _check_place(out: Path) -> None:
         raise ConfigError(f"the folder {out.parent} is not there: make it, or name another with --out")
     if out.is_dir():
         raise ConfigError(f"{out} is a folder: name a file with --out")
+    if out.exists() and not out.is_file():
+        raise ConfigError(
+            f"{out} is a device or a pipe, which the page would take the place of: name a file with --out"
+        )
 
 
 def _write(out: Path, text: str) -> None:
