@@ -39,9 +39,16 @@ def raising_on_signals() -> Iterator[Watch]:
     ignored from the beginning stays so.
     """
     watch = Watch()
-    if threading.current_thread() is not threading.main_thread():
-        yield watch
-        return
+    with watch.sender:
+        if threading.current_thread() is threading.main_thread():
+            with _handling(watch):
+                yield watch
+        else:
+            yield watch
+
+
+@contextmanager
+def _handling(watch: Watch) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in SIGNALS}
     hook = sys.unraisablehook
     sys.unraisablehook = lambda told: None if told.exc_type is Interrupted else hook(told)
@@ -50,13 +57,12 @@ def raising_on_signals() -> Iterator[Watch]:
         if before[number] is not signal.SIG_IGN:
             signal.signal(number, watch.handle)
     try:
-        yield watch
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if watch.is_ending else handler)
         signal.set_wakeup_fd(previous)
         sys.unraisablehook = hook
-        watch.sender.close()
 
 
 class Watch:
