@@ -43,6 +43,7 @@ def send_alert(text: str) -> None:
 
 def _post(url: str, text: str) -> None:
     import requests
+    from urllib3.exceptions import HTTPError
 
     try:
         # The answer's body is not read: nobody knows how long it is.
@@ -51,5 +52,5 @@ def _post(url: str, text: str) -> None:
         ) as answer:
             if not 200 <= answer.status_code < 300:
                 logger.warning("the webhook refused the alert with status %d", answer.status_code)
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:  # urllib3 lets some host names through to its own error
         logger.warning("no alert was sent: the webhook cannot be reached (%s)", type(error).__name__)

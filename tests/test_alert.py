@@ -93,6 +93,7 @@ def test_success_is_not_told(cogny: Script, webhook: Webhook) -> None:
     [
         ("http://example.com/token", "alert_webhook must be a URL that begins with https://"),
         ("https://[token", "alert_webhook must be a URL that begins with https://"),
+        ("https://a..token/", "the webhook cannot be reached (LocationParseError)"),
         ("http://127.0.0.1:9/token", "the webhook cannot be reached (ConnectionError)"),
     ],
 )
