@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 # One run that marks so large a part of a table deleted has met a fault of the API as likely as a great clearing out.
 SUSPECT_SHARE = 0.1
 # Of a small table a single row is a tenth.
 SUSPECT_ROWS = 2
 NOT_OF_A_SYNC = ("window", "reset")
+RUNS_JUDGED = 60
+# However many runs came since: a deletion stands until a verification.
+OF_DELETIONS = " AND (deleted_rows > 0 OR differences IS NOT NULL)"
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,27 @@ class Counts:
     differences: int | None
 
 
+def read_counts(ask: Callable[[str], list[tuple[Any, ...]]], resource: str, condition: str = "") -> list[Counts]:
+    """What the last runs of a resource counted, the oldest first.
+
+    Args:
+        ask: Asks the destination, whose `sync_runs` may have to be there.
+        resource: The resource.
+        condition: Which runs to look at, as SQL that begins with AND; all where empty.
+    """
+    columns = ", ".join(field.name for field in fields(Counts))
+    found = ask(
+        f"SELECT {columns} FROM sync_runs WHERE resource = '{resource}'{condition}"
+        f" ORDER BY started_at DESC LIMIT {RUNS_JUDGED}"
+    )
+    return [Counts(*row) for row in found][::-1]
+
+
 def describe_mass_deletion(runs: Sequence[Counts]) -> str | None:
     """That one run marked a large part of a table deleted, in words; None where none did, or a verification came since.
 
     Args:
-        runs: A resource's last runs, the oldest first.
+        runs: A resource's last runs that marked or compared rows, the oldest first.
     """
     for run in reversed(runs):
         if run.status == "done" and run.differences == 0 and not _marks_many(run):

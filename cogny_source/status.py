@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,10 @@ from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.state import State
 from cogny_source.engine.workspace import restore_state
-from cogny_source.health import Counts, describe_mass_deletion, describe_missing_count
+from cogny_source.health import OF_DELETIONS, describe_mass_deletion, describe_missing_count, read_counts
 from cogny_source.instants import parse_instant
 
 ENDS = {"killed": "was killed", "stopped": "was stopped"}
-# As many as the page looks at.
-RUNS_JUDGED = 60
 COLUMNS = ("resource", "mode", "status", "started_at", "finished_at", "unexplained_rows", "error")
 
 
@@ -141,7 +139,7 @@ def _read_one(destination: Destination, name: str, state: State, runs: list[dict
     query = f"SELECT count(*), count(deleted_at) FROM {spec.name}"
     rows, deleted = next(iter(destination.ask_if_there(query)), (0, 0))
     mine = sorted((run for run in runs if run["resource"] == name), key=_began)
-    counts = _read_counts(destination, name)
+    ask = destination.ask_if_there
     told = ResourceStatus(
         name,
         rows - deleted,
@@ -150,8 +148,8 @@ def _read_one(destination: Destination, name: str, state: State, runs: list[dict
         len(state.get("backfill", {}).get("windows", [])),
         _make_run(mine),
         _make_run(run for run in mine if run["status"] not in ("done", "running")),
-        describe_mass_deletion(counts),
-        describe_missing_count(counts),
+        describe_mass_deletion(read_counts(ask, name, OF_DELETIONS)),
+        describe_missing_count(read_counts(ask, name)),
     )
     if not ENDPOINTS[name].whole:
         return told
@@ -180,13 +178,6 @@ def _read_runs(destination: Destination) -> list[dict[str, Any]]:
             )
             found += [dict(zip(COLUMNS, row, strict=True)) for row in destination.ask_if_there(query)]
     return found
-
-
-def _read_counts(destination: Destination, name: str) -> list[Counts]:
-    """What the last runs of a resource counted, the oldest first."""
-    columns = ", ".join(field.name for field in fields(Counts))
-    query = f"SELECT {columns} FROM sync_runs WHERE resource = '{name}' ORDER BY started_at DESC LIMIT {RUNS_JUDGED}"
-    return [Counts(*row) for row in destination.ask_if_there(query)][::-1]
 
 
 def _read_journal(folder: Path, running: bool) -> list[dict[str, Any]]:

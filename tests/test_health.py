@@ -6,10 +6,18 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import pytest
 from support import Script
 
-from cogny_source.health import Counts, describe_mass_deletion, describe_missing_count
+from cogny_source.health import (
+    OF_DELETIONS,
+    RUNS_JUDGED,
+    Counts,
+    describe_mass_deletion,
+    describe_missing_count,
+    read_counts,
+)
 from cogny_source.sandbox import SandboxServer
 
 DONE = Counts("done", "incremental", 900, 0, None, None)
@@ -90,3 +98,16 @@ def test_rows_that_were_not_counted_are_told(cogny: Script, sandbox: SandboxServ
     assert "With care.</strong>" in Path("report.html").read_text(encoding="utf-8")
     cogny("census", "--quiet")
     assert "note: " not in cogny("status").stdout
+
+
+def test_deletion_stands_however_many_runs_come_after() -> None:
+    """Only runs that marked or compared rows are asked for."""
+    with duckdb.connect() as connection:
+        connection.execute(
+            "CREATE TABLE sync_runs AS SELECT 'tickets' AS resource, 'done' AS status, 'incremental' AS mode,"
+            " make_timestamp(n) AS started_at, 900 AS live_rows, 0 AS unexplained_rows,"
+            " CASE WHEN n = 1 THEN 100 END AS deleted_rows, NULL::INT AS differences FROM range(1, 500) AS runs(n)"
+        )
+        runs = read_counts(lambda query: connection.execute(query).fetchall(), "tickets", OF_DELETIONS)
+        assert runs == [MARKED]
+        assert len(read_counts(lambda query: connection.execute(query).fetchall(), "tickets")) == RUNS_JUDGED

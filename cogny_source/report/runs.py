@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from cogny_source.health import Counts
+from cogny_source.health import OF_DELETIONS, Counts, describe_mass_deletion, read_counts
 from cogny_source.report.inquiry import SECOND, Inquiry
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS
 
@@ -17,7 +17,7 @@ DONE = "done"
 WINDOW = "window"
 # `rows` is a word of BigQuery's own: it may stand behind a point alone.
 FIGURES = ("requests", "retries", "throttled", "waited_seconds", "rows")
-MAYBE = ("live_rows", "unexplained_rows", "deleted_rows", "differences", "error")
+MAYBE = ("live_rows", "unexplained_rows", "deleted_rows", "error")
 INSTANTS = ("started_at", "finished_at", "updated_after_after")
 
 
@@ -38,7 +38,6 @@ class Run:
         live_rows: Rows of the table that are not marked deleted; None where they were not counted.
         unexplained_rows: Rows that the API counts beyond those; None where they were not counted.
         deleted_rows: Rows that its census marked; None where it ran none.
-        differences: Rows that differed when it was verified; None where it was not.
         error: The sentence it ended with, where it is not done.
         started_at: When it began.
         finished_at: When it ended, where that is known.
@@ -57,7 +56,6 @@ class Run:
     live_rows: int | None
     unexplained_rows: int | None
     deleted_rows: int | None
-    differences: int | None
     error: str | None
     started_at: int
     finished_at: int | None
@@ -71,9 +69,7 @@ class Run:
     @property
     def counts(self) -> Counts:
         """What it counted."""
-        return Counts(
-            self.status, self.mode, self.live_rows, self.unexplained_rows, self.deleted_rows, self.differences
-        )
+        return Counts(self.status, self.mode, self.live_rows, self.unexplained_rows, self.deleted_rows, None)
 
     @property
     def seconds(self) -> float | None:
@@ -106,6 +102,7 @@ class Resource:
         deleted: Those of them that are marked deleted.
         runs: Its last runs, the oldest first.
         proof: Its last verification.
+        mass_deletion: That one run marked a large part of the rows deleted, in words.
     """
 
     name: str
@@ -113,6 +110,7 @@ class Resource:
     deleted: int
     runs: tuple[Run, ...]
     proof: Proof | None
+    mass_deletion: str | None = None
 
     @property
     def live(self) -> int:
@@ -147,9 +145,9 @@ def read_resources(inquiry: Inquiry) -> list[Resource]:
         rows, deleted = None, 0
         if inquiry.has(name):
             [(rows, deleted)] = inquiry.ask(f"SELECT count(*), count(deleted_at) FROM {name}")
-        found.append(
-            Resource(name, rows, deleted, tuple(run for run in runs if run.resource == name), proofs.get(name))
-        )
+        marked = describe_mass_deletion(read_counts(inquiry.ask, name, OF_DELETIONS)) if is_recorded else None
+        mine = tuple(run for run in runs if run.resource == name)
+        found.append(Resource(name, rows, deleted, mine, proofs.get(name), marked))
     return found
 
 

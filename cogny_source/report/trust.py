@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median_low
 
 from cogny_source.engine.settlement import describe_difference
-from cogny_source.health import describe_mass_deletion, describe_missing_count
+from cogny_source.health import describe_missing_count
 from cogny_source.report.inquiry import SECOND
 from cogny_source.report.runs import DONE, Resource, Run
 from cogny_source.report.words import DAY, HOUR, count, listing, span
@@ -105,7 +105,9 @@ def judge(resource: Resource, now: int) -> Verdict:
         return Verdict(resource, None, (Finding(Level.UNKNOWN, "no run is on record"),))
     age = _find_age(resource, now)
     findings = [_judge_last(resource.runs[-1]), _judge_age(age, resource.runs), _judge_counts(resource.runs)]
-    findings += [_judge_proof(resource, now), _judge_deletions(resource.runs)]
+    findings.append(_judge_proof(resource, now))
+    if resource.mass_deletion is not None:
+        findings.append(Finding(Level.BAD, resource.mass_deletion))
     return Verdict(resource, age, tuple(finding for finding in findings if finding is not None))
 
 
@@ -155,12 +157,6 @@ def _judge_counts(runs: Sequence[Run]) -> Finding | None:
     if unexplained:
         return Finding(Level.CARE, describe_difference(unexplained))
     return Finding(Level.GOOD, "as many rows as the API counts")
-
-
-def _judge_deletions(runs: Sequence[Run]) -> Finding | None:
-    """Whether one run marked a large part of the rows."""
-    told = describe_mass_deletion([run.counts for run in runs])
-    return None if told is None else Finding(Level.BAD, told)
 
 
 def last_unexplained(runs: Sequence[Run]) -> int | None:
