@@ -35,8 +35,8 @@ def raising_on_signals() -> Iterator[Watch]:
     """Within the block, SIGINT and SIGTERM raise `Interrupted` in the main thread.
 
     A call into C may not return, a callback may swallow the exception, a thread may hang: where the process still runs
-    after `GRACE_SECONDS`, it is ended. A run that loads takes the signals for itself meanwhile. A signal that is
-    ignored from the beginning stays so.
+    after `GRACE_SECONDS`, it is ended. A run that loads takes the signals for itself meanwhile. SIGINT is heeded also
+    where a script's `&` lets the process begin with it ignored: whoever sends it means it.
     """
     watch = Watch()
     with watch.sender:
@@ -54,8 +54,7 @@ def _handling(watch: Watch) -> Iterator[None]:
     sys.unraisablehook = lambda told: None if told.exc_type is Interrupted else hook(told)
     previous = signal.set_wakeup_fd(watch.sender.fileno(), warn_on_full_buffer=False)
     for number in SIGNALS:
-        if before[number] is not signal.SIG_IGN:
-            signal.signal(number, watch.handle)
+        signal.signal(number, watch.handle)
     try:
         yield
     finally:
