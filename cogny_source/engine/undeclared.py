@@ -42,7 +42,8 @@ class Undeclared(Counter[str]):
         others = len(self) + self.further - named
         if others <= 0:
             return None
-        return f"{'more than ' if self.further >= FURTHER_COUNTED else ''}{others:,} further fields"
+        at_least = "more than " if self.further >= FURTHER_COUNTED else ""
+        return f"{at_least}{others:,} further field{'' if others == 1 else 's'}"
 
     def take(self, fields: Mapping[str, int]) -> list[str]:
         """Count the fields of a chunk.

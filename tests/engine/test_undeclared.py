@@ -47,6 +47,13 @@ def test_fields_that_can_no_longer_be_told_apart_are_at_least_so_many(monkeypatc
     assert fields.describe_others(10) == "more than 140 further fields"
 
 
+def test_one_field_more_than_are_told_is_one() -> None:
+    """In the singular."""
+    fields = Undeclared()
+    fields.take({f"f{n}": 1 for n in range(11)})
+    assert fields.describe_others(fields.told) == "1 further field"
+
+
 def test_a_name_of_any_length_is_cut() -> None:
     """It would fill the log and the record."""
     fields = Undeclared()
