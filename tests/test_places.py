@@ -56,6 +56,7 @@ def test_what_a_database_is(tmp_path: Path) -> None:
     """A whole one by its mark; what is shorter than its headers is none yet."""
     path = tmp_path / "a.duckdb"
     assert not holds_database(path)
+    assert not holds_database(tmp_path / ("a" * 300))
     duckdb.connect(str(path)).close()
     assert holds_database(path)
     whole = path.read_bytes()

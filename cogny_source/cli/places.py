@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ def holds_database(path: Path) -> bool:
     Raises:
         ConfigError: If it holds something else.
     """
-    if not path.exists():
+    if not os.path.exists(path):  # false, too, where nobody may look
         return False
     try:
         with path.open("rb") as file:
@@ -71,7 +72,7 @@ def _check_texts(place: dict[str, Any]) -> None:
 
 def _check_kind(path: Path) -> None:
     """Refuse what is no file: to open a pipe waits for ever."""
-    if path.exists() and not path.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         raise ConfigError(f"--database {path} is no file: name a file")
 
 
