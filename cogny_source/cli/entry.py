@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -22,7 +23,9 @@ class _Entry(click.Command):
                 return super().main(*args, **{"obj": watch, **options})
         except Interrupted as interrupted:
             click.echo("Aborted; what is loaded stays.", err=True)
-            sys.exit(interrupted.exit_code)
+            sys.stderr.flush()
+            # An extension that was interrupted in its import may crash as the interpreter takes it down.
+            os._exit(interrupted.exit_code)
         except OutputFailed as failure:  # help, or what a command prints without a word of its own
             click.echo(f"Error: {failure}", err=True)
             sys.exit(1)
