@@ -39,6 +39,7 @@ def test_check_tells_a_line_for_each_thing(cogny: Script, tmp_path: Path) -> Non
         "ok    clock",
         "ok    API, reports",
         "ok    API, warehouses",
+        "ok    account",
         "ok    rate limit",
         "ok    growth.duckdb",
     ]

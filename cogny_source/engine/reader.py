@@ -107,15 +107,16 @@ def _read_and_settle(
 ) -> Iterator[Chunk]:
     guard: VersionGuard | None = None
     begins_at, loads_first = state, "backfill" in state
-    # What a first load brings into an empty destination is held against nothing.
+    # What a first load brings into an empty destination is held against nothing; nor is a list that is read anew.
     is_first = _begins_with_everything(state) and not plan.full_refresh
+    is_anew = plan.full_refresh and reading.endpoint.whole
     for chunk in chunks:
         if guard is None:  # with the first chunk the server's clock is known
             reach = choose_reach(begins_at, plan, reading.tally.taken_at, after_backfill=loads_first)
             guard = VersionGuard(reading, destination, reach.settled_before)
         state = chunk.state or state
         is_first = is_first and "backfill" in state
-        yield replace(chunk if is_first else guard.admit(chunk), last=False)
+        yield replace(chunk if is_first or is_anew else guard.admit(chunk), last=False)
     loaded_since = _find_beginning(begins_at, reading) if loads_first else None
     yield from Settlement(reading, state, plan, destination, loaded_since).chunks()
 
