@@ -12,6 +12,7 @@ from rich.text import Text
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.record import ResourceRun, SyncResult
 from cogny_source.engine.settlement import describe_difference
+from cogny_source.health import describe_comparison
 from cogny_source.plain_text import safe_text
 from cogny_source.schema import RESOURCE_TABLES, TableSpec
 from cogny_source.status import ResourceStatus, describe_age
@@ -126,6 +127,7 @@ def print_status(
     for resource in told:
         facts = [_describe_rows(resource), _describe_watermark(resource, now), _describe_runs(resource)]
         facts += [] if resource.missing_count is None else [f"note: {resource.missing_count}"]
+        facts += [describe_comparison(resource.compared_since, now)] if resource.rows else []
         complaint = resource.complaint(now, max_age)
         facts += [] if complaint is None else [f"NOT WELL: {complaint}"]
         lines += [f"{resource.resource:<{NAME_WIDTH}}{facts[0]}", *(" " * NAME_WIDTH + fact for fact in facts[1:])]

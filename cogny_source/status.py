@@ -8,12 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cogny_source.engine.coverage import find_compared_since
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.state import State
 from cogny_source.engine.workspace import restore_state
-from cogny_source.health import OF_DELETIONS, describe_mass_deletion, describe_missing_count, read_counts
+from cogny_source.health import describe_missing_count, read_counts
 from cogny_source.instants import parse_instant
 
 ENDS = {"killed": "was killed", "stopped": "was stopped"}
@@ -54,8 +55,8 @@ class ResourceStatus:
         backfill_windows: How many windows of the first load are left; 0 once it is complete.
         last_run: The newest run.
         last_error: The newest run that was not done.
-        mass_deletion: That one run marked a large part of the rows deleted, in words.
         missing_count: That the last run could not count the API's rows, in words.
+        compared_since: Every row was held against the API, or read, at this instant or later (UTC).
     """
 
     resource: str
@@ -65,8 +66,8 @@ class ResourceStatus:
     backfill_windows: int = 0
     last_run: RunStatus | None = None
     last_error: RunStatus | None = None
-    mass_deletion: str | None = None
     missing_count: str | None = None
+    compared_since: datetime | None = None
 
     def age_seconds(self, now: datetime) -> float | None:
         """Seconds since the watermark; None where there is none."""
@@ -85,8 +86,6 @@ class ResourceStatus:
             return "it was reset, and not synced since"
         if self.last_run.status not in ("done", "running"):
             return f"the last run {ENDS.get(str(self.last_run.status), 'failed')}: {self.last_run.error}"
-        if self.mass_deletion is not None:
-            return self.mass_deletion
         age = self.age_seconds(now)
         if max_age_seconds is None or (age is not None and age <= max_age_seconds):
             return None
@@ -148,8 +147,8 @@ def _read_one(destination: Destination, name: str, state: State, runs: list[dict
         len(state.get("backfill", {}).get("windows", [])),
         _make_run(mine),
         _make_run(run for run in mine if run["status"] not in ("done", "running")),
-        describe_mass_deletion(read_counts(ask, name, OF_DELETIONS)),
         describe_missing_count(read_counts(ask, name)),
+        find_compared_since(state),
     )
     if not ENDPOINTS[name].whole:
         return told

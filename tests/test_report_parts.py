@@ -66,7 +66,6 @@ def hours_ago(*hours: int) -> list[Run]:
             Level.GOOD,
             "the API gave no count to compare with",
         ),
-        (replace(make(DONE), mass_deletion="one run marked many"), Level.BAD, "one run marked many"),
         (make(DONE, replace(DONE, status="failed")), Level.BAD, "the last run failed"),
         (make(DONE, replace(DONE, status="killed")), Level.BAD, "the last run was killed"),
         (make(DONE, replace(DONE, status="stopped")), Level.CARE, "the last run was stopped before its end"),

@@ -99,6 +99,12 @@ def load_coverage(state: dict[str, Any]) -> Coverage | None:
     return Coverage(segments, parse_instant(told["from"]), parse_instant(told["at"]), told["sliceable"])
 
 
+def find_compared_since(state: dict[str, Any]) -> datetime | None:
+    """Since when every row is compared, by a resource's state; None where one may never have been."""
+    coverage = load_coverage(state)
+    return parse_instant(state.get("compared_at")) if coverage is None else coverage.compared_since
+
+
 def note_coverage(state: dict[str, Any], coverage: Coverage) -> dict[str, Any]:
     """The state with this coverage."""
     return {

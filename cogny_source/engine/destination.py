@@ -226,12 +226,15 @@ class Destination:
 
     def has_columns(self, spec: TableSpec) -> bool:
         """Whether a table is there, and has every declared column; one of an earlier version may lack some."""
+        return self.read_columns(spec.name) >= {column.name for column in spec.columns}
+
+    def read_columns(self, table: str) -> set[str]:
+        """The names of a table's columns; none where it is not there."""
         try:
-            with self.hold() as client, client.execute_query(f"SELECT * FROM {spec.name} LIMIT 0") as cursor:
-                there = {column[0] for column in cursor.native_cursor.description or ()}
+            with self.hold() as client, client.execute_query(f"SELECT * FROM {table} LIMIT 0") as cursor:
+                return {column[0] for column in cursor.native_cursor.description or ()}
         except DatabaseUndefinedRelation:
-            return False
-        return there >= {column.name for column in spec.columns}
+            return set()
 
     def read_stamps(self, spec: TableSpec, since: datetime) -> pa.Table | None:
         """Key and `updated_at` of the live rows that changed at an instant or later; None where there are none."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 
-from cogny_source.health import OF_DELETIONS, Counts, describe_mass_deletion, read_counts
+from cogny_source.health import Counts
 from cogny_source.report.inquiry import SECOND, Inquiry
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS
 
@@ -69,7 +69,7 @@ class Run:
     @property
     def counts(self) -> Counts:
         """What it counted."""
-        return Counts(self.status, self.mode, self.live_rows, self.unexplained_rows, self.deleted_rows, None)
+        return Counts(self.status, self.mode, self.live_rows, self.unexplained_rows, self.deleted_rows)
 
     @property
     def seconds(self) -> float | None:
@@ -102,7 +102,7 @@ class Resource:
         deleted: Those of them that are marked deleted.
         runs: Its last runs, the oldest first.
         proof: Its last verification.
-        mass_deletion: That one run marked a large part of the rows deleted, in words.
+        compared_since: Every row was held against the API, or read, at this time or later, in microseconds since 1970.
     """
 
     name: str
@@ -110,7 +110,7 @@ class Resource:
     deleted: int
     runs: tuple[Run, ...]
     proof: Proof | None
-    mass_deletion: str | None = None
+    compared_since: int | None = None
 
     @property
     def live(self) -> int:
@@ -140,15 +140,24 @@ def read_resources(inquiry: Inquiry) -> list[Resource]:
     is_recorded = inquiry.has(SYNC_RUNS.name)
     runs = _read_runs(inquiry) if is_recorded else []
     proofs = _read_proofs(inquiry) if is_recorded else {}
+    compared = _read_compared(inquiry)
     found = []
     for name in RESOURCE_TABLES:
         rows, deleted = None, 0
         if inquiry.has(name):
             [(rows, deleted)] = inquiry.ask(f"SELECT count(*), count(deleted_at) FROM {name}")
-        marked = describe_mass_deletion(read_counts(inquiry.ask, name, OF_DELETIONS)) if is_recorded else None
         mine = tuple(run for run in runs if run.resource == name)
-        found.append(Resource(name, rows, deleted, mine, proofs.get(name), marked))
+        found.append(Resource(name, rows, deleted, mine, proofs.get(name), compared.get(name)))
     return found
+
+
+def _read_compared(inquiry: Inquiry) -> dict[str, int]:
+    """Since when every row of each resource is compared."""
+    if not inquiry.has_column(SYNC_RUNS.name, "compared_since"):
+        return {}
+    since = inquiry.micros("max(compared_since)")
+    found = inquiry.ask(f"SELECT resource, {since} FROM sync_runs WHERE compared_since IS NOT NULL GROUP BY resource")
+    return {resource: int(at) for resource, at in found}
 
 
 def _read_runs(inquiry: Inquiry) -> list[Run]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import IntEnum
 from itertools import pairwise
 from statistics import median_low
 
 from cogny_source.engine.settlement import describe_difference
-from cogny_source.health import describe_missing_count
-from cogny_source.report.inquiry import SECOND
+from cogny_source.health import describe_comparison, describe_missing_count
+from cogny_source.report.inquiry import SECOND, instant
 from cogny_source.report.runs import DONE, Resource, Run
 from cogny_source.report.words import DAY, HOUR, count, listing, span
 
@@ -106,8 +107,9 @@ def judge(resource: Resource, now: int) -> Verdict:
     age = _find_age(resource, now)
     findings = [_judge_last(resource.runs[-1]), _judge_age(age, resource.runs), _judge_counts(resource.runs)]
     findings.append(_judge_proof(resource, now))
-    if resource.mass_deletion is not None:
-        findings.append(Finding(Level.BAD, resource.mass_deletion))
+    if resource.compared_since is not None:
+        told = describe_comparison(instant(resource.compared_since), datetime.fromtimestamp(now / SECOND, UTC))
+        findings.append(Finding(Level.GOOD, told))
     return Verdict(resource, age, tuple(finding for finding in findings if finding is not None))
 
 
