@@ -35,6 +35,7 @@ from cogny_source.destinations.parquet_tables import ParquetTables
 from cogny_source.destinations.scan import Scanner
 from cogny_source.destinations.shapes import Shape, list_shapes
 from cogny_source.destinations.stores import ObjectStore, Store, check_places, find_local_folder, open_local_store
+from cogny_source.engine.load_ids import rise_above_state
 from cogny_source.errors import ConfigError
 
 TableFormat = Literal["parquet", "delta"]
@@ -130,7 +131,7 @@ class LakeClient(FilesystemClient):
         """
         self.check_folder()
         found: StateInfo | None = super().get_stored_state(pipeline_name)
-        return found
+        return rise_above_state(found)
 
     def check_folder(self) -> None:
         """Refuse a folder that cannot take the tables.

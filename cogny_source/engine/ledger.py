@@ -9,6 +9,7 @@ from dataclasses import replace
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.endpoints import ENDPOINTS
+from cogny_source.engine.load_ids import rise_above
 from cogny_source.engine.state import State, lower_state
 from cogny_source.engine.workspace import check_schema, restore_state
 from cogny_source.source import Package
@@ -45,7 +46,9 @@ class Ledger:
         Both may have read a row at different times; whichever loads last may put the older version there. Hence no
         state may be committed that claims more than each of them has read. To be called while the destination is held.
         """
-        news = self._destination.state_ids() - self._known
+        there = self._destination.state_ids()
+        rise_above(there)
+        news = there - self._known
         if news:
             logger.warning(
                 "another machine loads into this destination too; what both read is read again by the next sync"
