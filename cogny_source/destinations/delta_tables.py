@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError
 from dlt.common.libs.deltalake import deltalake_storage_options, evolve_delta_table_schema
 from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from fsspec import AbstractFileSystem
@@ -15,9 +18,30 @@ from fsspec import AbstractFileSystem
 from cogny_source.destinations.scan import Scanner, connect, stage
 from cogny_source.destinations.shapes import Shape
 
+logger = logging.getLogger(__name__)
+
 # So many files are made one, and what a week of time travel does not need is deleted.
 COMPACT_FROM_FILES = 50
 GONE = "_gone"
+ROWS_A_BATCH = 10_000
+# A commit that another has come before is refused: what is to be replaced was looked up in the state before it.
+ALONE = CommitProperties(max_commit_retries=0)
+ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """What is merged into a table.
+
+    Attributes:
+        live: The query for its rows, without tombstones.
+        rows: The same as Arrow.
+        table: The table, as it was opened.
+    """
+
+    live: str
+    rows: pa.Table
+    table: DeltaTable
 
 
 class DeltaTables:
@@ -64,34 +88,74 @@ class DeltaTables:
                     self._merge_table(db, scanner, shape, package[name])
 
     def _merge_table(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: Shape, files: Sequence[str]) -> None:
+        """Merge into one table, and again where another process committed into it since it was opened."""
         live = stage(db, shape, files)
         rows = _cast(db.execute(f"{live} ORDER BY {', '.join(shape.order)}").to_arrow_table(), shape)
-        table = self._open(shape.name)
-        if table is None:
-            self._create(shape, rows)
+        for attempt in range(1, ATTEMPTS + 1):
+            table = self._open(shape.name)
+            try:
+                if table is None:
+                    self._create(shape, rows)
+                else:
+                    self._merge_rows(db, scanner, shape, Incoming(live, rows, table))
+            except DeltaError as error:
+                if attempt == ATTEMPTS or not self._is_overtaken(shape.name, table):
+                    raise
+                logger.info("another process writes into the table %s too; merged again: %s", shape.name, error)
+                continue
             return
+
+    def _merge_rows(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: Shape, incoming: Incoming) -> None:
+        table, rows = incoming.table, incoming.rows
+        evolve_delta_table_schema(table, rows.schema)
         paths = list_files(table)
         there = scanner.scan("there", paths) if paths else "blank"
-        keys = ", ".join(shape.key)
-        [(replaced,)] = db.execute(f"SELECT count(*) FROM {there} SEMI JOIN incoming USING ({keys})").fetchall()
-        evolve_delta_table_schema(table, rows.schema)
-        if replaced:
+        keys, places = ", ".join(shape.key), ", ".join(shape.order if shape.is_list else shape.key)
+        replaced = f"FROM {there} SEMI JOIN incoming USING ({keys})"
+        [(count, distinct)] = db.execute(f"SELECT count(*), count(DISTINCT ({places})) {replaced}").fetchall()
+        if count > distinct:
+            self._rewrite(db, shape, f"FROM {there} ANTI JOIN incoming USING ({keys})", incoming)
+        elif count:
             gone = rows.slice(0, 0)
             if shape.is_list:
-                places = ", ".join(shape.order)
-                query = f"FROM {there} SEMI JOIN incoming USING ({keys}) ANTI JOIN ({live}) USING ({places})"
+                query = f"{replaced} ANTI JOIN ({incoming.live}) USING ({places})"
                 gone = _cast(db.execute(query).to_arrow_table(), shape)
             _replace_rows(table, shape, rows, gone)
         elif len(rows):
-            write_deltalake(table, rows, mode="append")
+            write_deltalake(table, rows, mode="append", commit_properties=ALONE)
         if len(list_files(table)) >= COMPACT_FROM_FILES:
-            table.optimize.compact()
+            table.optimize.compact(commit_properties=ALONE)
             table.vacuum(dry_run=False)
+
+    def _rewrite(self, db: duckdb.DuckDBPyConnection, shape: Shape, kept: str, incoming: Incoming) -> None:
+        """Write the whole table anew, where a key stands in it more than once: a merge would change each of its rows.
+
+        Args:
+            db: The connection.
+            shape: The table.
+            kept: The query for the rows that nothing takes the place of.
+            incoming: What is merged.
+        """
+        logger.warning(
+            "%s holds keys more than once; it is written anew, with each of those that come once", shape.name
+        )
+        query = f"FROM blank UNION ALL BY NAME {kept} UNION ALL BY NAME {incoming.live}"
+        reader = db.execute(query).to_arrow_reader(ROWS_A_BATCH)
+        schema = shape.widen(reader.schema)
+        batches = (batch.select(schema.names).cast(schema) for batch in reader)
+        rows = pa.RecordBatchReader.from_batches(schema, batches)
+        write_deltalake(incoming.table, rows, mode="overwrite", commit_properties=ALONE)
+
+    def _is_overtaken(self, name: str, table: DeltaTable | None) -> bool:
+        """Whether a table is no longer what it was when it was opened."""
+        now = self._open(name)
+        return now is not None and (table is None or now.version() != table.version())
 
     def _create(self, shape: Shape, rows: pa.Table) -> None:
         write_deltalake(
             self._url + shape.name,
             rows,
+            mode="error",
             name=shape.name,
             description=shape.description,
             configuration=self._configuration,
@@ -123,6 +187,7 @@ def _replace_rows(table: DeltaTable, shape: Shape, rows: pa.Table, gone: pa.Tabl
             predicate=" AND ".join(f"target.`{name}` = source.`{name}`" for name in key),
             source_alias="source",
             target_alias="target",
+            commit_properties=ALONE,
         )
         .when_matched_delete(f"source.{GONE}")
         .when_matched_update(updates)
