@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -15,8 +15,10 @@ from dlt.common.libs.deltalake import deltalake_storage_options, evolve_delta_ta
 from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from fsspec import AbstractFileSystem
 
+from cogny_source.destinations.delta_versions import Versions, is_set_back
 from cogny_source.destinations.scan import Scanner, connect, stage
 from cogny_source.destinations.shapes import Shape
+from cogny_source.engine.layout import describe_loss
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class DeltaTables:
         url: The folder as a URL without escapes, with a slash at its end.
         shapes: The tables, each after its parent.
         config: dlt's configuration of the folder, with the credentials.
+        versions: The record of the tables' versions.
         filesystem: What DuckDB reads the folder by; None for local files.
     """
 
@@ -59,18 +62,35 @@ class DeltaTables:
         url: str,
         shapes: Mapping[str, Shape],
         config: FilesystemDestinationClientConfiguration,
+        versions: Versions,
         filesystem: AbstractFileSystem | None = None,
     ) -> None:
         self._url = quote(url, safe=":/")
         self._shapes = shapes
         self._options = deltalake_storage_options(config.credentials, config.deltalake_storage_options)
         self._configuration = config.deltalake_configuration
+        self._versions = versions
         self._filesystem = filesystem
 
     def files(self, table: str) -> list[str]:
         """The paths of the files that hold a table's rows now."""
         found = self._open(table)
         return [] if found is None else list_files(found)
+
+    def find_loss(self, table: str, columns: Collection[str]) -> str | None:
+        """What a table lacks, as a sentence: it is gone, lacks columns, or was set back to what it was before."""
+        found = self._open(table)
+        if found is None:
+            return describe_loss(table, columns, None)
+        if is_set_back(found, self._versions.read().get(table)):
+            return f"the table {table} was set back to an earlier version"
+        return describe_loss(table, columns, [field.name for field in found.schema().fields])
+
+    def note(self, names: Collection[str]) -> None:
+        """Note the version that some tables have now, which a later sync compares; that of all where none is named."""
+        opened = {name: self._open(name) for name in names or self._shapes}
+        found = {name: table.version() for name, table in opened.items() if table is not None}
+        self._versions.write({**self._versions.read(), **found})
 
     def merge(self, package: Mapping[str, Sequence[str]]) -> None:
         """Merge a load's rows, each table in one commit.
@@ -118,7 +138,7 @@ class DeltaTables:
         elif count:
             gone = rows.slice(0, 0)
             if shape.is_list:
-                query = f"{replaced} ANTI JOIN ({incoming.live}) USING ({places})"
+                query = f"FROM blank UNION ALL BY NAME {replaced} ANTI JOIN ({incoming.live}) USING ({places})"
                 gone = _cast(db.execute(query).to_arrow_table(), shape)
             _replace_rows(table, shape, rows, gone)
         elif len(rows):

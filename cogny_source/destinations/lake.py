@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol
@@ -59,8 +59,14 @@ class Tables(Protocol):
     def files(self, table: str) -> list[str]:
         """The paths of the Parquet files that hold a table's rows."""
 
+    def find_loss(self, table: str, columns: Collection[str]) -> str | None:
+        """What a table lacks of what loads have brought, as a sentence; None where it lacks nothing."""
+
     def merge(self, package: Mapping[str, Sequence[str]]) -> None:
         """Merge a load's rows: table name to the local Parquet files with them."""
+
+    def note(self, names: Collection[str]) -> None:
+        """Note how the tables of a load are after it; all of them where it had none."""
 
 
 @configspec
@@ -108,9 +114,11 @@ class LakeClient(FilesystemClient):
         shapes = list_shapes()
         if self.config.table_format == "delta":
             from cogny_source.destinations.delta_tables import DeltaTables
+            from cogny_source.destinations.delta_versions import Versions
 
             url = f"{'file' if self.is_local_filesystem else self.config.protocol}://{self.dataset_path}"
-            return DeltaTables(url, shapes, self.config, self.reading_filesystem)
+            versions = Versions(self.fs_client, self.dataset_path, self._write_to_json_file)
+            return DeltaTables(url, shapes, self.config, versions, self.reading_filesystem)
         return ParquetTables(self._open_store(shapes), shapes, self.reading_filesystem)
 
     @property
@@ -213,6 +221,7 @@ class LakeClient(FilesystemClient):
             if package:
                 self.tables.merge(package)
             super().complete_load(load_id)
+            self.tables.note(package.keys())
 
     def _list_package(self, load_id: str) -> dict[str, list[str]]:
         """The files of a load, by table."""
@@ -271,6 +280,13 @@ class LakeSqlClient(FilesystemSqlClient):
             # For dlt's own tables, which are JSON.
             self._register_filesystem(self.remote_client.fs_client, self.remote_client.config.protocol)
         return True
+
+    def find_losses(self, tables: Mapping[str, Collection[str]]) -> dict[str, str]:
+        """What tables lack of the columns that loads have brought, as sentences."""
+        with raising_os_errors():
+            held = self.remote_client.tables
+            told = {name: held.find_loss(name, columns) for name, columns in tables.items()}
+        return {name: sentence for name, sentence in told.items() if sentence}
 
     def list_states(self, pipeline_name: str) -> set[str]:
         """The load ids of the states of a pipeline, of which dlt keeps the newest hundred.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -13,6 +13,7 @@ from fsspec import AbstractFileSystem
 from cogny_source.destinations.scan import Scanner, connect, read_local, stage
 from cogny_source.destinations.shapes import Shape
 from cogny_source.destinations.stores import SUFFIX, Draft, Store
+from cogny_source.engine.layout import describe_loss
 
 # From so many rows on a table has a file a month, so that a sync writes anew only the months it touches.
 MONTHLY_FROM_ROWS = 100_000
@@ -48,6 +49,21 @@ class ParquetTables:
         single = files.get(f"{table}{SUFFIX}")
         # Beside the one file lie those of months only while they take its place; until all are there, it counts.
         return list(files.values()) if single is None else [single]
+
+    def find_loss(self, table: str, columns: Collection[str]) -> str | None:
+        """What a table lacks, as a sentence; the columns of files on a disk alone are looked at, as that is cheap.
+
+        A file of earlier months may lack a column that is new since; and an empty one lacks nothing.
+        """
+        files = self.files(table)
+        if not files or self._filesystem is not None:
+            return describe_loss(table, (), () if files else None)
+        footers = [footer for footer in map(pq.read_metadata, files) if footer.num_rows]
+        there = {name for footer in footers for name in footer.schema.to_arrow_schema().names}
+        return describe_loss(table, columns, there) if footers else None
+
+    def note(self, names: Collection[str]) -> None:
+        """Nothing: the files are what they are."""
 
     def merge(self, package: Mapping[str, Sequence[str]]) -> None:
         """Merge a load's rows.
