@@ -16,7 +16,7 @@ from dlt.destinations.impl.filesystem.configuration import FilesystemDestination
 from fsspec import AbstractFileSystem
 
 from cogny_source.destinations.delta_versions import Versions, is_set_back
-from cogny_source.destinations.scan import Scanner, connect, stage
+from cogny_source.destinations.scan import ROWS_A_BATCH, Scanner, run_in_memory, stage
 from cogny_source.destinations.shapes import Shape
 from cogny_source.engine.layout import describe_loss
 
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 # So many files are made one, and what a week of time travel does not need is deleted.
 COMPACT_FROM_FILES = 50
 GONE = "_gone"
-ROWS_A_BATCH = 10_000
 # A commit that another has come before is refused: what is to be replaced was looked up in the state before it.
 ALONE = CommitProperties(max_commit_retries=0)
 ATTEMPTS = 10
@@ -101,11 +100,13 @@ class DeltaTables:
         Args:
             package: Table name to the local Parquet files with its rows.
         """
-        with connect() as db:
-            scanner = Scanner(db, self._filesystem)
-            for name, shape in self._shapes.items():
-                if package.get(name):
-                    self._merge_table(db, scanner, shape, package[name])
+        run_in_memory(lambda db: self._merge(db, package))
+
+    def _merge(self, db: duckdb.DuckDBPyConnection, package: Mapping[str, Sequence[str]]) -> None:
+        scanner = Scanner(db, self._filesystem)
+        for name, shape in self._shapes.items():
+            if package.get(name):
+                self._merge_table(db, scanner, shape, package[name])
 
     def _merge_table(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: Shape, files: Sequence[str]) -> None:
         """Merge into one table, and again where another process committed into it since it was opened."""
