@@ -15,6 +15,7 @@ import dlt
 
 from cogny_source.api.client import Client, Timing
 from cogny_source.engine.account import check_account
+from cogny_source.engine.address_space import check_address_space, read_limit
 from cogny_source.engine.ahead import Ahead
 from cogny_source.engine.capabilities import find_capabilities_once
 from cogny_source.engine.chunk import Chunk
@@ -81,6 +82,7 @@ def sync(
         Stopped: If `stop` was set; what was complete is loaded.
         CognyError: Whatever ended the reading; what was complete before it is loaded.
     """
+    check_address_space(read_limit())
     check_destination(pipeline)
     settings = settings or resolve_settings()
     plan = _make_plan(
