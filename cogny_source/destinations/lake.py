@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -30,7 +29,7 @@ from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 from filelock import FileLock
 
-from cogny_source.destinations.folder_errors import is_of_a_library
+from cogny_source.destinations.folder_errors import check_delta_path, is_of_a_library
 from cogny_source.destinations.parquet_tables import ParquetTables
 from cogny_source.destinations.scan import Scanner
 from cogny_source.destinations.shapes import Shape, list_shapes
@@ -41,8 +40,6 @@ from cogny_source.errors import ConfigError
 TableFormat = Literal["parquet", "delta"]
 
 LOCK = ".lock"
-# What deltalake 1.6 unescapes once too often, or takes for no path at all.
-NOT_IN_DELTA = re.compile(r"[%\[\]\\^|]")
 SQL_TYPES = {
     "text": "VARCHAR",
     "json": "VARCHAR",
@@ -380,8 +377,8 @@ def open_folder(bucket_url: str, table_format: TableFormat = "parquet", **option
     """
     folder = find_local_folder(bucket_url)
     bucket_url = bucket_url if folder is None else str(folder)
-    if table_format == "delta" and (refused := NOT_IN_DELTA.search(bucket_url)):
-        raise ConfigError(f"deltalake opens no path with {refused[0]}, such as {bucket_url}: name another")
+    if table_format == "delta":
+        check_delta_path(bucket_url)
     return lake(bucket_url, table_format=table_format, **{"destination_name": "filesystem", **options})
 
 
