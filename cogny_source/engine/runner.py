@@ -19,7 +19,7 @@ from cogny_source.engine.address_space import check_address_space, read_limit
 from cogny_source.engine.ahead import Ahead
 from cogny_source.engine.capabilities import find_capabilities_once
 from cogny_source.engine.chunk import Chunk
-from cogny_source.engine.destination import Destination, check_destination
+from cogny_source.engine.destination import Destination, check_tried
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.ledger import Ledger
@@ -83,7 +83,7 @@ def sync(
         CognyError: Whatever ended the reading; what was complete before it is loaded.
     """
     check_address_space(read_limit())
-    check_destination(pipeline)
+    check_tried(pipeline)
     settings = settings or resolve_settings()
     plan = _make_plan(
         settings,
