@@ -22,6 +22,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import BaseFileLock, Timeout
 
+from cogny_source.engine.disks import describe_full_disks, list_folders
 from cogny_source.engine.windows import Window
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import ListSpec, TableSpec
@@ -315,8 +316,9 @@ class Destination:
             load_id = (exc.load_id if isinstance(exc, PipelineStepFailed) else None) or load_id
             package = f"load package {load_id}" if load_id else "a load"
             raise LoadFailed(
-                f"the destination refused {package}: {_find_reason(exc)} ({where}). Nothing is lost: mend the cause"
-                " and run the same command again"
+                f"the destination refused {package}: {_find_reason(exc)}"
+                f"{describe_full_disks(list_folders(self.pipeline))} ({where}). Nothing is lost: mend the cause and run"
+                " the same command again"
             ) from exc
 
     def _query(self, query: str, *values: object) -> Iterator[pa.Table]:
