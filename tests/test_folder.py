@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -29,7 +31,7 @@ from truth import assert_exact
 
 from cogny_source import cogny_source, sync
 from cogny_source.cli import sync_to_parquet
-from cogny_source.destinations import scan
+from cogny_source.destinations import scan, stores
 from cogny_source.destinations.folder import probe
 from cogny_source.destinations.lake import open_folder
 from cogny_source.destinations.parquet_tables import MONTHLY_FROM_ROWS, ParquetTables
@@ -534,3 +536,27 @@ def test_groups_follow_rows_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pa.concat_tables(groups).to_pydict() == pa.Table.from_batches(batches).to_pydict()
     assert max(map(len, groups)) <= 6
     assert max(group.nbytes for group in groups) < 150 + batches[4].nbytes
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_share_that_cannot_flush_folders_is_told_once(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on SMB: the load goes on; any other failure of the disk ends it."""
+    flush = os.fsync
+
+    def refuse(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    stores._warn_unsynced.cache_clear()
+    tables = make_tables("snapshots", tmp_path / "out")
+    for rows in (World(seed=5, tickets=3).rows("tickets"), World(seed=6, tickets=3).rows("tickets")):
+        tables.merge(write_package(tmp_path, rows))
+    assert read(tables, "SELECT count(*) FROM tickets") == [(6,)]
+    assert len([record for record in caplog.records if "cannot flush a folder" in record.getMessage()]) == 1
+    number = errno.EIO
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        tables.merge(write_package(tmp_path, World(seed=7, tickets=3).rows("tickets")))
