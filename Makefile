@@ -94,6 +94,7 @@ test-all:
 # The suite, but for the emulator, Airflow and the browser, with the lowest version of each direct dependency.
 test-lowest: .venv-lowest/.ready
 	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal -m "not long" \
+		-W "ignore:You are using a Python version:FutureWarning" \
 		$(addprefix --ignore=tests/,test_airflow.py test_airflow_process.py test_airflow_account.py test_bigquery.py \
 		test_report_browser.py test_deploy.py) -k "not bigquery"
 

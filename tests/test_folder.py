@@ -411,7 +411,11 @@ def test_folder_with_an_odd_name(table_format: Any, name: str, sandbox: SandboxS
         assert [entry.tally.differences for entry in result.resources] == [(), (), ()]
         sandbox.world.advance(datetime.now(UTC), created=5, changed=20)
     folder = tmp_path / name / "tickets"
-    read = pq.read_table(folder / "tickets.parquet") if table_format == "parquet" else DeltaTable(folder.as_uri())
+    read = (
+        pq.read_table(folder / "tickets.parquet", partitioning=None)
+        if table_format == "parquet"
+        else DeltaTable(folder.as_uri())
+    )
     table = read if isinstance(read, pa.Table) else read.to_pyarrow_table()
     assert table.schema.names == [column.name for column in TICKETS.columns]
     assert len(table) == 455
