@@ -137,5 +137,6 @@ def test_error_that_nobody_foresaw_is_on_record(
         with pytest.raises(ZeroDivisionError):
             sync(pipeline, settings_for(sandbox))
     sync(pipeline, settings_for(sandbox))
-    failed = ask("SELECT status, error LIKE 'nobody foresaw this: ZeroDivisionError%' FROM sync_runs WHERE status <> 'done'")
+    told = "error LIKE 'nobody foresaw this: ZeroDivisionError%'"
+    failed = ask(f"SELECT status, {told} FROM sync_runs WHERE status <> 'done'")
     assert failed == [("failed", True)] * 3
