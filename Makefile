@@ -14,7 +14,7 @@ READY := $(VENV)/.ready
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check soak sandbox docs bench peers profile clean
+.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check test-lowest soak sandbox docs bench peers profile clean
 
 demo: $(READY)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -90,6 +90,26 @@ test-all:
 		if python$$version -c 'import venv, ensurepip' 2>/dev/null; then \
 			echo "== Python $$version"; $(MAKE) test VENV=.venv-$$version PYTHON=python$$version || exit 1; \
 		else echo "== Python $$version is not on this machine"; fi; done
+
+# The suite, but for the emulator, Airflow and the browser, with the lowest version of each direct dependency.
+test-lowest: .venv-lowest/.ready
+	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal -m "not long" \
+		-W "ignore:You are using a Python version:FutureWarning" \
+		$(addprefix --ignore=tests/,test_airflow.py test_airflow_process.py test_airflow_account.py test_bigquery.py \
+		test_report_browser.py test_deploy.py) -k "not bigquery"
+
+.venv-lowest/.ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	touch $@
+
+# The sdist, the same to the byte each time, and the wheel that is built from it.
+dist: $(READY)
+	$(BIN)/python tests/sdist.py dist
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-315532800} $(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
+		--no-deps --wheel-dir dist dist/*.tar.gz
 
 # Scenarios drawn by lot, about an hour; SOAK_SCENARIOS and SOAK_FIRST_SEED say how many and which.
 soak: $(READY)

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from cogny_source.plain_text import dump_safe_json, safe_lines
 
 DLT_COLUMN_HINTS = "when merging arrow schema"
+# dlt's own record of a run, which nothing here reads: where the disk is full it would log a traceback.
+DLT_TRACE = "Failed to create trace dump"
 
 
 class TextFormatter(logging.Formatter):
@@ -89,4 +91,5 @@ def _writes_unicode(handler: logging.Handler) -> bool:
 
 
 def _is_worth_telling(record: logging.LogRecord) -> bool:
-    return DLT_COLUMN_HINTS not in record.getMessage()
+    message = record.getMessage()
+    return DLT_COLUMN_HINTS not in message and DLT_TRACE not in message

@@ -25,6 +25,7 @@ from cogny_source.engine.commit import Committer
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.memory import Bounds
 from cogny_source.engine.merge import merge_rows
+from cogny_source.errors import ConfigError
 from cogny_source.sandbox import SandboxServer
 
 TABLES = ("tickets", "tickets__action_items", "tickets_history", "reports", "warehouses", "sync_runs")
@@ -363,4 +364,18 @@ def test_a_column_that_came_later_is_made_by_dlt(
     assert ask(columns) == [(0,)]
     sync(make_pipeline(tmp_path), settings_for(sandbox), full_refresh=True)
     assert ask(columns) == [(1,)]
+    assert_exact(ask, sandbox.world)
+
+
+def test_unique_index_is_named(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask) -> None:
+    """Somebody's index under which DuckDB replaces no row: the sentence says how to drop it, and then all is exact."""
+    sync(pipeline, settings_for(sandbox))
+    ask('CREATE UNIQUE INDEX "my index" ON tickets(id); CREATE INDEX harmless ON reports(status)')
+    for name in ("tickets", "reports"):
+        sandbox.world.patch(name, sandbox.world.rows(name)[0]["id"], warehouse_id="wh_other")
+    drop = 'DROP INDEX cogny_data."my index"'
+    with pytest.raises(ConfigError, match=f"under a unique index .my index on tickets.: {drop}$"):
+        sync(pipeline, settings_for(sandbox))
+    ask(drop)
+    sync(pipeline, settings_for(sandbox))
     assert_exact(ask, sandbox.world)

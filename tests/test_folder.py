@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import threading
@@ -29,6 +31,7 @@ from truth import assert_exact
 
 from cogny_source import cogny_source, sync
 from cogny_source.cli import sync_to_parquet
+from cogny_source.destinations import scan, stores
 from cogny_source.destinations.folder import probe
 from cogny_source.destinations.lake import open_folder
 from cogny_source.destinations.parquet_tables import MONTHLY_FROM_ROWS, ParquetTables
@@ -408,7 +411,11 @@ def test_folder_with_an_odd_name(table_format: Any, name: str, sandbox: SandboxS
         assert [entry.tally.differences for entry in result.resources] == [(), (), ()]
         sandbox.world.advance(datetime.now(UTC), created=5, changed=20)
     folder = tmp_path / name / "tickets"
-    read = pq.read_table(folder / "tickets.parquet") if table_format == "parquet" else DeltaTable(folder.as_uri())
+    read = (
+        pq.read_table(folder / "tickets.parquet", partitioning=None)
+        if table_format == "parquet"
+        else DeltaTable(folder.as_uri())
+    )
     table = read if isinstance(read, pa.Table) else read.to_pyarrow_table()
     assert table.schema.names == [column.name for column in TICKETS.columns]
     assert len(table) == 455
@@ -500,3 +507,60 @@ def test_many_delta_files_are_made_one(sandbox: SandboxServer, tmp_path: Path, m
     assert "OPTIMIZE" in {commit["operation"] for commit in table.history()}
     table.load_as_version(1)
     assert 0 < len(table.to_pyarrow_table()) < 450
+
+
+@pytest.mark.parametrize("table_format", ["parquet", "delta"])
+def test_rows_that_do_not_fit_into_little_memory_are_merged_with_more(
+    table_format: Any, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where DuckDB's bound is too little for what it holds together, it goes on with what the machine has."""
+    monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
+    bounds: list[str | None] = []
+    spare = scan.connect
+
+    def watch(memory_limit: str | None) -> Any:
+        bounds.append(memory_limit)
+        return spare(memory_limit)
+
+    monkeypatch.setattr(scan, "connect", watch)
+    monkeypatch.setattr(scan, "SORT_MEMORY", "1MB")
+    place = FolderPlace(tmp_path, table_format)
+    sync(place.pipeline(), settings_for(sandbox))
+    assert_exact(place.ask, sandbox.world)
+    assert bounds[:2] == ["1MB", None]
+
+
+def test_groups_follow_rows_and_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row group ends at so many rows or bytes, whichever comes first; no row is lost."""
+    schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
+    batches = [pa.record_batch([[place], ["x" * (place % 5) * 10]], schema) for place in range(20)]
+    monkeypatch.setattr(scan, "ROWS_A_GROUP", 6)
+    monkeypatch.setattr(scan, "GROUP_BYTES", 150)
+    groups = list(scan.group_rows(pa.RecordBatchReader.from_batches(schema, batches), schema))
+    assert pa.concat_tables(groups).to_pydict() == pa.Table.from_batches(batches).to_pydict()
+    assert max(map(len, groups)) <= 6
+    assert max(group.nbytes for group in groups) < 150 + batches[4].nbytes
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_share_that_cannot_flush_folders_is_told_once(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on SMB: the load goes on; any other failure of the disk ends it."""
+    flush = os.fsync
+
+    def refuse(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    stores._warn_unsynced.cache_clear()
+    tables = make_tables("snapshots", tmp_path / "out")
+    for rows in (World(seed=5, tickets=3).rows("tickets"), World(seed=6, tickets=3).rows("tickets")):
+        tables.merge(write_package(tmp_path, rows))
+    assert read(tables, "SELECT count(*) FROM tickets") == [(6,)]
+    assert len([record for record in caplog.records if "cannot flush a folder" in record.getMessage()]) == 1
+    number = errno.EIO
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        tables.merge(write_package(tmp_path, World(seed=7, tickets=3).rows("tickets")))

@@ -86,7 +86,7 @@ def _explaining(target: Target) -> Iterator[None]:
     """Let the target tell what a refusal of its own means."""
     try:
         yield
-    except LoadFailed as error:
+    except (LoadFailed, ConfigError) as error:
         told = target.explain(error) if target.explain else None
         if told is None:
             raise

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlt.common.destination import PreparedTableSchema
-from dlt.common.destination.client import FollowupJobRequest, LoadJob
+from dlt.common.destination.client import FollowupJobRequest, LoadJob, StateInfo
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations.impl.bigquery.bigquery import BigQueryClient, BigQueryLoadJob, BigQueryMergeJob
 from dlt.destinations.impl.bigquery.factory import bigquery
@@ -21,6 +21,7 @@ from google.api_core.exceptions import NotFound
 from google.cloud.bigquery import CreateDisposition, LoadJobConfig, SourceFormat, WriteDisposition
 
 from cogny_source.engine.destination import BIGQUERY
+from cogny_source.engine.load_ids import rise_above_state
 from cogny_source.schema import LOAD_ID
 
 
@@ -69,6 +70,10 @@ class ExactBigQueryClient(BigQueryClient):
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
         """Make the dataset, or empty tables; dlt's own sends a job more, which does nothing to these."""
         super(BigQueryClient, self).initialize_storage(truncate_tables or [])
+
+    def get_stored_state(self, pipeline_name: str) -> StateInfo:
+        """The newest state; the ids of this process rise above its own."""
+        return rise_above_state(super().get_stored_state(pipeline_name))
 
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False

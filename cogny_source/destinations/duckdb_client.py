@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import cast
 
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
-from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob
+from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob, StateInfo
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb
 
 from cogny_source.destinations.scan import read_local
 from cogny_source.engine.destination import DUCKDB
+from cogny_source.engine.load_ids import rise_above_state
 from cogny_source.engine.merge import merge_rows
 
 # Set where no two rows of a package have the same key; of those that have, dlt's own merge takes one.
@@ -40,6 +41,10 @@ class MergeJob(RunnableLoadJob, HasFollowupJobs):
 
 class MergingDuckDbClient(DuckDbClient):
     """Merges files that hold each key once at once; all else is loaded by dlt's own way."""
+
+    def get_stored_state(self, pipeline_name: str) -> StateInfo:
+        """The newest state; the ids of this process rise above its own."""
+        return rise_above_state(super().get_stored_state(pipeline_name))
 
     def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
         """Whether a table's rows take the way over the staging dataset."""

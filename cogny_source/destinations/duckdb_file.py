@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cogny_source.destinations.target import Target, check_dataset, show_python
+from cogny_source.destinations.target import Target, check_dataset, check_text, show_python
 from cogny_source.errors import ConfigError, LoadFailed
 
 logger = logging.getLogger(__name__)
@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 SCRATCH = "cogny_check"
 HEADERS_BYTES = 3 * 4096
 MAGIC, MAGIC_AT = b"DUCK", slice(8, 12)
+# A schema of every database, by which dlt looks for tables.
+INFORMATION_SCHEMA = "information_schema"
 LOCKED = "Could not set lock on file"
 
 
@@ -29,11 +31,15 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
     Raises:
         ConfigError: If the file cannot be there, or cannot hold the dataset.
     """
+    check_text("--database", str(database.absolute()))
     if not database.parent.is_dir():
         raise ConfigError(f"the folder {database.parent} does not exist")
     check_dataset(dataset)
-    if database.stem in (dataset, f"{dataset}_staging") or str(database) == ":memory:":
+    # DuckDB names the database after its file, up to the first dot, and takes capital letters for small ones.
+    if database.name.partition(".")[0].lower() in (dataset, f"{dataset}_staging", INFORMATION_SCHEMA):
         raise ConfigError(f"--database {database} cannot hold the dataset {dataset}: name another file")
+    if str(database) == ":memory:":
+        raise ConfigError("--database :memory: would be gone when the command ends: name a file")
 
     def make() -> Any:
         from cogny_source.destinations.duckdb_client import MergingDuckDb

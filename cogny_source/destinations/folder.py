@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from cogny_source.destinations.folder_errors import explain
+from cogny_source.destinations.folder_errors import check_delta_path, explain
 from cogny_source.destinations.stores import find_local_folder
-from cogny_source.destinations.target import Target, check_dataset, show_python
+from cogny_source.destinations.target import Target, check_dataset, check_text, show_python
 from cogny_source.errors import ConfigError, LoadFailed
 
 SCRATCH = ".cogny_scratch"
@@ -29,11 +29,13 @@ def make_folder_target(bucket_url: str, dataset: str | None, table_format: Liter
         ConfigError: If the URL is of another kind, or what it needs is not installed.
     """
     url = _find_url(bucket_url)
+    check_text("--bucket-url", url)
     if dataset is not None:
         check_dataset(dataset)
         url = f"{url}/{dataset}"
     if table_format == "delta":
         _require("deltalake", "delta")
+        check_delta_path(url)
     if Path(url).exists() and not Path(url).is_dir():
         raise ConfigError(f"--bucket-url {bucket_url} is a file: name a folder")
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from cogny_source.destinations.target import list_causes
 from cogny_source.errors import CognyError, ConfigError, LoadFailed
 
+# What deltalake 1.6 unescapes once too often, or takes for no path at all.
+NOT_IN_DELTA = re.compile(r"[%\[\]\\^|\x00-\x1f\x7f]")
 # The libraries whose errors are no OSError.
 LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "deltalake", "gcsfs", "google", "s3fs")
 SIGN_IN = (
@@ -46,3 +50,14 @@ def explain(error: BaseException, url: str) -> CognyError | None:
 def is_of_a_library(error: Exception) -> bool:
     """Whether an error is one of the object stores' libraries."""
     return type(error).__module__.partition(".")[0] in LIBRARIES
+
+
+def check_delta_path(url: str) -> None:
+    """Refuse a folder that deltalake cannot open.
+
+    Raises:
+        ConfigError: If a character of its name is one of those.
+    """
+    if refused := NOT_IN_DELTA.search(url):
+        character = repr(refused[0])[1:-1]
+        raise ConfigError(f"deltalake opens no path with {character}, such as {repr(url)[1:-1]}: name another")

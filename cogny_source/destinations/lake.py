@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol
@@ -30,18 +29,17 @@ from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 from filelock import FileLock
 
-from cogny_source.destinations.folder_errors import is_of_a_library
+from cogny_source.destinations.folder_errors import check_delta_path, is_of_a_library
 from cogny_source.destinations.parquet_tables import ParquetTables
 from cogny_source.destinations.scan import Scanner
 from cogny_source.destinations.shapes import Shape, list_shapes
 from cogny_source.destinations.stores import ObjectStore, Store, check_places, find_local_folder, open_local_store
+from cogny_source.engine.load_ids import rise_above_state
 from cogny_source.errors import ConfigError
 
 TableFormat = Literal["parquet", "delta"]
 
 LOCK = ".lock"
-# What deltalake 1.6 unescapes once too often, or takes for no path at all.
-NOT_IN_DELTA = re.compile(r"[%\[\]\\^|]")
 SQL_TYPES = {
     "text": "VARCHAR",
     "json": "VARCHAR",
@@ -58,8 +56,14 @@ class Tables(Protocol):
     def files(self, table: str) -> list[str]:
         """The paths of the Parquet files that hold a table's rows."""
 
+    def find_loss(self, table: str, columns: Collection[str]) -> str | None:
+        """What a table lacks of what loads have brought, as a sentence; None where it lacks nothing."""
+
     def merge(self, package: Mapping[str, Sequence[str]]) -> None:
         """Merge a load's rows: table name to the local Parquet files with them."""
+
+    def note(self, names: Collection[str]) -> None:
+        """Note how the tables of a load are after it; all of them where it had none."""
 
 
 @configspec
@@ -107,9 +111,11 @@ class LakeClient(FilesystemClient):
         shapes = list_shapes()
         if self.config.table_format == "delta":
             from cogny_source.destinations.delta_tables import DeltaTables
+            from cogny_source.destinations.delta_versions import Versions
 
             url = f"{'file' if self.is_local_filesystem else self.config.protocol}://{self.dataset_path}"
-            return DeltaTables(url, shapes, self.config, self.reading_filesystem)
+            versions = Versions(self.fs_client, self.dataset_path, self._write_to_json_file)
+            return DeltaTables(url, shapes, self.config, versions, self.reading_filesystem)
         return ParquetTables(self._open_store(shapes), shapes, self.reading_filesystem)
 
     @property
@@ -130,7 +136,7 @@ class LakeClient(FilesystemClient):
         """
         self.check_folder()
         found: StateInfo | None = super().get_stored_state(pipeline_name)
-        return found
+        return rise_above_state(found)
 
     def check_folder(self) -> None:
         """Refuse a folder that cannot take the tables.
@@ -212,6 +218,7 @@ class LakeClient(FilesystemClient):
             if package:
                 self.tables.merge(package)
             super().complete_load(load_id)
+            self.tables.note(package.keys())
 
     def _list_package(self, load_id: str) -> dict[str, list[str]]:
         """The files of a load, by table."""
@@ -270,6 +277,13 @@ class LakeSqlClient(FilesystemSqlClient):
             # For dlt's own tables, which are JSON.
             self._register_filesystem(self.remote_client.fs_client, self.remote_client.config.protocol)
         return True
+
+    def find_losses(self, tables: Mapping[str, Collection[str]]) -> dict[str, str]:
+        """What tables lack of the columns that loads have brought, as sentences."""
+        with raising_os_errors():
+            held = self.remote_client.tables
+            told = {name: held.find_loss(name, columns) for name, columns in tables.items()}
+        return {name: sentence for name, sentence in told.items() if sentence}
 
     def list_states(self, pipeline_name: str) -> set[str]:
         """The load ids of the states of a pipeline, of which dlt keeps the newest hundred.
@@ -363,8 +377,8 @@ def open_folder(bucket_url: str, table_format: TableFormat = "parquet", **option
     """
     folder = find_local_folder(bucket_url)
     bucket_url = bucket_url if folder is None else str(folder)
-    if table_format == "delta" and (refused := NOT_IN_DELTA.search(bucket_url)):
-        raise ConfigError(f"deltalake opens no path with {refused[0]}, such as {bucket_url}: name another")
+    if table_format == "delta":
+        check_delta_path(bucket_url)
     return lake(bucket_url, table_format=table_format, **{"destination_name": "filesystem", **options})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -10,13 +10,13 @@ import duckdb
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
-from cogny_source.destinations.scan import Scanner, connect, read_local, stage
+from cogny_source.destinations.scan import ROWS_A_BATCH, Scanner, group_rows, read_local, run_in_memory, stage
 from cogny_source.destinations.shapes import Shape
 from cogny_source.destinations.stores import SUFFIX, Draft, Store
+from cogny_source.engine.layout import describe_loss
 
 # From so many rows on a table has a file a month, so that a sync writes anew only the months it touches.
 MONTHLY_FROM_ROWS = 100_000
-ROWS_A_GROUP = 50_000
 UNDATED = "undated"
 
 
@@ -49,6 +49,21 @@ class ParquetTables:
         # Beside the one file lie those of months only while they take its place; until all are there, it counts.
         return list(files.values()) if single is None else [single]
 
+    def find_loss(self, table: str, columns: Collection[str]) -> str | None:
+        """What a table lacks, as a sentence; the columns of files on a disk alone are looked at, as that is cheap.
+
+        A file of earlier months may lack a column that is new since; and an empty one lacks nothing.
+        """
+        files = self.files(table)
+        if not files or self._filesystem is not None:
+            return describe_loss(table, (), () if files else None)
+        footers = [footer for footer in map(pq.read_metadata, files) if footer.num_rows]
+        there = {name for footer in footers for name in footer.schema.to_arrow_schema().names}
+        return describe_loss(table, columns, there) if footers else None
+
+    def note(self, names: Collection[str]) -> None:
+        """Nothing: the files are what they are."""
+
     def merge(self, package: Mapping[str, Sequence[str]]) -> None:
         """Merge a load's rows.
 
@@ -58,7 +73,10 @@ class ParquetTables:
         Args:
             package: Table name to the local Parquet files with its rows.
         """
-        with self._store.draft() as draft, connect() as db:
+        run_in_memory(lambda db: self._merge(db, package))
+
+    def _merge(self, db: duckdb.DuckDBPyConnection, package: Mapping[str, Sequence[str]]) -> None:
+        with self._store.draft() as draft:
             tables = _Tables(self._store, draft, self._monthly_from_rows)
             scanner = Scanner(db, self._filesystem)
             for name, shape in self._shapes.items():
@@ -195,12 +213,12 @@ class _Merge:
     def _write(self, name: str, rows: str) -> None:
         """Write rows in the table's order."""
         rows = f"SELECT * FROM ({rows}) ORDER BY {', '.join(self._shape.order)}"
-        reader = self._db.execute(rows).to_arrow_reader(ROWS_A_GROUP)
+        reader = self._db.execute(rows).to_arrow_reader(ROWS_A_BATCH)
         schema = self._shape.widen(reader.schema)
         path = self._draft.path(self._shape.name, name)
         with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            for batch in reader:
-                writer.write_batch(batch.select(schema.names).cast(schema))
+            for group in group_rows(reader, schema):
+                writer.write_table(group)
 
 
 def _month_of(column: str) -> str:

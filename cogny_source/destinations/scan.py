@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -14,8 +15,15 @@ from fsspec import AbstractFileSystem
 from cogny_source.destinations.shapes import Shape
 from cogny_source.schema import TOMBSTONE
 
+logger = logging.getLogger(__name__)
+
 # Bounds what sorting a month takes; beyond it DuckDB goes on in files.
 SORT_MEMORY = "512MB"
+# Of a Parquet file; what a reader holds at once of each column.
+ROWS_A_GROUP = 50_000
+GROUP_BYTES = 64 * 2**20
+# What DuckDB holds together anyway.
+ROWS_A_BATCH = 2_048
 GLOB = re.compile(r"[\[*?]")
 
 
@@ -88,13 +96,50 @@ def stage(db: duckdb.DuckDBPyConnection, shape: Shape, files: Sequence[str]) -> 
     return f"SELECT * FROM incoming WHERE {TOMBSTONE} IS NOT TRUE" if shape.is_list else "FROM incoming"
 
 
+def run_in_memory(work: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
+    """Do something with DuckDB in little memory, and again with as much as there is where that is too little.
+
+    Rows of megabytes do not fit: DuckDB keeps some thousands of them together, and not all of that goes into files.
+
+    Args:
+        work: What is to be done; it leaves nothing behind where it fails.
+
+    Raises:
+        duckdb.OutOfMemoryException: If this machine's memory is too little too.
+    """
+    try:
+        with connect(SORT_MEMORY) as db:
+            work(db)
+    except duckdb.OutOfMemoryException as error:
+        logger.info("long rows are merged again with more memory: %s", str(error).partition("\n")[0])
+        with connect(None) as db:
+            work(db)
+
+
+def group_rows(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Rows in groups of at most so many, and about so many bytes, with the columns and types of a schema."""
+    held: list[pa.RecordBatch] = []
+    for batch in reader:
+        held.append(batch.select(schema.names).cast(schema))
+        if sum(map(len, held)) >= ROWS_A_GROUP or sum(part.nbytes for part in held) >= GROUP_BYTES:
+            yield pa.Table.from_batches(held, schema)
+            held = []
+    if held:
+        yield pa.Table.from_batches(held, schema)
+
+
 @contextmanager
-def connect() -> Iterator[duckdb.DuckDBPyConnection]:
+def connect(memory_limit: str | None = SORT_MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in memory. What it has no room for it writes to a folder of its own: by default, to the working directory.
 
     Two processes that wrote there would take each other's files.
+
+    Args:
+        memory_limit: What it may hold; None for most of the machine's memory.
     """
     with tempfile.TemporaryDirectory(prefix="cogny-") as folder, duckdb.connect() as db:
-        db.execute(f"SET TimeZone = 'UTC'; SET memory_limit = '{SORT_MEMORY}'")
+        db.execute("SET TimeZone = 'UTC'")
+        if memory_limit is not None:
+            db.execute("SET memory_limit = ?", [memory_limit])
         db.execute("SET temp_directory = ?", [folder])
         yield db

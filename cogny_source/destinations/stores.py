@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -10,6 +11,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -24,6 +26,8 @@ CURRENT = ".current"
 SNAPSHOTS = ".snapshots"
 # The present one, and the one before it for readers that still have its files open.
 KEPT_SNAPSHOTS = 2
+# What fsync says of a folder on SMB and other shares.
+NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 SNAPSHOT_NAME = re.compile(r"\d{8,}")
 
 
@@ -309,8 +313,19 @@ def _replace_link(link: Path, target: PurePosixPath) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
+    """Put a folder's names on the disk, where its file system does that: shared folders often do not."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in NOT_SUPPORTED:
+            raise
+        _warn_unsynced(os.fstat(handle).st_dev)
     finally:
         os.close(handle)
+
+
+@cache
+def _warn_unsynced(device: int) -> None:
+    """Warn, once a process and file system."""
+    logger.warning("the file system (device %d) cannot flush a folder: a power cut may undo the last load", device)

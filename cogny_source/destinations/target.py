@@ -54,6 +54,20 @@ def check_dataset(name: str) -> None:
         raise ConfigError(f"--dataset is {name!r}; use small letters, digits and _, a letter first")
 
 
+def check_text(option: str, path: str) -> None:
+    """Refuse a path that is no text in UTF-8, which DuckDB, Arrow and dlt need.
+
+    Raises:
+        ConfigError: If it is not: its name is in another encoding, or the locale knows none beyond ASCII.
+    """
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"{option} {path!a} is no UTF-8 as this process reads it: set LC_ALL=C.UTF-8, or rename it"
+        ) from error
+
+
 def list_causes(error: BaseException) -> list[BaseException]:
     """An error and what caused it, the innermost first."""
     chain: list[BaseException] = []

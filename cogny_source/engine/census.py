@@ -14,6 +14,7 @@ from cogny_source.engine.chunk import Chunk, merge_chunks, select_rows
 from cogny_source.engine.comparison import Comparison, Differing
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.lookup import find_confirmed, find_deleted
+from cogny_source.engine.orphans import clear_orphans
 from cogny_source.engine.plan import DeletionGuard
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.roll import Roll
@@ -70,6 +71,8 @@ class Census:
                 gone = self._find_gone(comparison)
             elif confirmed is not None:
                 gone = confirmed
+            if self.roll.complete:
+                yield from clear_orphans(comparison, self._spec, self._destination)
         if not self.roll.complete:
             logger.warning("%s: the census is incomplete; no row was marked deleted", self._spec.name)
             return

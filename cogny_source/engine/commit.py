@@ -23,6 +23,7 @@ from cogny_source.engine.destination import Destination
 from cogny_source.engine.layout import SCHEMA_NAME, SchemaVersion
 from cogny_source.engine.memory import UNBOUNDED, Holdings, Portion, keep_within, plan_bounds
 from cogny_source.engine.merge import merge_rows
+from cogny_source.errors import ConfigError
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
 from cogny_source.source import Package, list_tables, stamp
 
@@ -76,6 +77,7 @@ class Committer:
 
         Raises:
             duckdb.Error: If the database refuses it; nothing of it is there then.
+            ConfigError: If an index that somebody made does.
         """
         is_committed = False
         try:
@@ -89,6 +91,9 @@ class Committer:
                 self._write_with_little(batches, {**state_doc(state, load_id), "_dlt_id": generate_dlt_id()})
                 is_committed = True
                 mark_state_extracted(state, digest)
+        except duckdb.ConstraintException as error:
+            self._name_unique_index(error)
+            raise
         except OSError as error:
             if not is_committed:
                 raise
@@ -123,6 +128,15 @@ class Committer:
                 raise
             with keep_within(UNBOUNDED, self._connection):
                 self._write(batches, record)
+
+    def _name_unique_index(self, error: duckdb.ConstraintException) -> None:
+        """Tell which index stops rows from being replaced: DuckDB checks it before the old row is gone."""
+        query = "SELECT index_name, table_name FROM duckdb_indexes() WHERE schema_name = ? AND is_unique"
+        found = self._connection.execute(query, [self._client.dataset_name]).fetchall()
+        if found:
+            names = ", ".join(f"{index} on {table}" for index, table in found)
+            drops = "; ".join(f'DROP INDEX {self._client.dataset_name}."{index}"' for index, _ in found)
+            raise ConfigError(f"DuckDB replaces no row under a unique index ({names}): {drops}") from error
 
     @property
     def _is_shared(self) -> bool:

@@ -168,6 +168,27 @@ class Comparison:
         ).fetchall()
         return [key for (key,) in rows]
 
+    def orphans(self, part: str) -> list[str]:
+        """The keys of lists without a parent on either side.
+
+        Args:
+            part: The child table.
+        """
+        rows = self._db.execute(
+            "SELECT DISTINCT key FROM ours WHERE part = ? AND key NOT IN (SELECT key FROM ours WHERE part = ?)"
+            " AND key NOT IN (SELECT key FROM theirs) ORDER BY key",
+            [part, self._spec.name],
+        ).fetchall()
+        return [key for (key,) in rows]
+
+    def doubled(self) -> list[str]:
+        """The keys that stand more than once, of rows that the API did not list."""
+        rows = self._db.execute(
+            "SELECT key FROM ours WHERE part = ? AND times > 1 AND key NOT IN (SELECT key FROM theirs) ORDER BY key",
+            [self._spec.name],
+        ).fetchall()
+        return [key for (key,) in rows]
+
     def differing(self) -> list[tuple[str, str, str, int | None]]:
         """What differs: table, key, in which way, and the API's `updated_at` in microseconds since 1970.
 

@@ -13,7 +13,7 @@ import dlt
 import duckdb
 import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.destination.exceptions import DestinationException
+from dlt.common.exceptions import DltException
 from dlt.common.typing import TLoaderFileFormat
 from dlt.common.versioned_state import decompress_state
 from dlt.destinations.exceptions import DatabaseUndefinedRelation, DestinationConnectionError
@@ -22,6 +22,7 @@ from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import BaseFileLock, Timeout
 
+from cogny_source.engine.disks import describe_full_disks, list_folders
 from cogny_source.engine.windows import Window
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import ListSpec, TableSpec
@@ -37,7 +38,14 @@ EVERYTHING = Window()
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 BIGQUERY = "dlt.destinations.bigquery"
 DUCKDB = "dlt.destinations.duckdb"
+MOTHERDUCK = "dlt.destinations.motherduck"
+FOLDER = "cogny_source.destinations.lake.lake"
+TRIED = {DUCKDB, MOTHERDUCK, BIGQUERY, FOLDER}
 APPENDING = "dlt.destinations.filesystem"
+# Of those that `sync` was not tried with: into this one a plain run of dlt was.
+PLAIN_RUN_TRIED = "dlt.destinations.postgres"
+# What dlt, Arrow and the destinations' libraries raise, beside their own errors.
+FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, DltException, OSError, ValueError, LookupError, ImportError)
 LOCKED = "Could not set lock on file"
 Opened = TypeVar("Opened")
 STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
@@ -89,6 +97,25 @@ def check_destination(pipeline: dlt.Pipeline) -> None:
             "dlt's filesystem destination appends each version of a row: use"
             " cogny_source.destinations.lake.open_folder(bucket_url), which holds each row once"
         )
+
+
+def check_tried(pipeline: dlt.Pipeline) -> None:
+    """Refuse a destination that `sync` was never tried with: it could be wrong there without a word.
+
+    Raises:
+        ConfigError: If it is one, or there is none.
+    """
+    check_destination(pipeline)
+    if pipeline.destination is None:
+        raise ConfigError("the pipeline has no destination: give dlt.pipeline one")
+    kind = pipeline.destination.destination_type
+    if kind in TRIED:
+        return
+    plain = ", or plain pipeline.run(cogny_source()), which is exact there" if kind == PLAIN_RUN_TRIED else ""
+    raise ConfigError(
+        f"sync() was not tried with dlt's destination {kind.rpartition('.')[2]}, and does not load into it: use duckdb,"
+        f" bigquery or cogny_source.destinations.lake.open_folder(bucket_url){plain}"
+    )
 
 
 class Destination:
@@ -271,18 +298,11 @@ class Destination:
 
         Raises:
             LoadFailed: Instead of them.
-            ConfigError: Where that is what dlt has wrapped.
+            ConfigError: Where that is what dlt has wrapped, or it lacks a setting.
         """
         try:
             yield
-        except (
-            PipelineStepFailed,
-            DestinationException,
-            ConfigurationException,
-            duckdb.Error,
-            OSError,
-            RuntimeError,
-        ) as exc:
+        except (*FOREIGN_ERRORS, RuntimeError) as exc:
             cause = _find_cause(exc)
             if isinstance(cause, KeyboardInterrupt):  # dlt wraps it; DuckDB makes a RuntimeError of it
                 raise cause from exc
@@ -290,12 +310,18 @@ class Destination:
                 raise
             if isinstance(cause, ConfigError):
                 raise cause from exc
+            if isinstance(cause, ConfigurationException):
+                raise ConfigError(
+                    f"dlt lacks a setting of the destination: {_find_reason(exc)}; it looks for it in the environment"
+                    " and in .dlt/secrets.toml"
+                ) from exc
             where = f"pipeline {self.pipeline.pipeline_name} in {self.pipeline.pipelines_dir}"
             load_id = (exc.load_id if isinstance(exc, PipelineStepFailed) else None) or load_id
             package = f"load package {load_id}" if load_id else "a load"
             raise LoadFailed(
-                f"the destination refused {package}: {_find_reason(exc)} ({where}). Nothing is lost: mend the cause"
-                " and run the same command again"
+                f"the destination refused {package}: {_find_reason(exc)}"
+                f"{describe_full_disks(list_folders(self.pipeline))} ({where}). Nothing is lost: mend the cause and run"
+                " the same command again"
             ) from exc
 
     def _query(self, query: str, *values: object) -> Iterator[pa.Table]:
@@ -307,7 +333,7 @@ class Destination:
                     yield pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
         except DatabaseUndefinedRelation:
             return
-        except (DestinationException, OSError) as exc:
+        except FOREIGN_ERRORS as exc:
             raise LoadFailed(f"the destination does not answer: {_find_reason(exc)}") from exc
 
     def _open(self) -> tuple[SqlClientBase[Any], BaseFileLock | None]:
@@ -367,4 +393,6 @@ def _find_reason(exc: BaseException) -> str:
     """The innermost cause's first line: around DuckDB's own words dlt guesses at credentials and the internet."""
     exc = _find_cause(exc)
     text = str(exc).strip() or type(exc).__name__
+    if isinstance(exc, KeyError):  # whose text is the key alone
+        text = f"{type(exc).__name__}: {text}"
     return text.splitlines()[0].rpartition("The actual reason given is: ")[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import dlt
@@ -40,14 +41,35 @@ def forget_lost_ledger(client: SqlClientBase[Any]) -> bool:
     there = {name for (name,) in client.native_connection.execute(query, [client.dataset_name]).fetchall()}
     if {LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME} <= there:
         return False
-    if VERSION_TABLE_NAME in there:
-        client.native_connection.execute(f"DELETE FROM {client.make_qualified_table_name(VERSION_TABLE_NAME)}")
+    forget_version(client)
     return True
+
+
+def forget_version(client: SqlClientBase[Any]) -> None:
+    """Let dlt find no version of its schema, so that it makes what the dataset lacks."""
+    query = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+    [(there,)] = client.native_connection.execute(query, [client.dataset_name, VERSION_TABLE_NAME]).fetchall()
+    if there:
+        client.native_connection.execute(f"DELETE FROM {client.make_qualified_table_name(VERSION_TABLE_NAME)}")
+
+
+def describe_loss(table: str, columns: Collection[str], there: Collection[str] | None) -> str | None:
+    """What a table lacks, as a sentence; None where it lacks nothing.
+
+    Args:
+        table: Its name.
+        columns: The columns that loads have brought.
+        there: The columns that it has now; None where it is gone.
+    """
+    if there is None:
+        return f"the table {table} is gone from the destination"
+    missing = [column for column in columns if column not in there]
+    return f"the table {table} has lost its column {', '.join(missing)}" if missing else None
 
 
 def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | None:
     """The schema as it was restored from the destination, where its tables for a package are as they are declared."""
-    schema = _restored_schema(pipeline)
+    schema = restored_schema(pipeline)
     specs: list[TableSpec | ListSpec] = [SYNC_RUNS]
     for name in package.chunks:
         specs += list_tables(name, history=package.history).values()
@@ -58,7 +80,7 @@ def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | Non
     return SchemaVersion(schema.name, schema.version_hash)
 
 
-def _restored_schema(pipeline: dlt.Pipeline) -> Schema | None:
+def restored_schema(pipeline: dlt.Pipeline) -> Schema | None:
     """The source's own schema, where its tables lie in the dataset of the pipeline's default one."""
     in_dataset = pipeline.default_schema_name == SCHEMA_NAME or pipeline.config.use_single_dataset
     return pipeline.schemas[SCHEMA_NAME] if in_dataset and SCHEMA_NAME in pipeline.schema_names else None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.endpoints import ENDPOINTS
+from cogny_source.engine.load_ids import rise_above
+from cogny_source.engine.losses import mend_losses
 from cogny_source.engine.state import State, lower_state
 from cogny_source.engine.workspace import check_schema, restore_state
 from cogny_source.source import Package
@@ -33,10 +36,11 @@ class Ledger:
         self.states: dict[str, State] = {}
 
     def open(self) -> None:
-        """Take the state from the destination."""
+        """Take the state from the destination, but for what it claims of tables that somebody dropped."""
         check_schema(self._destination.pipeline)
         with self._destination.hold():
-            self.states = dict(restore_state(self._destination))
+            restored = restore_state(self._destination)
+            self.states = mend_losses(self._destination, restored, self.name_turn(str(uuid.uuid4())))
             self._known = self._destination.state_ids()
 
     def agree(self, waiting: dict[str, Chunk]) -> None:
@@ -45,7 +49,9 @@ class Ledger:
         Both may have read a row at different times; whichever loads last may put the older version there. Hence no
         state may be committed that claims more than each of them has read. To be called while the destination is held.
         """
-        news = self._destination.state_ids() - self._known
+        there = self._destination.state_ids()
+        rise_above(there)
+        news = there - self._known
         if news:
             logger.warning(
                 "another machine loads into this destination too; what both read is read again by the next sync"

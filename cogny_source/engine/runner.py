@@ -15,10 +15,11 @@ import dlt
 
 from cogny_source.api.client import Client, Timing
 from cogny_source.engine.account import check_account
+from cogny_source.engine.address_space import check_address_space, read_limit
 from cogny_source.engine.ahead import Ahead
 from cogny_source.engine.capabilities import find_capabilities_once
 from cogny_source.engine.chunk import Chunk
-from cogny_source.engine.destination import Destination, check_destination
+from cogny_source.engine.destination import Destination, check_tried
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.journal import Journal
 from cogny_source.engine.ledger import Ledger
@@ -81,7 +82,8 @@ def sync(
         Stopped: If `stop` was set; what was complete is loaded.
         CognyError: Whatever ended the reading; what was complete before it is loaded.
     """
-    check_destination(pipeline)
+    check_address_space(read_limit())
+    check_tried(pipeline)
     settings = settings or resolve_settings()
     plan = _make_plan(
         settings,

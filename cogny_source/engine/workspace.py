@@ -81,6 +81,10 @@ def open_pipeline(make: Callable[[], dlt.Pipeline], pipelines_dir: Path, pipelin
         logger.warning("the working directory %s cannot be read (%s); it is made anew", folder, type(error).__name__)
         _remove(folder)
         return make()
+    except OSError as error:
+        raise ConfigError(
+            f"the working directory {pipelines_dir} cannot be written ({error.strerror}); DLT_DATA_DIR names another"
+        ) from error
 
 
 def restore_state(destination: Destination) -> dict[str, Any]:
