@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from cogny_source.errors import ContractError
 from cogny_source.instants import parse_instant
-from cogny_source.outside_text import safe_text
+from cogny_source.plain_text import safe_text
 from cogny_source.schema import LOAD_ID, Column, ColumnType, ListSpec, TableSpec
 
 Row = dict[str, Any]

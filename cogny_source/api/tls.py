@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 
-from cogny_source.outside_text import safe_text
+from cogny_source.plain_text import safe_text
 
 CERTIFICATES = "REQUESTS_CA_BUNDLE or SSL_CERT_FILE"
 UNKNOWN_ISSUER = (
