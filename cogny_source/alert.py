@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import socket
 from threading import Thread
+from urllib.parse import urlsplit
 
 from cogny_source.errors import ConfigError
 from cogny_source.plain_text import hide_keys, safe_lines
-from cogny_source.settings import resolve_alert_webhook
+from cogny_source.settings import is_loopback, resolve_alert_webhook
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +46,17 @@ def _post(url: str, text: str) -> None:
     import requests
     from urllib3.exceptions import HTTPError
 
+    session = requests.Session()
+    # A proxy would take the alert off this machine, where anybody reads http.
+    session.trust_env = not is_loopback(str(urlsplit(url).hostname))
     try:
         # The answer's body is not read: nobody knows how long it is.
-        with requests.post(
-            url, json={"text": text}, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
-        ) as answer:
+        with (
+            session,
+            session.post(
+                url, json={"text": text}, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
+            ) as answer,
+        ):
             if not 200 <= answer.status_code < 300:
                 logger.warning("the webhook refused the alert with status %d", answer.status_code)
     except (requests.RequestException, HTTPError) as error:  # urllib3 lets some host names through to its own error

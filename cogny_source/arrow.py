@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from cogny_source.errors import ContractError
 from cogny_source.instants import parse_instant
+from cogny_source.plain_text import safe_text
 from cogny_source.schema import LOAD_ID, Column, ColumnType, ListSpec, TableSpec
 
 Row = dict[str, Any]
@@ -51,7 +52,7 @@ class Leftovers:
 
     Attributes:
         rows: Position in the batch to the members that are kept in `extra`.
-        fields: Dotted field name to the number of rows that brought it.
+        fields: Dotted field name, safe to print, to the number of rows that brought it.
     """
 
     rows: dict[int, Row] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Leftovers:
         for name in path[:-1]:
             target = target.setdefault(name, {})
         target[path[-1]] = value
-        self.fields[".".join(path)] += 1
+        self.fields[safe_text(".".join(path))] += 1
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Converted:
     Attributes:
         tables: Table name to Arrow table, the parent first; row i of the parent is row i of the batch.
         parents: Child table name to the batch position of each child row's parent.
-        undeclared: Dotted name of each field kept in `extra`, and in how many rows.
+        undeclared: Dotted name of each field kept in `extra`, safe to print, and in how many rows.
     """
 
     tables: dict[str, pa.Table]

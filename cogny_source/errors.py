@@ -5,15 +5,19 @@ CognyError
 ├── TransientError      the API or the way to it failed: try again later (exit code 1)
 │   ├── RateLimited     the limit is used up, and waiting exceeds the run's budget
 │   ├── ServerError     a 5xx, an HTML page, a cut-short or empty body
+│   │   ├── EdgeRefusal     a 4xx without JSON: what stands in front of the API refused, or the base URL is wrong
+│   │   └── Contradiction   an answer that contradicts itself, such as a count without a row
 │   └── NetworkError    no connection, a reset, a time-out
 ├── FatalError          the API refused the request: repeating it changes nothing
 │   ├── AuthError       401, the key is missing or invalid (exit code 2)
 │   ├── Forbidden       403, the key lacks a scope (exit code 2)
 │   ├── NotFound        404
-│   └── BadRequest      400 and every other 4xx
+│   ├── BadRequest      400 and every other 4xx
+│   └── Untrusted       a certificate that proves nothing, or no TLS at all (exit code 2)
 ├── ContractError       the API broke a promise of its own
 │   ├── PaginationError a cursor that repeats or is missing, a list without end
-│   └── MassDeletion    so many rows are no longer listed that a person must accept it
+│   ├── MassDeletion    so many rows are no longer listed that a person must accept it
+│   └── AnswerTooLarge  an answer beyond max_answer_megabytes
 ├── LoadFailed          the destination refused a load package, or is held by another process
 ├── VerificationFailed  the destination differs from the API (exit code 1)
 ├── AlreadyRunning      another run holds the lock of this working directory (exit code 75)
@@ -96,6 +100,14 @@ class ServerError(TransientError):
     """A 5xx status, or a body that is no answer: HTML, empty, cut short, `success: false` of unknown code."""
 
 
+class EdgeRefusal(ServerError):
+    """A 400, 401, 403 or 404 that is no JSON: it comes from what stands in front of the API, not from the API."""
+
+
+class Contradiction(ServerError):
+    """An answer that cannot be right as it stands; it is asked for a few times more."""
+
+
 class NetworkError(TransientError):
     """No answer at all: connection refused or reset, name not found, time-out."""
 
@@ -120,6 +132,10 @@ class BadRequest(FatalError):
     """HTTP 400, and every client error that has no class of its own."""
 
 
+class Untrusted(FatalError):
+    """The TLS connection proves nothing: a certificate that is expired, unknown or another host's, or no TLS."""
+
+
 class ContractError(CognyError):
     """The API answered against its own contract; going on could lose rows."""
 
@@ -130,6 +146,10 @@ class PaginationError(ContractError):
 
 class MassDeletion(ContractError):
     """So many rows are no longer listed that they are not marked deleted before a person accepts it."""
+
+
+class AnswerTooLarge(ContractError):
+    """An answer that goes on beyond `max_answer_megabytes`."""
 
 
 class LoadFailed(CognyError):

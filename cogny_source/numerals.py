@@ -28,7 +28,7 @@ Number = int | float | str
 def spell_out_wide(texts: pa.ChunkedArray) -> list[str | None]:
     """JSON texts with their integers beyond 64 bits as texts of their digits."""
     return [
-        dump_json(_replace(json.loads(text), _spell_out)) if wide else text
+        _spell_out_text(text) if wide else text
         for text, wide in zip(texts.to_pylist(), _match(texts, WIDE), strict=True)
     ]
 
@@ -50,7 +50,14 @@ def _sort_keys(text: str, change: Callable[[Number], Number] | None) -> str:
     try:
         value = orjson.loads(text) if change is None else _replace(json.loads(text), change)
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    except (orjson.JSONDecodeError, TypeError):  # half a surrogate pair
+    except (orjson.JSONDecodeError, TypeError, RecursionError):  # half a surrogate pair, or nested too deeply
+        return text
+
+
+def _spell_out_text(text: str) -> str | None:
+    try:
+        return dump_json(_replace(json.loads(text), _spell_out))
+    except RecursionError:  # nested more deeply than Python's stack
         return text
 
 

@@ -36,6 +36,8 @@ NOT_NEGATIVE = (
     "max_deletion_rows",
     "destination_wait_seconds",
 )
+BOUNDS = ("max_wait_seconds", "max_outage_seconds", "max_answer_megabytes", "chunk_rows", "workers")
+MOST_MEGABYTES = 1_000_000
 PLAIN_URL = "base_url must be a plain URL such as https://api.cogny.com/v1"
 MISSING_KEY = (
     "No API key. Set it in the environment: export SOURCES__COGNY__API_KEY=sk_live_...\n"
@@ -64,6 +66,7 @@ class CognyConfiguration(BaseConfiguration):
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
     max_outage_seconds: float = 900.0
+    max_answer_megabytes: float = 64.0
     chunk_rows: int = 10_000
     workers: int = 8
     history: bool = True
@@ -93,6 +96,7 @@ class Settings:
         read_timeout_seconds: For each read of an answer; the whole answer may take five times as long.
         max_wait_seconds: A wait longer than this ends the run instead, as do waits for one request that add up to more.
         max_outage_seconds: An API that is away for longer ends the run; till then it is asked again and again.
+        max_answer_megabytes: A longer answer, unpacked, is refused; a list is then read on by fewer rows a page.
         chunk_rows: About how many rows are loaded and committed at once.
         workers: At most so many readers share a long first load; how many do follows from latency and rate limit.
         history: Whether each version of a ticket or report is kept in its table of versions.
@@ -115,6 +119,7 @@ class Settings:
     read_timeout_seconds: float = 60.0
     max_wait_seconds: float = 3600.0
     max_outage_seconds: float = 900.0
+    max_answer_megabytes: float = 64.0
     chunk_rows: int = 10_000
     workers: int = 8
     history: bool = True
@@ -123,7 +128,7 @@ class Settings:
     @property
     def origin(self) -> str:
         """Whose rows these settings bring: rows of two origins in one dataset would hide each other's changes."""
-        if _is_loopback(str(urlsplit(self.base_url).hostname)):
+        if is_loopback(str(urlsplit(self.base_url).hostname)):
             return "a server on this machine"
         return f"{self.base_url}{' (development key)' if self.api_key.startswith(DEVELOPMENT_PREFIX) else ''}"
 
@@ -133,12 +138,14 @@ class Settings:
         _check_base_url(self.base_url)
         if self.auth_header not in ("bearer", "x-api-key"):
             raise ConfigError(f"auth_header is {self.auth_header!r}; it may be bearer or x-api-key")
-        for name in (*TIMEOUTS, "max_wait_seconds", "max_outage_seconds", "chunk_rows", "workers"):
+        for name in (*TIMEOUTS, *BOUNDS):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0")
         for name in TIMEOUTS:
             if isinf(getattr(self, name)):
                 raise ConfigError(f"{name} must have an end")
+        if self.max_answer_megabytes > MOST_MEGABYTES:
+            raise ConfigError(f"max_answer_megabytes must be at most {MOST_MEGABYTES}")
         if self.requests_per_minute is not None and not 1 <= self.requests_per_minute < inf:
             raise ConfigError("requests_per_minute must be 1 or more")
         for name in NOT_NEGATIVE:
@@ -263,10 +270,11 @@ def _is_unread(url: str) -> bool:
     """Whether nobody can read what is sent to a URL on its way."""
     parts = urlsplit(url)
     host = parts.hostname
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(str(host))))
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(str(host))))
 
 
-def _is_loopback(hostname: str) -> bool:
+def is_loopback(hostname: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return hostname == "localhost" or ipaddress.ip_address(hostname).is_loopback
     except ValueError:

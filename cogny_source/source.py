@@ -91,7 +91,7 @@ def make_client(settings: Settings, timing: Timing | None = None) -> Client:
     """A client with the limiter that its settings ask for."""
     timing = timing or Timing(clock=time.time)
     pace = Pace(settings.requests_per_minute, reserve_at_most=settings.reserve_requests)
-    return Client(settings, RateLimiter(pace, timing.clock), timing)
+    return Client(settings, RateLimiter(pace, timing.stopwatch, timing.clock), timing)
 
 
 @dataclass(frozen=True)

@@ -99,4 +99,11 @@ def test_errors_survive_the_way_between_processes(error: CognyError) -> None:
 def test_transient_errors_differ_from_all_others_by_type() -> None:
     """What may be tried again is told by type alone."""
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TransientError)]
-    assert [kind.__name__ for kind in kinds] == ["TransientError", "RateLimited", "ServerError", "NetworkError"]
+    assert [kind.__name__ for kind in kinds] == [
+        "TransientError",
+        "RateLimited",
+        "ServerError",
+        "EdgeRefusal",
+        "Contradiction",
+        "NetworkError",
+    ]

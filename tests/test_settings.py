@@ -38,6 +38,7 @@ DEFAULTS = {
     "history": True,
     "destination_wait_seconds": 300.0,
     "max_outage_seconds": 900.0,
+    "max_answer_megabytes": 64.0,
     "workers": 8,
 }
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
+import dlt
 import pytest
-from support import KEY, ROOT, Script
+from support import KEY, ROOT, Script, settings_for
 from truth import Ask, assert_exact
 
+from cogny_source import sync
+from cogny_source.engine.stop import StopFlag
+from cogny_source.errors import Stopped
 from cogny_source.sandbox import SandboxServer
 
 PATIENCE_SECONDS = 60
@@ -92,6 +97,48 @@ def test_later_signal_ends_at_once(sandbox: SandboxServer, tmp_path: Path, envir
     process.terminate()
     process.communicate(timeout=10)
     assert process.returncode == 143
+
+
+@pytest.mark.parametrize("pages", [0, 3], ids=["first-request", "fourth-request"])
+def test_signal_ends_a_run_whose_request_hangs(
+    pages: int, sandbox: SandboxServer, database: Ask, sync_here: Script, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """The connections are cut, nothing more is asked for, what was complete is loaded, and the next run is exact."""
+    sandbox.switches.update({"latency_seconds": 0.1, "stall_seconds": 600.0, "dribble": 0.0 if pages else 1.0})
+    process = start(sandbox, tmp_path, environment)
+    wait_for_requests(sandbox, pages, process)
+    sandbox.switches.dribble = 1.0
+    wait_for_requests(sandbox, pages + 1, process)
+    time.sleep(0.3)
+    asked = len(sandbox.requests)
+    process.terminate()
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 143, errors
+    assert "Traceback" not in errors
+    assert "stopped by signal 15" in errors
+    assert len(sandbox.requests) == asked
+    sandbox.switches.update({"latency_seconds": 0.0, "dribble": 0.0})
+    sync_here()
+    assert_exact(database, sandbox.world)
+
+
+def test_flag_cuts_off_what_hangs(sandbox: SandboxServer, pipeline: dlt.Pipeline) -> None:
+    """In a program of one's own too: all readers end, and nothing is asked for afterwards."""
+    sandbox.switches.update({"dribble": 1.0, "stall_seconds": 600.0})
+    flag = StopFlag()
+
+    def stop() -> None:
+        while not sandbox.requests:
+            time.sleep(0.01)
+        flag.set(15)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    with pytest.raises(Stopped):
+        sync(pipeline, settings_for(sandbox, read_timeout_seconds=500.0), stop=flag)
+    thread.join()
+    assert len(sandbox.requests) == 1
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith(("resource", "dial"))] == []
 
 
 def test_killed_runs_lose_nothing(

@@ -6,18 +6,20 @@ import logging
 import random
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import inf
 
 import requests
 from urllib3.exceptions import HTTPError
 
-from cogny_source.api.auth import KeyAuth
-from cogny_source.api.envelope import Answer, read_answer
+from cogny_source.api.cookies import MOST_COOKIE_BYTES
+from cogny_source.api.envelope import Answer, find_contradiction, read_answer
+from cogny_source.api.lines import Lines
 from cogny_source.api.rate_limit import RateLimiter
+from cogny_source.api.request_ids import RequestIds
 from cogny_source.api.retry import (
     Effort,
     Patience,
@@ -28,14 +30,29 @@ from cogny_source.api.retry import (
     server_epoch,
 )
 from cogny_source.api.server_clock import MOST_DRIFT_SECONDS, ServerClock, read_server_clock
-from cogny_source.api.transport import Timeouts, describe_failure, read_body
-from cogny_source.errors import CognyError, Forbidden, NetworkError, RateLimited, TransientError
+from cogny_source.api.session import open_session
+from cogny_source.api.tls import find_distrust
+from cogny_source.api.transport import Timeouts, TooLong, describe_failure, read_body
+from cogny_source.errors import (
+    AnswerTooLarge,
+    CognyError,
+    Contradiction,
+    EdgeRefusal,
+    Forbidden,
+    NetworkError,
+    RateLimited,
+    TransientError,
+    Untrusted,
+)
 from cogny_source.instants import parse_http_date
 from cogny_source.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 QUIET_WAIT_SECONDS = 2.0
+MEGABYTE = 2**20
+# What a request for a whole list says; anything else filters it, or goes on with it.
+UNFILTERED = {"limit", "sort"}
 Params = Mapping[str, str | int]
 
 
@@ -86,6 +103,7 @@ class Timing:
         jitter: A random number in [0, 1).
         stopwatch: Seconds that never run backwards, for how long an outage or an answer lasts.
         on_wait: Told of each wait before it: its seconds, and why.
+        check: Asked before each request and when one has failed; raises `Stopped` once the run is to end.
     """
 
     clock: Callable[[], float] = time.time
@@ -93,6 +111,7 @@ class Timing:
     jitter: Callable[[], float] = random.random
     stopwatch: Callable[[], float] = time.monotonic
     on_wait: Callable[[float, str], None] = lambda *_: None
+    check: Callable[[], None] = lambda: None
 
 
 class Client:
@@ -108,15 +127,19 @@ class Client:
         self.limiter = limiter
         self._settings = settings
         self._timing = timing or Timing()
-        self._session = _open_session(settings)
+        self._lines = Lines()
+        self._session = open_session(settings, self._lines)
         # One request a path, made once: to make each anew takes a third of what it costs this machine.
         self._requests: dict[str, requests.PreparedRequest] = {}
         self._timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
         self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
+        self._most_bytes = int(settings.max_answer_megabytes * MEGABYTE)
+        self._request_ids = RequestIds()
         self._reached = False
+        self._recognised = False
         self._answered = False
         self._first = threading.Lock()
-        self._told_until = 0.0
+        self._told_until = -inf
         self._told_clock = False
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
@@ -139,12 +162,15 @@ class Client:
         while True:
             with self._alone_at_first():
                 self._wait_for_slot(path, meter)
+                self._timing.check()
                 meter.add(requests=1)
+                sent_at = self._timing.stopwatch()
                 answer = self._try_once(path, params, scope)
+            self.limiter.settle(sent_at, answered=isinstance(answer, Answer))
             if isinstance(answer, Answer):
                 return answer
             meter.add(throttled=int(isinstance(answer, RateLimited)))
-            delay = self._next_delay(answer, effort)
+            delay = self._next_delay(answer, effort, sent_at)
             if delay is None:
                 raise answer
             if isinstance(answer, RateLimited):
@@ -157,6 +183,10 @@ class Client:
         """Close the connections."""
         self._session.close()
 
+    def hang_up(self) -> None:
+        """End every request that is under way, from another thread, whatever it waits for, and let none begin."""
+        self._lines.hang_up()
+
     def _try_once(self, path: str, params: Params, scope: str | None) -> Answer | TransientError:
         try:
             return self._send(path, params)
@@ -166,13 +196,17 @@ class Client:
         except TransientError as error:
             return error
 
-    def _next_delay(self, error: TransientError, effort: Effort) -> float | None:
+    def _next_delay(self, error: TransientError, effort: Effort, sent_at: float) -> float | None:
         """Seconds before the next attempt; None to give up, and the error then tells why."""
         effort.add_failure(error, self._timing.stopwatch())
         delay = retry_delay(error, effort.attempts, self._timing.jitter())
-        reason = reason_to_give_up(error, delay, effort, self._patience, reached=self._reached)
+        if isinstance(error, RateLimited):
+            delay = max(delay, self.limiter.refuse(sent_at, error.retry_after_seconds))
+        reached = self._recognised if isinstance(error, EdgeRefusal) else self._reached
+        reason = reason_to_give_up(error, delay, effort, self._patience, reached=reached)
         if reason is not None:
-            error.message += f"; {reason}"
+            doubt = "; base_url may lead elsewhere" if isinstance(error, EdgeRefusal) and not reached else ""
+            error.message += f"; {reason}{doubt}"
             return None
         effort.add_wait(delay)
         return delay
@@ -183,13 +217,18 @@ class Client:
         self._answered = True
         try:
             answer = read_answer(response, path)
+            self._check_answer(answer, path, params)
         except CognyError as error:
+            self._check_request_id(error.request_id, response, path)
+            self._recognised = self._recognised or not isinstance(error, TransientError)
             self._conceal_key(error)
             asks_to_wait = isinstance(error, RateLimited) or "Retry-After" in response.headers
             if isinstance(error, TransientError) and asks_to_wait:
                 now = server_epoch(response.headers, self._timing.clock())
                 error.retry_after_seconds = retry_after_seconds(response.headers, now)
             raise
+        self._check_request_id(answer.request_id, response, path)
+        self._recognised = True
         clock = read_server_clock(answer.server_time, parse_http_date(response.headers.get("Date")), self._now())
         self._tell_clock(clock)
         return replace(
@@ -217,9 +256,21 @@ class Client:
                 "the API's clock is %.0f s %s this machine's; no watermark passes the newest change", abs(drift), side
             )
 
+    def _check_answer(self, answer: Answer, path: str, params: Params) -> None:
+        contradiction = find_contradiction(answer, from_the_start=params.keys() <= UNFILTERED)
+        if contradiction is not None:
+            raise Contradiction(contradiction, status=200, request_id=answer.request_id, path=path)
+
+    def _check_request_id(self, told: str | None, response: requests.Response, path: str) -> None:
+        """Refuse an answer that repeats the id of another request of ours: it came late, or from a cache."""
+        sent = response.request.headers.get("X-Request-ID")
+        if self._request_ids.is_ours(told) and told != sent:
+            self._session.close()  # whatever else comes over such a connection is no answer either
+            raise NetworkError("the answer is that of another request", request_id=str(sent), path=path)
+
     def _fetch(self, path: str, params: Params) -> requests.Response:
         """Send the request once and read its answer to the end, whatever it says."""
-        request_id = str(uuid.uuid4())
+        request_id = self._request_ids.make()
         deadline = self._timing.stopwatch() + self._timeouts.answer_seconds
         try:
             response = self._session.send(
@@ -229,8 +280,15 @@ class Client:
                 stream=True,
             )
             self._reached = True
-            read_body(response, lambda: self._timing.stopwatch() > deadline)
-        except (requests.RequestException, HTTPError) as exc:
+            read_body(response, lambda: self._timing.stopwatch() > deadline, self._most_bytes)
+        except TooLong:
+            most = f"{self._settings.max_answer_megabytes:g} MB (max_answer_megabytes)"
+            raise AnswerTooLarge(f"the answer holds more than {most}", request_id=request_id, path=path) from None
+        except (OSError, HTTPError) as exc:
+            self._timing.check()
+            distrust = find_distrust(exc)
+            if distrust is not None:
+                raise Untrusted(distrust, request_id=request_id, path=path) from exc
             raise NetworkError(describe_failure(exc, self._timeouts), request_id=request_id, path=path) from exc
         return response
 
@@ -244,6 +302,9 @@ class Client:
         if self._session.cookies:  # by which an edge may keep a client at one of its servers
             request.headers.pop("Cookie", None)
             request.prepare_cookies(self._session.cookies)
+            if len(request.headers.get("Cookie") or "") > MOST_COOKIE_BYTES:
+                del request.headers["Cookie"]
+                self._session.cookies.clear()
         return request
 
     @contextmanager
@@ -277,28 +338,18 @@ class Client:
             self._wait(wait_seconds, f"{path}: the rate limit's window is used up", meter)
 
     def _wait(self, seconds: float, reason: str, meter: Meter) -> None:
-        start = self._timing.clock()
+        end = self._timing.stopwatch() + seconds
         # Of readers that wait for the same moment one says so.
-        told = seconds > QUIET_WAIT_SECONDS and start + seconds > self._told_until + QUIET_WAIT_SECONDS
+        told = seconds > QUIET_WAIT_SECONDS and end > self._told_until + QUIET_WAIT_SECONDS
         if told:
-            self._told_until = start + seconds
-            logger.warning("waiting %.1f s until %s (%s)", seconds, describe_clock(start + seconds), reason)
+            self._told_until = end
+            until = describe_clock(self._timing.clock() + seconds)
+            logger.warning("waiting %.1f s until %s (%s)", seconds, until, reason)
         self._timing.on_wait(seconds, reason)
         self._timing.sleep(seconds)
         meter.add(waited_seconds=seconds)
         if told:
             logger.info("going on after %.1f s (%s)", seconds, reason)
-
-
-def _open_session(settings: Settings) -> requests.Session:
-    """A session that has looked once for proxies and certificates in the environment, and not for each request."""
-    session = requests.Session()
-    session.headers["Accept"] = "application/json"
-    session.auth = KeyAuth(settings.api_key, settings.auth_header)
-    found = session.merge_environment_settings(settings.base_url, {}, None, None, None)
-    session.proxies, session.verify, session.cert = found["proxies"], found["verify"], found["cert"]
-    session.trust_env = False
-    return session
 
 
 def _name_scope(error: Forbidden, scope: str | None) -> None:

@@ -11,17 +11,20 @@ from typing import Any
 import orjson
 from requests import Response
 
+from cogny_source.api.nesting import flatten_depths, is_shallow
 from cogny_source.errors import (
     AuthError,
     BadRequest,
     CognyError,
     ContractError,
+    EdgeRefusal,
     Forbidden,
     NotFound,
     RateLimited,
     ServerError,
 )
 from cogny_source.instants import parse_instant
+from cogny_source.plain_text import safe_text
 
 LONG_INTEGER = re.compile(rb"[:,\[\s](-?\d{19,})(?![\d.eE])")
 # Each digit as a zero: to look for a run of them takes a tenth of the time of an expression.
@@ -36,7 +39,11 @@ MOST_CHARACTERS = 500
 MAX_INTEGER_DIGITS = 4_000
 SCOPE = re.compile(r"[a-z_]+:(read|write)")
 REFUSALS: dict[int, type[CognyError]] = {401: AuthError, 403: Forbidden, 404: NotFound}
-# The codes that tell what a 200 with `success: false` means.
+# The client's request came too late or too early for the server; the same request may pass.
+PASSING_STATUSES = (408, 425)
+# The API refuses in its envelope; without JSON it is something in front of the API that does.
+EDGE_STATUSES = (400, 401, 403, 404)
+# The codes that tell what a 200 that reports a failure means.
 STATUS_OF_CODE = {
     "INVALID_PARAMETER": 400,
     "WAREHOUSE_NOT_CONNECTED": 400,
@@ -59,6 +66,7 @@ class Answer:
         server_time: The server's clock when it answered (UTC); None where it is not told.
         doubtful_time: Whether this machine's clock does not bear it out.
         request_id: The id of the request, as the API gave it back, else as it was sent.
+        confirmed: Whether the envelope says `"success": true`; data without that word count too.
     """
 
     data: Any
@@ -66,10 +74,11 @@ class Answer:
     server_time: datetime | None
     request_id: str | None
     doubtful_time: bool = False
+    confirmed: bool = False
 
 
 def parse_json(body: bytes) -> Any:
-    """Read JSON without losing a digit of an integer.
+    """Read JSON without losing a digit of an integer; what is nested too deeply is kept as text.
 
     Args:
         body: The response's body.
@@ -77,6 +86,8 @@ def parse_json(body: bytes) -> Any:
     Raises:
         ValueError: If it is no JSON.
     """
+    if not is_shallow(body):
+        body = flatten_depths(body)
     shape = body.translate(DIGITS_AS_ZEROS)
     may_be_wide = any(digits in shape for digits in WIDE_INTEGERS)
     if not may_be_wide or all(_is_exact(match[1]) for match in LONG_INTEGER.finditer(body)):
@@ -85,9 +96,13 @@ def parse_json(body: bytes) -> Any:
         except orjson.JSONDecodeError:
             pass  # half a surrogate pair, a number beyond a double or NaN: the standard library bears them
     try:
-        return json.loads(body, parse_constant=str, parse_float=_parse_float, parse_int=_parse_integer)
-    except RecursionError as exc:
-        raise ValueError("nested too deeply") from exc
+        return _parse_slowly(body)
+    except RecursionError:  # brackets within texts hid how deep it is
+        return _parse_slowly(flatten_depths(body))
+
+
+def _parse_slowly(body: bytes) -> Any:
+    return json.loads(body, parse_constant=str, parse_float=_parse_float, parse_int=_parse_integer)
 
 
 def _is_exact(digits: bytes) -> bool:
@@ -113,22 +128,50 @@ def read_answer(response: Response, path: str) -> Answer:
 
     Raises:
         RateLimited: On 429.
-        ServerError: On 5xx, and on a 200 that is no envelope or an error of unknown code.
+        ServerError: On 5xx, 408 and 425, and on a 200 that is no envelope or a failure of unknown code.
+        EdgeRefusal: On a refusal that is no JSON.
         AuthError: On 401. `Forbidden`, `NotFound`, `BadRequest` on the other client errors.
     """
     sent_id = response.request.headers.get("X-Request-ID")
-    request_id = response.headers.get("X-Request-ID") or (sent_id if isinstance(sent_id, str) else None)
+    request_id = _text(response.headers.get("X-Request-ID")) or (sent_id if isinstance(sent_id, str) else None)
     try:
         envelope = parse_json(response.content)
     except ValueError:
         envelope = None
     if isinstance(envelope, dict) and isinstance(envelope.get("meta"), dict):
         request_id = _text(envelope["meta"].get("request_id")) or request_id
-    if response.status_code in (200, 201) and isinstance(envelope, dict) and envelope.get("success") is not False:
+    if response.status_code in (200, 201) and isinstance(envelope, dict) and not _reports_failure(envelope):
         if "data" in envelope:
             return _build_answer(envelope, response, request_id)
         envelope = None
     raise _build_error(response, envelope, path, request_id)
+
+
+def _reports_failure(envelope: dict[str, Any]) -> bool:
+    """Whether an envelope is anything but a success.
+
+    `success` must be true where it is there. An `error` beside it counts unless it says nothing at all (null, false,
+    or an empty text, list or object): data beside an error may be what is left of them.
+    """
+    return envelope.get("success", True) is not True or bool(envelope.get("error"))
+
+
+def find_contradiction(answer: Answer, *, from_the_start: bool) -> str | None:
+    """What makes an answer one that cannot be right; None where nothing does.
+
+    Args:
+        answer: The answer.
+        from_the_start: Whether it begins a list without a filter. The count of a filtered list may be that of all
+            rows, so that an empty page beside it proves nothing.
+    """
+    pagination = answer.pagination or {}
+    total = pagination.get("total_count")
+    counts_rows = isinstance(total, int) and not isinstance(total, bool) and total > 0
+    if answer.data is None and (pagination.get("has_more") or pagination.get("next_cursor") or counts_rows):
+        return "the answer holds no data, but its pagination says that there are rows"
+    if from_the_start and counts_rows and answer.data in ([], None):
+        return f"the list is empty, but the API counts {total} rows in it"
+    return None
 
 
 def _build_answer(envelope: dict[str, Any], response: Response, request_id: str | None) -> Answer:
@@ -141,6 +184,7 @@ def _build_answer(envelope: dict[str, Any], response: Response, request_id: str 
         (pagination or {}) if "pagination" in envelope else None,
         parse_instant(meta.get("timestamp")) if isinstance(meta, dict) else None,
         request_id,
+        confirmed=envelope.get("success") is True,
     )
 
 
@@ -155,7 +199,10 @@ def _build_error(response: Response, envelope: object, path: str, request_id: st
         return RateLimited(
             message or "the rate limit is used up", status=status, code=code, request_id=request_id, path=path
         )
-    if 200 <= meant < 300 or meant >= 500:
+    if status in EDGE_STATUSES and not isinstance(envelope, dict):
+        message = f"the edge in front of the API refused the request ({status}, no JSON)"
+        return EdgeRefusal(message, status=status, request_id=request_id, path=path)
+    if 200 <= meant < 300 or meant >= 500 or meant in PASSING_STATUSES:
         message = message or _describe_body(response, envelope)
         return ServerError(message, status=status, code=code, request_id=request_id, path=path)
     if 300 <= meant < 400:
@@ -172,6 +219,8 @@ def _build_error(response: Response, envelope: object, path: str, request_id: st
 def _describe_body(response: Response, envelope: object) -> str:
     if response.status_code >= 500:
         return "the API is failing" if envelope is not None else "the API is away (no JSON in the answer)"
+    if response.status_code in PASSING_STATUSES:
+        return "the API did not take the request in time"
     if not response.content:
         return "the answer is empty"
     return "the answer is no envelope of the API" if envelope is None else "the API reports a failure without a message"
@@ -186,5 +235,5 @@ def _describe_scope(message: str | None, error: dict[str, Any]) -> str:
 
 
 def _text(value: object) -> str | None:
-    """A text of the API, on one line: it goes into log lines."""
-    return " ".join(value[:MOST_CHARACTERS].split()) or None if isinstance(value, str) else None
+    """A text of the API, on one line and safe to print: it goes into log lines."""
+    return safe_text(" ".join(value[:MOST_CHARACTERS].split())) or None if isinstance(value, str) else None

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from cogny_source.api.client import Meter, Params
-from cogny_source.api.envelope import Answer
-from cogny_source.errors import ContractError, PaginationError
+from cogny_source.api.envelope import Answer, find_contradiction
+from cogny_source.api.news import News
+from cogny_source.errors import AnswerTooLarge, ContractError, PaginationError
 from cogny_source.instants import parse_instant
 
 logger = logging.getLogger(__name__)
@@ -19,8 +20,12 @@ PAGE_ROWS = 100
 MORE_OR_NOT = "the API does not say whether the list goes on (has_more)"
 # A list may repeat pages when the same rows change again; this many in a row bring nothing new.
 MAX_STALE_PAGES = 100
-# A list may grow while it is read; beyond twice what the API counts, and this many rows, it has no end.
+# So many more rows than a listing set out to read may come after it began.
 GROWTH_ROWS = 10_000
+# The fewest that are asked for where a page of more is too large.
+LEAST_ROWS = 1
+# How the ids of each list begin; a list never holds those of another.
+ID_PREFIXES = {"/tickets": "tkt_", "/reports": "rpt_", "/warehouses": "wh_"}
 
 
 @dataclass(frozen=True)
@@ -77,13 +82,14 @@ def read_page(answer: Answer, path: str, *, following: bool = False) -> Page:
         following: Whether a page came before, so that the list has pagination.
 
     Raises:
-        ContractError: If its data is no list of objects, or it does not say whether more follows.
+        ContractError: If its data is no list of objects of that path, or it does not say whether more follows.
     """
-    rows = answer.data
+    rows = [] if _is_empty(answer) else answer.data
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ContractError(
             "the API answered a list request with something else", request_id=answer.request_id, path=path
         )
+    _refuse_foreign(rows, answer, path)
     pagination = answer.pagination or {}
     has_more = pagination.get("has_more", False)
     cursor = pagination.get("next_cursor")
@@ -94,12 +100,27 @@ def read_page(answer: Answer, path: str, *, following: bool = False) -> Page:
         rows=rows,
         has_more=has_more,
         next_cursor=cursor if isinstance(cursor, str) and cursor else None,
-        total_count=total if isinstance(total, int) and not isinstance(total, bool) else None,
+        total_count=total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None,
         server_time=answer.server_time,
         request_id=answer.request_id,
         doubtful_time=answer.doubtful_time,
         unclear="has_more" not in pagination and (following or answer.pagination is not None),
     )
+
+
+def _is_empty(answer: Answer) -> bool:
+    """Whether null stands for an empty list: in an answer that says success, and whose pagination does not object."""
+    return answer.data is None and answer.confirmed and find_contradiction(answer, from_the_start=False) is None
+
+
+def _refuse_foreign(rows: list[dict[str, Any]], answer: Answer, path: str) -> None:
+    foreign = {prefix: name for name, prefix in ID_PREFIXES.items() if path in ID_PREFIXES and name != path}
+    for row in rows:
+        identity = row.get("id")
+        if foreign and isinstance(identity, str) and identity.startswith(tuple(foreign)):
+            prefix = identity.partition("_")[0] + "_"
+            message = f"the API listed a row of {foreign[prefix]} here: its id begins with {prefix}"
+            raise ContractError(message, request_id=answer.request_id, path=path)
 
 
 def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Iterator[Page]:
@@ -121,13 +142,18 @@ def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope
     guard = _Guard(path)
     query: dict[str, str | int] = {**params, "limit": PAGE_ROWS}
     while True:
-        page = read_page(client.get(path, query, meter, scope=scope), path, following="cursor" in query)
+        try:
+            answer = client.get(path, query, meter, scope=scope)
+        except AnswerTooLarge as error:
+            query["limit"] = _ask_for_fewer(error, int(query["limit"]))
+            continue
+        page = read_page(answer, path, following="cursor" in query)
         meter.add(pages=1, rows=len(page.rows))
         if page.total_count is not None:
             meter.see_total(page.total_count)
         logger.debug("%s: page of %d rows, request id %s", path, len(page.rows), page.request_id)
         guard.check(page)
-        if page.unclear and len(page.rows) == PAGE_ROWS:
+        if page.unclear and len(page.rows) == query["limit"]:
             # Without any pagination a list is complete; with one that is empty, a full page may be the first of many.
             raise ContractError(MORE_OR_NOT, request_id=page.request_id, path=path)
         yield page
@@ -137,22 +163,29 @@ def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope
         query["cursor"] = page.next_cursor
 
 
+def _ask_for_fewer(error: AnswerTooLarge, limit: int) -> int:
+    """The limit to ask with after a page that was too large; raises the error where there is no smaller one."""
+    if limit <= LEAST_ROWS:
+        raise error
+    fewer = max(LEAST_ROWS, limit // 5)
+    logger.warning("%s; the list is read on by %d rows a page", error, fewer)
+    return fewer
+
+
 class _Guard:
     """What was seen of one list so far."""
 
     def __init__(self, path: str) -> None:
         self._path = path
         self._cursors: set[int] = set()
-        self._pages: set[int] = set()
+        self._news = News()
         self._stale_pages = 0
-        self._rows = 0
-        self._most_counted: int | None = None
 
     def check(self, page: Page) -> None:
-        """Raise `PaginationError` where following the page's cursor would not end."""
-        self._rows += len(page.rows)
-        if page.total_count is not None:
-            self._most_counted = max(page.total_count, self._most_counted or 0)
+        """Raise `PaginationError` where following the page's cursor would not end.
+
+        What the API counts is no measure: it may count a page, or no further than 10,000.
+        """
         if not page.has_more:
             return
         if page.next_cursor is None:
@@ -161,14 +194,11 @@ class _Guard:
         if cursor in self._cursors:
             raise self._error("the API gave the same cursor twice", page)
         self._cursors.add(cursor)
-        fingerprint = hash(tuple(repr(row.get("id")) for row in page.rows))
-        stale = not page.rows or fingerprint in self._pages
-        self._pages.add(fingerprint)
-        self._stale_pages = self._stale_pages + 1 if stale else 0
+        brought_news = self._news.observe(page.rows)
+        if brought_news is not None:
+            self._stale_pages = 0 if brought_news else self._stale_pages + 1
         if self._stale_pages >= MAX_STALE_PAGES:
             raise self._error(f"the list has no end: its last {MAX_STALE_PAGES} pages brought nothing new", page)
-        if self._most_counted is not None and self._rows > 2 * self._most_counted + GROWTH_ROWS:
-            raise self._error(f"the list has no end: {self._rows} rows, but the API counts {self._most_counted}", page)
 
     def _error(self, message: str, page: Page) -> PaginationError:
         return PaginationError(message, request_id=page.request_id, path=self._path)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 
-from cogny_source.api.retry import parse_number, server_epoch
+from cogny_source.api.reset import parse_number, seconds_to_reset
+from cogny_source.api.retry import retry_after_seconds, server_epoch
 
 WINDOW_SECONDS = 60.0
 # Answers tell whole seconds, of the server's clock and of the reset: within one window they differ by so much.
 SAME_WINDOW_SECONDS = 2.0
+# An API that asks for less asks for nothing.
+LEAST_ADVICE_SECONDS = 1.0
 # A reset in whole seconds may be rounded down: the window ends up to a second after it.
 RESET_MARGIN_SECONDS = 1.0
+# While one request tries whether the limit is free again, the others look so often whether it is answered.
+TRIAL_SECONDS = 0.5
+MOST_TRIAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,41 @@ class Pace:
         return min(self.reserve_at_most, int(limit * self.reserve_share))
 
 
+@dataclass
+class Refusals:
+    """How often the API turned requests away in a row, and what was waited for it.
+
+    Attributes:
+        in_a_row: Rounds of refusals since a request was last taken; requests that were under way together are one.
+    """
+
+    in_a_row: int = 0
+    _began_at: float = 0.0
+    _last_at: float = -inf
+    _enough_seconds: float = 0.0
+
+    def add(self, sent_at: float, now: float, advised_seconds: float | None) -> float:
+        """Count a refusal; returns the least seconds to wait for it."""
+        if not self.in_a_row:
+            self._began_at = now
+        if sent_at >= self._last_at or not self.in_a_row:
+            self.in_a_row += 1
+            self._last_at = now
+        if advised_seconds is None:
+            return 0.0
+        doubled = min(WINDOW_SECONDS, 2.0 ** min(self.in_a_row - 1, 10))
+        if advised_seconds < LEAST_ADVICE_SECONDS:
+            return max(self._enough_seconds, doubled)
+        # Advice that was followed and did not help is stretched more and more.
+        return doubled / 2 if self.in_a_row > 1 else 0.0
+
+    def end(self, sent_at: float) -> None:
+        """A request that was sent after the last refusal was taken: what was waited in all is enough next time."""
+        if self.in_a_row and sent_at >= self._last_at:
+            self._enough_seconds = min(WINDOW_SECONDS, sent_at - self._began_at)
+            self.in_a_row = 0
+
+
 class RateLimiter:
     """Tells when the next request may be sent. Thread-safe; one for all resources of a run.
 
@@ -42,19 +85,23 @@ class RateLimiter:
 
     Args:
         pace: What to pace by.
-        clock: Epoch seconds of this machine.
+        stopwatch: Seconds that never run backwards: what waits go by, whatever is done to this machine's clock.
+        clock: Epoch seconds of this machine, for resets of a server that does not tell its own time.
     """
 
-    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
+    def __init__(self, pace: Pace, stopwatch: Callable[[], float], clock: Callable[[], float] = time.time) -> None:
         self._pace = pace
+        self._stopwatch = stopwatch
         self._clock = clock
         self._lock = threading.Lock()
         self._sent: deque[float] = deque()
         self._limit = 0.0
         self._remaining: float | None = None
-        self._reset_at = 0.0
+        self._reset_at = -inf
         self._announced = False
-        self._paused_until = 0.0
+        self._paused_until = -inf
+        self._refusals = Refusals()
+        self._tried_at = -inf
 
     def reserve_slot(self) -> float:
         """Take a slot for one request.
@@ -63,12 +110,15 @@ class RateLimiter:
             0 when the slot is taken, else the seconds after which to ask again.
         """
         with self._lock:
-            now = self._clock()
+            now = self._stopwatch()
             while self._sent and self._sent[0] <= now - WINDOW_SECONDS:
                 self._sent.popleft()
             wait_seconds = max(self._paused_until - now, self._window_wait(now))
+            if wait_seconds <= 0 and self._refusals.in_a_row and now - self._tried_at < MOST_TRIAL_SECONDS:
+                wait_seconds = TRIAL_SECONDS
             if wait_seconds > 0:
                 return wait_seconds
+            self._tried_at = now
             self._sent.append(now)
             if self._remaining is not None:
                 self._remaining -= 1
@@ -77,12 +127,13 @@ class RateLimiter:
     def read_headers(self, headers: Mapping[str, str]) -> None:
         """Learn from a response's `X-RateLimit-Remaining`, `-Reset` and, where sent, `-Limit`."""
         remaining = parse_number(headers.get("X-RateLimit-Remaining", ""))
-        reset = parse_number(headers.get("X-RateLimit-Reset", ""))
+        epoch = server_epoch(headers, self._clock())
+        asked = retry_after_seconds({"Retry-After": headers.get("Retry-After", "")}, epoch)
+        reset = seconds_to_reset(headers.get("X-RateLimit-Reset", ""), epoch, most=asked or 0.0)
         if remaining is None or reset is None:
             return
         with self._lock:
-            now = self._clock()
-            reset_at = now + max(0.0, reset - server_epoch(headers, now)) + RESET_MARGIN_SECONDS
+            reset_at = self._stopwatch() + reset + RESET_MARGIN_SECONDS
             announced = parse_number(headers.get("X-RateLimit-Limit", ""))
             self._limit = announced or max(self._limit, remaining + 1)
             # Answers of parallel requests come out of order: within one window, the smallest count is the newest.
@@ -96,7 +147,27 @@ class RateLimiter:
     def pause(self, seconds: float) -> None:
         """Hold every request back, after a 429."""
         with self._lock:
-            self._paused_until = max(self._paused_until, self._clock() + seconds)
+            self._paused_until = max(self._paused_until, self._stopwatch() + seconds)
+
+    def refuse(self, sent_at: float, advised_seconds: float | None) -> float:
+        """Take in a 429.
+
+        Args:
+            sent_at: When the request was sent, by the stopwatch.
+            advised_seconds: What the API asks to wait; None where it asks for nothing.
+
+        Returns:
+            The least seconds to wait: each refusal after a wait that was too short asks for a longer one.
+        """
+        with self._lock:
+            return self._refusals.add(sent_at, self._stopwatch(), advised_seconds)
+
+    def settle(self, sent_at: float, *, answered: bool) -> None:
+        """Take in that a request has ended, and whether the API took it."""
+        with self._lock:
+            if answered:
+                self._refusals.end(sent_at)
+            self._tried_at = -inf
 
     @property
     def requests_per_minute(self) -> float | None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import inf
 
-from cogny_source.errors import NetworkError, RateLimited, TransientError
+from cogny_source.api.reset import parse_number, seconds_to_reset
+from cogny_source.errors import Contradiction, EdgeRefusal, NetworkError, RateLimited, TransientError
 from cogny_source.instants import parse_http_date
 
 # While no answer ever came, the base URL may be wrong or the machine without network: a minute shows it.
 MAX_BLIND_ATTEMPTS = 8
+# What is no outage passes within seconds, or not at all.
+MAX_DOUBTFUL_ATTEMPTS = 5
+BAD_REQUEST = 400
 BASE_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 60.0
 # Of the longest back-off. Draws near zero, or an API that asks for no wait at all, would let attempts spin.
@@ -98,7 +103,7 @@ def reason_to_give_up(
         delay: Seconds before the next attempt.
         effort: What the request cost so far.
         patience: What is borne.
-        reached: Whether the API ever answered this client.
+        reached: Whether the API ever answered this client; for a refusal by the edge, in its own envelope.
     """
     limited = isinstance(error, RateLimited)
     if delay > patience.max_wait_seconds:
@@ -109,11 +114,21 @@ def reason_to_give_up(
         if effort.waited_seconds + delay <= patience.max_wait_seconds:
             return None
         return f"waited {effort.waited_seconds:.0f} s already, and {delay:.0f} s more would exceed max_wait_seconds"
-    blind = isinstance(error, NetworkError) and not reached and effort.attempts >= MAX_BLIND_ATTEMPTS
-    if blind or effort.away_seconds + delay > patience.max_outage_seconds:
+    if (
+        effort.attempts >= _most_attempts(error, reached=reached)
+        or effort.away_seconds + delay > patience.max_outage_seconds
+    ):
         times = "once" if effort.attempts == 1 else f"{effort.attempts} times"
         return f"tried {times} in {effort.away_seconds:.0f} s"
     return None
+
+
+def _most_attempts(error: TransientError, *, reached: bool) -> float:
+    """How often a request is sent at most; time alone bounds an outage."""
+    # An edge looks at the same request in the same way; a wrong base URL leads to what is no API.
+    if isinstance(error, Contradiction) or (isinstance(error, EdgeRefusal) and error.status == BAD_REQUEST):
+        return MAX_DOUBTFUL_ATTEMPTS
+    return inf if reached or not isinstance(error, NetworkError | EdgeRefusal) else MAX_BLIND_ATTEMPTS
 
 
 def _describe_wait(error: TransientError, delay: float) -> str:
@@ -138,18 +153,8 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
         date = parse_http_date(text)
         seconds = date.timestamp() - now if date else None
     if seconds is None:
-        reset = parse_number(headers.get("X-RateLimit-Reset", ""))
-        seconds = reset - now if reset is not None else None
+        seconds = seconds_to_reset(headers.get("X-RateLimit-Reset", ""), now)
     return max(0.0, seconds) if seconds is not None else None
-
-
-def parse_number(text: str) -> float | None:
-    """A header's number, or None where it holds none that is finite and not negative."""
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if 0 <= number < float("inf") else None
 
 
 def server_epoch(headers: Mapping[str, str], now: float) -> float:

@@ -8,18 +8,22 @@ from io import BytesIO
 
 import requests
 from urllib3 import HTTPResponse
-from urllib3.exceptions import HTTPError, NameResolutionError, ProtocolError, ReadTimeoutError, SSLError
+from urllib3.exceptions import DecodeError, HTTPError, NameResolutionError, ProtocolError, ReadTimeoutError, SSLError
 
 # A server that dribbles keeps to the time-out of every read; the whole answer may take so many of them.
 READS_PER_ANSWER = 5
 # At most what one system call gives; it does not wait for more than has come.
 READ_BYTES = 1 << 16
 
-Failure = requests.RequestException | HTTPError
+Failure = OSError | HTTPError
 
 
 class DeadlinePassed(HTTPError):
     """The answer goes on after its deadline."""
+
+
+class TooLong(HTTPError):
+    """The answer goes on beyond the most that is borne."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Timeouts:
         return READS_PER_ANSWER * self.read_seconds
 
 
-def read_body(response: requests.Response, is_late: Callable[[], bool]) -> None:
+def read_body(response: requests.Response, is_late: Callable[[], bool], most_bytes: int) -> None:
     """Read a streamed response to its end, so that `response.content` holds its body.
 
     The connection goes back to its pool at the end of the body, and is closed if that does not come.
@@ -48,13 +52,15 @@ def read_body(response: requests.Response, is_late: Callable[[], bool]) -> None:
     Args:
         response: The response, of which nothing but the headers was read.
         is_late: Tells whether the deadline has passed; asked before each read.
+        most_bytes: A longer body is refused, as it travels and unpacked.
 
     Raises:
         DeadlinePassed: If it has.
-        HTTPError: If the body is cut short, or a read times out.
-        requests.RequestException: If it cannot be unpacked.
+        TooLong: If the body is longer.
+        HTTPError: If it is cut short or cannot be unpacked, or a read times out.
     """
     pieces = []
+    left = most_bytes
     with response:
         while True:
             if is_late():
@@ -63,12 +69,29 @@ def read_body(response: requests.Response, is_late: Callable[[], bool]) -> None:
             piece = response.raw.read1(READ_BYTES)
             if not piece:
                 break
+            left -= len(piece)
+            if left < 0:
+                raise TooLong
             pieces.append(piece)
-    body = BytesIO(b"".join(pieces))
+    body = b"".join(pieces)
     packing = response.headers.get("Content-Encoding")
-    # Only what is packed goes through urllib3 once more, which costs more than all else here.
-    response.raw = HTTPResponse(body, {"Content-Encoding": packing}, preload_content=False) if packing else body
+    response.raw = BytesIO(_unpack(body, packing, is_late, most_bytes) if packing else body)
     _ = response.content
+
+
+def _unpack(body: bytes, packing: str, is_late: Callable[[], bool], most_bytes: int) -> bytes:
+    """Unpack a body piece by piece: a thousandth of a body may hold all of it."""
+    packed = HTTPResponse(BytesIO(body), {"Content-Encoding": packing}, preload_content=False)
+    pieces = []
+    left = most_bytes
+    while piece := packed.read(READ_BYTES, decode_content=True):
+        if is_late():
+            raise DeadlinePassed
+        left -= len(piece)
+        if left < 0:
+            raise TooLong
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def describe_failure(exc: Failure, timeouts: Timeouts) -> str:
@@ -88,7 +111,7 @@ def describe_failure(exc: Failure, timeouts: Timeouts) -> str:
         return "the TLS connection failed (certificate or protocol)"
     if isinstance(exc, requests.exceptions.ProxyError):
         return "the proxy refused the connection"
-    if isinstance(exc, requests.exceptions.ContentDecodingError | ProtocolError):
+    if isinstance(exc, requests.exceptions.ContentDecodingError | DecodeError | ProtocolError):
         return "the answer was cut short"
     cause = exc.args[0] if exc.args else None
     if isinstance(getattr(cause, "reason", None), NameResolutionError):

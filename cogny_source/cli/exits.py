@@ -16,6 +16,7 @@ from cogny_source.errors import (
     ConfigError,
     Forbidden,
     Stopped,
+    Untrusted,
     describe_unforeseen,
 )
 
@@ -35,7 +36,7 @@ def exit_code(error: CognyError) -> int:
         return 128 + error.signal_number
     if isinstance(error, AlreadyRunning):
         return EXIT_LOCKED
-    if isinstance(error, ConfigError | AuthError | Forbidden):
+    if isinstance(error, ConfigError | AuthError | Forbidden | Untrusted):
         return EXIT_USAGE
     if isinstance(error, OutputFailed) and error.is_closed_pipe:
         return EXIT_PIPE

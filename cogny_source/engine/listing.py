@@ -68,6 +68,7 @@ class Listing:
         self._ask_at = 0
         self._pages = 0
         self._rows_after_start = 0
+        self._rows_before_start = 0
         self.count = RowCount(field)
         self._listed: set[int] = set()
 
@@ -149,7 +150,9 @@ class Listing:
         for instant in page.instants(self.field):
             order.observe(instant)
             self.first = self.first or instant
-            self._rows_after_start += bool(instant and self.server_time and instant > self.server_time)
+            is_late = bool(instant and self.server_time and instant > self.server_time)
+            self._rows_after_start += is_late
+            self._rows_before_start += not is_late
         self.ascending = self.ascending and order.ascending
         if order.last is not None and (self.last is None or order.last > self.last):
             self.last = order.last
@@ -175,8 +178,12 @@ class Listing:
 
     @property
     def runs_away(self) -> bool:
-        """Whether more rows came after the listing began than it set out to read: it may never end."""
-        return self.ascending and self._rows_after_start > GROWTH_ROWS + (self.total_count or 0)
+        """Whether more rows came after the listing began than it set out to read: it may never end.
+
+        It set out to read what the API counts, or what came, where that counts no further than some number.
+        """
+        wanted = max(self.total_count or 0, self._rows_before_start)
+        return self.ascending and self._rows_after_start > GROWTH_ROWS + wanted
 
     def prove_order(self) -> bool:
         """Ask for the newest row: a server that ignores the sort answers with its first one, which is older.

@@ -40,6 +40,9 @@ from cogny_source.source import Package, make_client, select_resources
 
 logger = logging.getLogger(__name__)
 
+# After a signal, answers that are under way are waited for so long, and then cut off.
+PAGE_IN_HAND_SECONDS = 1.0
+
 
 def sync(
     pipeline: dlt.Pipeline,
@@ -100,9 +103,10 @@ def sync(
     with hold_lock(Path(pipeline.pipelines_dir), pipeline.pipeline_name), find_capabilities_once(pipeline):
         reading = stop.follow()
         progress = progress or Silence()
-        client = make_client(settings, Timing(sleep=reading.sleep, on_wait=progress.wait))
+        client = make_client(settings, Timing(sleep=reading.sleep, on_wait=progress.wait, check=stop.check))
         try:
-            return _Run(pipeline, client, settings, plan, names, progress, stop, reading).execute()
+            with stop.follow().call_after(PAGE_IN_HAND_SECONDS, client.hang_up):
+                return _Run(pipeline, client, settings, plan, names, progress, stop, reading).execute()
         finally:
             client.close()
 

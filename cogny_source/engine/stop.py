@@ -1,11 +1,11 @@
-"""Stopping on a signal: after the page in hand, and in the middle of a wait."""
+"""Stopping on a signal: after the page in hand, in the middle of a wait, and where no page comes."""
 
 from __future__ import annotations
 
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from weakref import WeakSet
@@ -47,6 +47,27 @@ class StopFlag:
         if self._event.is_set():
             flag.set(self._signal_number)
         return flag
+
+    @contextmanager
+    def call_after(self, seconds: float, action: Callable[[], None]) -> Iterator[None]:
+        """Within the block, call an action in another thread once the flag has been set for so many seconds.
+
+        The end of the block sets the flag, which must be that of the block alone. The thread begins with the block: a
+        signal may come while a lock is held that another thread needs to begin.
+        """
+        ended = threading.Event()
+
+        def watch() -> None:
+            self._event.wait()
+            if not ended.wait(seconds):
+                action()
+
+        threading.Thread(target=watch, name="stop", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+            self.set(0)
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
@@ -73,6 +73,7 @@ class Edge:
         received: Path and headers of each request.
         connections: The client's port of each request; those of one connection have the same.
         before_each_byte: Set, bodies come byte by byte, and it is called before each.
+        decides: Set, it gives status and headers of each answer in place of those that were told.
     """
 
     def __init__(self) -> None:
@@ -81,6 +82,7 @@ class Edge:
         self.received: list[tuple[str, dict[str, str]]] = []
         self.connections: list[int] = []
         self.before_each_byte: Callable[[], None] | None = None
+        self.decides: Callable[[], tuple[int, Mapping[str, str]]] | None = None
         self._released = threading.Event()
         edge = self
 
@@ -130,6 +132,9 @@ class Edge:
         self.received.append((request.path, dict(request.headers.items())))
         self.connections.append(request.client_address[1])
         canned = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if self.decides is not None:
+            status, headers = self.decides()
+            canned = replace(canned, status=status, headers=headers)
         request.send_response_only(canned.status)
         length = {} if "Transfer-Encoding" in canned.headers else {"Content-Length": str(len(canned.body))}
         for name, value in {**length, **canned.headers}.items():
@@ -184,7 +189,7 @@ def make_client(clock: Clock) -> Iterator[Callable[..., Client]]:
         chosen = Settings(api_key=api_key, base_url=base_url, **{"requests_per_minute": None, **settings})
         pace = Pace(chosen.requests_per_minute, reserve_at_most=chosen.reserve_requests)
         timing = Timing(clock=clock, sleep=clock.sleep, jitter=lambda: 0.5, stopwatch=clock)
-        clients.append(Client(chosen, RateLimiter(pace, clock), timing))
+        clients.append(Client(chosen, RateLimiter(pace, clock, clock), timing))
         return clients[-1]
 
     yield make

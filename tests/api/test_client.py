@@ -16,12 +16,13 @@ import pytest
 
 from cogny_source.api.auth import KeyAuth
 from cogny_source.api.client import Client, Meter, Timing
-from cogny_source.api.rate_limit import Pace, RateLimiter
+from cogny_source.api.rate_limit import TRIAL_SECONDS, Pace, RateLimiter
 from cogny_source.errors import (
     AuthError,
     BadRequest,
     CognyError,
     ContractError,
+    EdgeRefusal,
     FatalError,
     Forbidden,
     NetworkError,
@@ -30,6 +31,7 @@ from cogny_source.errors import (
     ServerError,
     Stopped,
     TransientError,
+    Untrusted,
 )
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
@@ -169,12 +171,14 @@ def test_without_chance_and_without_time_an_outage_still_ends(sandbox: SandboxSe
 def test_an_api_that_asks_to_come_back_at_once_is_not_asked_without_end(
     edge: Edge, make_client: Made, clock: Clock, meter: Meter
 ) -> None:
-    """A 429 that names no time at all is waited for a second, until the waits add up."""
+    """A 429 that names no time at all is waited for longer and longer, until the waits add up."""
     edge.will_answer({"success": False}, 429, {"Retry-After": "0"})
-    error = fail(make_client(edge.base_url, max_wait_seconds=9.0), meter=meter)
-    assert clock.slept == pytest.approx([0.1, 0.2, 0.4, 0.8] + [1.0] * 7)
-    assert error.message == "the rate limit is used up; waited 8 s already, and 1 s more would exceed max_wait_seconds"
-    assert (type(error), meter.throttled) == (RateLimited, 12)
+    error = fail(make_client(edge.base_url, max_wait_seconds=190.0), meter=meter)
+    assert clock.slept == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+    assert error.message == (
+        "the rate limit is used up; waited 183 s already, and 60 s more would exceed max_wait_seconds"
+    )
+    assert (type(error), meter.throttled) == (RateLimited, 9)
 
 
 def test_faults_of_all_kinds_in_a_row_are_survived(
@@ -267,10 +271,10 @@ def test_a_connection_that_takes_too_long_is_told(make_client: Made, monkeypatch
 
 
 def test_a_server_without_tls_is_told(edge: Edge, make_client: Made) -> None:
-    """A port that speaks http under an https address fails as TLS."""
+    """A port that speaks http under an https address is told at once."""
     error = fail(make_client(edge.base_url.replace("http://", "https://")))
-    message = f"the TLS connection failed (certificate or protocol){BLIND}"
-    assert (type(error), error.message) == (NetworkError, message)
+    message = "what answers at base_url speaks no TLS: check its host and port, and the proxy"
+    assert (type(error), error.message) == (Untrusted, message)
 
 
 def test_a_proxy_that_refuses_is_told(edge: Edge, make_client: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,26 +345,33 @@ def test_a_lasting_429_is_given_up_when_its_waits_add_up(
     """An API that keeps asking for patience gets as much of it as there is, however short an outage may be."""
     sandbox.switches.update({"rate_limited": 1.0, "retry_after_seconds": 3})
     error = fail(make_client(sandbox.base_url, max_wait_seconds=60.0, max_outage_seconds=5.0), meter=meter)
-    assert (type(error), error.code, clock.slept) == (RateLimited, "RATE_LIMIT_EXCEEDED", [3.0] * 20)
-    assert error.message == "too many requests; waited 60 s already, and 3 s more would exceed max_wait_seconds"
-    assert meter == Meter(requests=21, retries=20, throttled=21, waited_seconds=60.0)
+    assert (type(error), error.code, clock.slept) == (
+        RateLimited,
+        "RATE_LIMIT_EXCEEDED",
+        [3.0, 3.0, 3.0, 4.0, 8.0, 16.0],
+    )
+    assert error.message == "too many requests; waited 37 s already, and 30 s more would exceed max_wait_seconds"
+    assert meter == Meter(requests=7, retries=6, throttled=7, waited_seconds=37.0)
 
 
 def test_a_429_holds_back_every_user_of_the_limiter(sandbox: SandboxServer, clock: Clock) -> None:
-    """Whoever shares the pace waits as long as the one that was turned away."""
-    limiter = RateLimiter(Pace(None), clock)
+    """Whoever shares the pace waits as long as the one that was turned away; then one request goes first."""
+    limiter = RateLimiter(Pace(None), clock, clock)
     waits: list[float] = []
 
     def sleep(seconds: float) -> None:
         waits.append(limiter.reserve_slot())
         clock.sleep(seconds)
         waits.append(limiter.reserve_slot())
+        waits.append(limiter.reserve_slot())
+        limiter.settle(clock(), answered=False)
 
     sandbox.fail_next("rate_limited")
-    client = Client(Settings(api_key=STANDARD, base_url=sandbox.base_url), limiter, Timing(clock, sleep))
+    timing = Timing(clock, sleep, stopwatch=clock)
+    client = Client(Settings(api_key=STANDARD, base_url=sandbox.base_url), limiter, timing)
     client.get("/warehouses", {}, Meter())
     client.close()
-    assert waits == [1.0, 0.0]
+    assert waits == [1.0, 0.0, TRIAL_SECONDS]
 
 
 def test_a_503_with_retry_after_is_waited_out_as_it_asks(edge: Edge, make_client: Made, clock: Clock) -> None:
@@ -497,6 +508,77 @@ def test_a_403_without_a_known_scope_is_left_as_it_is(edge: Edge, make_client: M
     assert fail(make_client(edge.base_url)).message == "no"
 
 
+HTML = b"<html><title>Attention Required!</title></html>"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_by_the_edge_passes(edge: Edge, make_client: Made, meter: Meter, status: int) -> None:
+    """Where the API has answered, a page of HTML in its place is an outage like any other."""
+    edge.will_answer(OK)
+    for _ in range(12):
+        edge.will_answer(HTML, status)
+    edge.will_answer(OK)
+    client = make_client(edge.base_url)
+    assert [client.get("/tickets", {}, meter).data for _ in range(2)] == [[], []]
+    assert (meter.requests, meter.retries) == (14, 12)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_base_url_that_leads_elsewhere_is_told_within_two_minutes(
+    edge: Edge, make_client: Made, meter: Meter, status: int
+) -> None:
+    """Where no envelope ever came, what answers may be no API."""
+    edge.will_answer(HTML, status)
+    error = fail(make_client(edge.base_url), meter=meter, scope="tickets:read")
+    assert (type(error), error.message) == (
+        EdgeRefusal,
+        f"the edge in front of the API refused the request ({status}, no JSON){BLIND}; base_url may lead elsewhere",
+    )
+    assert meter.requests == 8
+
+
+def test_a_400_of_the_edge_is_given_up_soon(edge: Edge, make_client: Made, meter: Meter) -> None:
+    """It refuses the request itself, as a rule, and would again."""
+    edge.will_answer(OK)
+    edge.will_answer(HTML, 400)
+    client = make_client(edge.base_url)
+    client.get("/tickets", {}, Meter())
+    assert type(fail(client, meter=meter)) is EdgeRefusal
+    assert meter.requests == 5
+
+
+@pytest.mark.parametrize("status", [408, 425])
+@pytest.mark.parametrize("body", [HTML, b'{"success":false}'])
+def test_a_request_that_came_too_late_or_too_early_is_sent_again(
+    edge: Edge, make_client: Made, meter: Meter, status: int, body: bytes
+) -> None:
+    """The same request may pass."""
+    edge.will_answer(body, status)
+    edge.will_answer(OK)
+    assert make_client(edge.base_url).get("/tickets", {}, meter).data == []
+    assert meter.retries == 1
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        {"success": "false", "data": []},
+        {"success": 0, "data": []},
+        {"success": None, "data": []},
+        {"success": True, "data": [], "error": {"code": "QUERY_FAILED", "message": "no"}},
+    ],
+    ids=repr,
+)
+def test_a_failure_in_disguise_is_asked_for_again(
+    edge: Edge, make_client: Made, meter: Meter, disguise: dict[str, Any]
+) -> None:
+    """A 200 with an empty list that is no success never empties a table."""
+    edge.will_answer(disguise)
+    edge.will_answer({"success": True, "data": [{"id": "tkt_1"}]})
+    assert make_client(edge.base_url).get("/tickets", {}, meter).data == [{"id": "tkt_1"}]
+    assert meter.retries == 1
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_redirects_are_not_followed(
     edge: Edge, sandbox: SandboxServer, make_client: Made, meter: Meter, status: int
@@ -556,11 +638,11 @@ def test_a_cookie_is_sent_back(edge: Edge, make_client: Made) -> None:
     """An edge that keeps a client at one of its servers by a cookie gets its newest with each request of every path."""
     client = make_client(edge.base_url)
     for value in ("one", "two", "three"):
-        edge.will_answer(OK, headers={"Set-Cookie": f"server={value}; Path=/"})
+        edge.will_answer(OK, headers={"Set-Cookie": f"AWSALB={value}; Path=/"})
     for path in ("/tickets", "/tickets", "/reports", "/reports"):
         client.get(path, {"limit": 1}, Meter())
     cookies = [headers.get("Cookie") for _, headers in edge.received]
-    assert cookies == [None, "server=one", "server=two", "server=three"]
+    assert cookies == [None, "AWSALB=one", "AWSALB=two", "AWSALB=three"]
 
 
 def test_requests_of_one_path_share_nothing_but_it(edge: Edge, make_client: Made) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from cogny_source.api.client import Client, Meter, Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.pages import GROWTH_ROWS, MAX_STALE_PAGES, Page, iter_pages, read_page
-from cogny_source.errors import BadRequest, ContractError, PaginationError
+from cogny_source.api.pages import MAX_STALE_PAGES, Page, iter_pages, read_page
+from cogny_source.errors import AnswerTooLarge, BadRequest, ContractError, PaginationError, ServerError
 from cogny_source.sandbox import SandboxServer
 
 if TYPE_CHECKING:
@@ -151,12 +151,28 @@ def growing(total_count: int | None, pages: int) -> list[Answer]:
     return [more(page, f"c{page.start}", **counted) for page in rows]
 
 
-def test_a_list_that_outgrows_its_count_is_an_error() -> None:
-    """Beyond twice what the API counts and ten thousand rows, new rows are taken for a list without end."""
-    pages, error = read(growing(50, 10_000))
-    assert sum(map(len, pages)) == 2 * 50 + GROWTH_ROWS == 10_100
+@pytest.mark.parametrize("total_count", [-1, 0, 100, 10_000], ids=lambda count: f"counts-{count}")
+def test_a_list_with_news_on_each_page_goes_on_whatever_is_counted(total_count: int) -> None:
+    """A count may be that of the page, one that stands for none, or end at ten thousand."""
+    pages, error = read([*growing(total_count, 310), last("y")])
+    assert (sum(map(len, pages)), error) == (31_001, None)
+
+
+def test_pages_of_the_same_rows_in_other_orders_are_no_news() -> None:
+    """Whatever cursors and orders are made up, rows that all came before bring nothing new."""
+    rows = list(range(150))
+    pages, error = read(more(rows[n % 50 :][:100], f"c{n}") for n in range(10_000))
     assert error is not None
-    assert error.message == "the list has no end: 10200 rows, but the API counts 50"
+    assert error.message == "the list has no end: its last 100 pages brought nothing new"
+    assert len(pages) == 50 + 99
+
+
+def test_rows_in_newer_versions_are_news() -> None:
+    """A list of changes in which the same rows change again and again goes on."""
+    changed = [[{"id": row, "updated_at": n} for row in range(10)] for n in range(300)]
+    answers = [more(rows, f"c{n}") for n, rows in enumerate(changed)]
+    pages, error = read([*answers, last("y")])
+    assert (len(pages), error) == (301, None)
 
 
 def test_the_end_of_a_list_is_believed_however_long_it_was() -> None:
@@ -257,13 +273,91 @@ def test_the_sandboxes_broken_lists_are_given_up(
     assert (len(sandbox.requests), meter.retries) == (requests, 0)
 
 
-def test_a_list_that_outgrows_its_count_over_the_wire_is_given_up(edge: Edge, make_client: Made, meter: Meter) -> None:
-    """New rows that never end, under a count that stands still, cost 102 requests and no more."""
-    for page in growing(50, 150):
-        edge.will_answer({"success": True, "data": page.data, "pagination": page.pagination, "meta": {}})
-    with pytest.raises(PaginationError):
+@pytest.mark.parametrize("resource", ["tickets", "reports", "warehouses"])
+def test_null_is_an_empty_list(edge: Edge, make_client: Made, meter: Meter, resource: str) -> None:
+    """An API that writes null for no rows has none, with pagination and without."""
+    edge.will_answer({"success": True, "data": None, "pagination": {"has_more": False, "total_count": 0}})
+    edge.will_answer({"success": True, "data": None})
+    client = make_client(edge.base_url)
+    assert [walk(client, f"/{resource}", meter) for _ in range(2)] == [[], []]
+    assert meter.requests == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(None, {"total_count": 3}, NOON, "req_1", confirmed=True), Answer(None, None, NOON, "req_1")]
+)
+def test_null_that_nobody_confirms_is_no_list(answer: Answer) -> None:
+    """Beside a count of rows, or without the word success, it may stand for anything."""
+    with pytest.raises(ContractError, match="something else"):
+        read_page(answer, "/tickets")
+
+
+@pytest.mark.parametrize("data", [[], None], ids=repr)
+def test_an_empty_list_of_many_rows_is_asked_for_again(
+    edge: Edge, make_client: Made, meter: Meter, data: object
+) -> None:
+    """A first page without a row beside a count of 1,200 passes for a failure, and the next one counts."""
+    empty = {"success": True, "data": data, "pagination": {"has_more": False, "total_count": 1200}}
+    rows = [{"id": "tkt_1"}]
+    edge.will_answer(empty)
+    edge.will_answer({"success": True, "data": rows, "pagination": {"has_more": False, "total_count": 1}})
+    assert walk(make_client(edge.base_url), "/tickets", meter, sort="created_at") == rows
+    assert (meter.requests, meter.retries) == (2, 1)
+
+
+def test_a_list_that_stays_empty_beside_its_count_is_given_up(edge: Edge, make_client: Made, meter: Meter) -> None:
+    """Five times the same contradiction, within a quarter of a minute, is an error."""
+    edge.will_answer({"success": True, "data": [], "pagination": {"has_more": False, "total_count": 7}})
+    with pytest.raises(ServerError, match="the list is empty, but the API counts 7 rows in it; tried 5 times in 8 s"):
         walk(make_client(edge.base_url), "/tickets", meter)
-    assert (len(edge.received), meter.rows, meter.retries) == (102, 10_200, 0)
+    assert meter.requests == 5
+
+
+def test_an_empty_page_of_a_filtered_list_is_believed(edge: Edge, make_client: Made, meter: Meter) -> None:
+    """Its count may be that of all rows."""
+    edge.will_answer({"success": True, "data": [], "pagination": {"has_more": False, "total_count": 7}})
+    assert walk(make_client(edge.base_url), "/tickets", meter, updated_after="2025-01-01T00:00:00Z") == []
+    assert meter.requests == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "identity", "told"),
+    [
+        ("/reports", "tkt_1", "the API listed a row of /tickets here: its id begins with tkt_"),
+        ("/warehouses", "rpt_1", "the API listed a row of /reports here: its id begins with rpt_"),
+        ("/tickets", "wh_1", "the API listed a row of /warehouses here: its id begins with wh_"),
+    ],
+)
+def test_a_row_of_another_list_is_refused(path: str, identity: str, told: str) -> None:
+    """An answer that belongs to another request never fills a table."""
+    with pytest.raises(ContractError, match=told):
+        read_page(last([path[1:4], identity]), path)
+    read_page(last([identity]), "/elsewhere")
+
+
+def test_a_page_that_is_too_large_is_asked_for_in_parts(
+    edge: Edge, make_client: Made, meter: Meter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Fewer rows a page fit the bound, and the list goes on with those."""
+    large = [{"id": f"tkt_{n}", "title": "x" * 1000} for n in range(100)]
+    edge.will_answer({"success": True, "data": large})
+    edge.will_answer({"success": True, "data": large[:20], "pagination": {"has_more": True, "next_cursor": "c"}})
+    edge.will_answer({"success": True, "data": large[20:40], "pagination": {"has_more": False}})
+    assert walk(make_client(edge.base_url, max_answer_megabytes=0.05), "/tickets", meter) == large[:40]
+    assert [path for path, _ in edge.received] == [
+        "/v1/tickets?limit=100",
+        "/v1/tickets?limit=20",
+        "/v1/tickets?limit=20&cursor=c",
+    ]
+    assert caplog.messages[0].endswith("; the list is read on by 20 rows a page")
+
+
+def test_a_row_that_is_too_large_alone_is_an_error(edge: Edge, make_client: Made, meter: Meter) -> None:
+    """It names the setting, and nothing is asked for without end."""
+    edge.will_answer({"success": True, "data": [{"id": "tkt_1", "title": "x" * 10_000}]})
+    with pytest.raises(AnswerTooLarge, match=r"^the answer holds more than 0\.001 MB \(max_answer_megabytes\)"):
+        walk(make_client(edge.base_url, max_answer_megabytes=0.001), "/tickets", meter)
+    assert (len(edge.received), meter.retries) == (4, 0)
 
 
 def test_an_expired_cursor_is_a_refusal(sandbox: SandboxServer, make_client: Made, meter: Meter) -> None:

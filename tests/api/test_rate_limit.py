@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cogny_source.api.client import Client, Meter
-from cogny_source.api.rate_limit import Pace, RateLimiter
+from cogny_source.api.rate_limit import TRIAL_SECONDS, Pace, RateLimiter
 from cogny_source.sandbox import SandboxServer
 
 if TYPE_CHECKING:
-    from conftest import Clock
+    from conftest import Clock, Edge
 
 STANDARD, ENTERPRISE = "sk_live_standard_sandbox", "sk_live_enterprise_sandbox"
 STANDARD_PACE = Pace(100.0)
@@ -53,7 +53,7 @@ def test_the_bound_of_the_reserve_is_a_setting(at_most: int, reserve: int) -> No
 @pytest.mark.parametrize(("tier", "slots"), [(100.0, 90), (1000.0, 990), (10.0, 9), (5.0, 5), (1.0, 1), (1.9, 1)])
 def test_without_headers_the_tier_paces(clock: Clock, tier: float, slots: int) -> None:
     """A minute holds the tier's requests less the reserve; the next is free when the oldest is a minute old."""
-    limiter = RateLimiter(Pace(tier), clock)
+    limiter = RateLimiter(Pace(tier), clock, clock)
     assert take_all(limiter) == (slots, 60.0)
     clock.seconds += 59
     assert limiter.reserve_slot() == 1.0
@@ -64,7 +64,7 @@ def test_without_headers_the_tier_paces(clock: Clock, tier: float, slots: int) -
 
 def test_the_tiers_minute_slides(clock: Clock) -> None:
     """No sixty seconds hold more than the tier, wherever they begin."""
-    limiter = RateLimiter(Pace(3.0), clock)
+    limiter = RateLimiter(Pace(3.0), clock, clock)
     for _ in range(3):
         assert limiter.reserve_slot() == 0.0
         clock.seconds += 10
@@ -75,13 +75,13 @@ def test_the_tiers_minute_slides(clock: Clock) -> None:
 
 def test_unlimited_keys_do_not_wait(clock: Clock) -> None:
     """Without a tier and without headers there is always a slot."""
-    assert take_all(RateLimiter(Pace(None), clock)) == (2000, 0.0)
+    assert take_all(RateLimiter(Pace(None), clock, clock)) == (2000, 0.0)
 
 
 @pytest.mark.parametrize("tier", [None, 5.0, 100.0, 1000.0])
 def test_headers_win_over_the_tier(clock: Clock, tier: float | None) -> None:
     """A window that was announced is used down to the reserve, then waited out."""
-    limiter = RateLimiter(Pace(tier), clock)
+    limiter = RateLimiter(Pace(tier), clock, clock)
     assert limiter.reserve_slot() == 0.0
     tell(limiter, clock, 99, 45)
     assert limiter.remaining == 99
@@ -91,14 +91,14 @@ def test_headers_win_over_the_tier(clock: Clock, tier: float | None) -> None:
 
 def test_an_announced_limit_sets_the_reserve(clock: Clock) -> None:
     """Where the size of the window is told, nothing is guessed from what remains of it."""
-    limiter = RateLimiter(STANDARD_PACE, clock)
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
     tell(limiter, clock, 12, 45, **{"X-RateLimit-Limit": "1000"})
     assert take_all(limiter) == (2, 46.0)
 
 
 def test_the_next_window_is_whole_again(clock: Clock) -> None:
     """When the reset has come, the size of the window is there again without a header."""
-    limiter = RateLimiter(STANDARD_PACE, clock)
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
     tell(limiter, clock, 99, 45)
     assert take_all(limiter) == (89, 46.0)
     clock.seconds += 46
@@ -107,7 +107,7 @@ def test_the_next_window_is_whole_again(clock: Clock) -> None:
 
 def test_what_others_use_up_is_heeded(clock: Clock) -> None:
     """The smallest count of a window is the newest, also when answers come out of order."""
-    limiter = RateLimiter(STANDARD_PACE, clock)
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
     for remaining in (99, 40, 60, 50):
         tell(limiter, clock, remaining, 45)
     assert limiter.remaining == 40
@@ -115,7 +115,7 @@ def test_what_others_use_up_is_heeded(clock: Clock) -> None:
 
 def test_an_empty_window_stays_empty(clock: Clock) -> None:
     """An older answer that comes late does not fill a window that is used up."""
-    limiter = RateLimiter(Pace(None, reserve_at_most=0), clock)
+    limiter = RateLimiter(Pace(None, reserve_at_most=0), clock, clock)
     for remaining in (5, 0, 3):
         tell(limiter, clock, remaining, 45)
     assert limiter.remaining == 0
@@ -124,7 +124,7 @@ def test_an_empty_window_stays_empty(clock: Clock) -> None:
 
 def test_a_new_window_replaces_the_old_count(clock: Clock) -> None:
     """A later reset begins a new count, larger though it is."""
-    limiter = RateLimiter(STANDARD_PACE, clock)
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
     tell(limiter, clock, 11, 5)
     clock.seconds += 5
     tell(limiter, clock, 99, 60)
@@ -134,7 +134,7 @@ def test_a_new_window_replaces_the_old_count(clock: Clock) -> None:
 @pytest.mark.parametrize("left", [1, 11, 30])
 def test_joining_a_used_up_window_costs_that_window_only(clock: Clock, left: int) -> None:
     """What little others left says nothing about the window after it: its own headers do."""
-    limiter = RateLimiter(STANDARD_PACE, clock)
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
     tell(limiter, clock, left, 40)
     assert take_all(limiter)[1] == 41.0
     clock.seconds += 41
@@ -146,7 +146,7 @@ def test_joining_a_used_up_window_costs_that_window_only(clock: Clock, left: int
 @pytest.mark.parametrize("skew", [-3600, 3600])
 def test_the_reset_is_a_time_of_the_servers_clock(clock: Clock, skew: int) -> None:
     """The wait is what the server's own clock has left, however far this machine's is off."""
-    limiter = RateLimiter(STANDARD_PACE, clock)
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
     date = formatdate(clock() + skew, usegmt=True)
     tell(limiter, clock, 10, skew + 30, Date=date, **{"X-RateLimit-Limit": "100"})
     assert limiter.reserve_slot() == 31.0
@@ -166,7 +166,7 @@ def test_the_reset_is_a_time_of_the_servers_clock(clock: Clock, skew: int) -> No
 )
 def test_headers_that_say_half_say_nothing(clock: Clock, headers: dict[str, str]) -> None:
     """A count without its reset, or nonsense, leaves the tier in charge."""
-    limiter = RateLimiter(STANDARD_PACE, clock)
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
     limiter.read_headers(headers)
     assert limiter.remaining is None
     assert take_all(limiter) == (90, 60.0)
@@ -175,7 +175,7 @@ def test_headers_that_say_half_say_nothing(clock: Clock, headers: dict[str, str]
 @pytest.mark.parametrize("tier", [None, 100.0])
 def test_a_pause_holds_everybody_back(clock: Clock, tier: float | None) -> None:
     """After a 429 no slot is given until the pause is over; a shorter pause does not end a longer one."""
-    limiter = RateLimiter(Pace(tier), clock)
+    limiter = RateLimiter(Pace(tier), clock, clock)
     limiter.pause(30)
     limiter.pause(10)
     assert limiter.reserve_slot() == 30.0
@@ -185,7 +185,7 @@ def test_a_pause_holds_everybody_back(clock: Clock, tier: float | None) -> None:
 
 def test_the_longer_of_pause_and_window_is_waited(clock: Clock) -> None:
     """A pause does not hide a window that is used up for longer, nor the other way round."""
-    limiter = RateLimiter(STANDARD_PACE, clock)
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
     tell(limiter, clock, 0, 45)
     limiter.pause(30)
     assert limiter.reserve_slot() == 46.0
@@ -196,7 +196,7 @@ def test_the_longer_of_pause_and_window_is_waited(clock: Clock) -> None:
 @pytest.mark.parametrize("announced", [False, True])
 def test_many_threads_take_exactly_what_there_is(clock: Clock, announced: bool) -> None:
     """Sixteen threads that ask at once share the window's slots and not one more."""
-    limiter = RateLimiter(STANDARD_PACE, clock)
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
     if announced:
         tell(limiter, clock, 100, 60, **{"X-RateLimit-Limit": "100"})
     start = threading.Barrier(16)
@@ -263,3 +263,129 @@ def test_a_window_that_others_use_is_waited_out(
     assert {record.status for record in sandbox.requests} == {200}
     assert (meter.requests, meter.retries, meter.throttled) == (20, 0, 0)
     assert clock.slept == [46.0]
+
+
+@pytest.mark.parametrize(
+    "reset", ["{epoch}", "{epoch}000", "{epoch}000000", "30", "2025-06-02T00:00:45Z", "Mon, 02 Jun 2025 00:00:45 GMT"]
+)
+def test_a_reset_of_any_form_paces(clock: Clock, reset: str) -> None:
+    """Milliseconds, seconds left and dates announce a window as epoch seconds do."""
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
+    told = reset.format(epoch=f"{clock() + 30:.0f}")
+    limiter.read_headers({"X-RateLimit-Remaining": "10", "X-RateLimit-Limit": "100", "X-RateLimit-Reset": told})
+    assert limiter.reserve_slot() == 31.0
+
+
+@pytest.mark.parametrize("reset", ["{past}", "{ahead}", "{ahead}000", "-30", "1e30", "nonsense"])
+def test_a_reset_of_no_use_leaves_the_tier_in_charge(clock: Clock, reset: str) -> None:
+    """An hour past, half an hour ahead of a minute's window, and nonsense announce nothing."""
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
+    told = reset.format(past=f"{clock() - 3600:.0f}", ahead=f"{clock() + 1800:.0f}")
+    limiter.read_headers({"X-RateLimit-Remaining": "0", "X-RateLimit-Limit": "100", "X-RateLimit-Reset": told})
+    assert take_all(limiter) == (90, 60.0)
+
+
+def test_a_reset_far_ahead_is_believed_where_retry_after_says_so_too(clock: Clock) -> None:
+    """Two headers that agree are no wrong clock."""
+    limiter = RateLimiter(STANDARD_PACE, clock, clock)
+    tell(limiter, clock, 0, 1800, **{"Retry-After": "1800"})
+    assert limiter.reserve_slot() == 1801.0
+
+
+@pytest.mark.parametrize("step", [-7200.0, -1800.0, 1800.0, 86400.0])
+def test_a_clock_that_is_set_changes_no_wait(step: float) -> None:
+    """What is waited for goes by the stopwatch, whatever is done to this machine's clock meanwhile."""
+    stopwatch, wall = [5.0], [1748822415.0]
+    limiter = RateLimiter(STANDARD_PACE, lambda: stopwatch[0], lambda: wall[0])
+    told = {"X-RateLimit-Remaining": "10", "X-RateLimit-Limit": "100", "X-RateLimit-Reset": "1748822445"}
+    limiter.read_headers(told)
+    wall[0] += step
+    assert limiter.reserve_slot() == 31.0
+    limiter.pause(40.0)
+    wall[0] += step
+    assert limiter.reserve_slot() == 40.0
+    stopwatch[0] += 40.0
+    assert limiter.reserve_slot() == 0.0
+
+
+def refuse_in_a_row(limiter: RateLimiter, clock: Clock, advice: float | None, times: int) -> list[float]:
+    """The least waits after so many refusals, each after the wait for the one before."""
+    waits = []
+    for _ in range(times):
+        waits.append(limiter.refuse(clock(), advice))
+        clock.seconds += max(waits[-1], advice or 0.0)
+    return waits
+
+
+def test_refusals_in_a_row_are_waited_for_longer_and_longer(clock: Clock) -> None:
+    """An API that asks to come back at once is asked again after 1, 2, 4 and at most 60 seconds."""
+    waits = refuse_in_a_row(RateLimiter(Pace(None), clock, clock), clock, 0.0, 9)
+    assert waits == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+
+
+def test_advice_that_did_not_help_is_stretched(clock: Clock) -> None:
+    """What the API asks for counts first; a wait that was too short again and again becomes a longer one."""
+    waits = refuse_in_a_row(RateLimiter(Pace(None), clock, clock), clock, 3.0, 8)
+    assert waits == [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+
+
+def test_what_was_enough_is_waited_at_once_next_time(clock: Clock) -> None:
+    """The second window that is used up costs one refusal."""
+    limiter = RateLimiter(Pace(None), clock, clock)
+    refuse_in_a_row(limiter, clock, 0.0, 3)
+    limiter.settle(clock(), answered=True)
+    clock.seconds += 20
+    assert limiter.refuse(clock(), 0.0) == 7.0
+
+
+def test_requests_that_were_under_way_together_are_one_refusal(clock: Clock) -> None:
+    """Eight readers that are turned away at once wait no longer than one."""
+    limiter = RateLimiter(Pace(None), clock, clock)
+    sent_at = clock()
+    clock.seconds += 0.2
+    assert {limiter.refuse(sent_at, 0.0) for _ in range(8)} == {1.0}
+
+
+def test_after_a_refusal_one_request_goes_first(clock: Clock) -> None:
+    """The others wait for its answer; one that never comes holds them for five seconds at most."""
+    limiter = RateLimiter(Pace(None), clock, clock)
+    limiter.pause(limiter.refuse(clock(), 0.0))
+    clock.seconds += 1
+    assert [limiter.reserve_slot() for _ in range(3)] == [0.0, TRIAL_SECONDS, TRIAL_SECONDS]
+    clock.seconds += 5
+    assert [limiter.reserve_slot() for _ in range(2)] == [0.0, TRIAL_SECONDS]
+    limiter.settle(clock(), answered=True)
+    assert [limiter.reserve_slot() for _ in range(3)] == [0.0] * 3
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "0"},
+        {"Retry-After": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1748818800"},
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1748818800"},
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "-1"},
+        {},
+    ],
+    ids=str,
+)
+def test_an_api_that_gives_no_useful_advice_turns_away_few_requests(
+    edge: Edge, clock: Clock, make_client: Callable[..., Client], headers: dict[str, str]
+) -> None:
+    """A first load of 65 requests beside a limit of 30 a minute sees ten answers of 429 at most."""
+    answered: list[float] = []
+
+    def answer() -> tuple[int, dict[str, str]]:
+        window = clock() // 60
+        if sum(at // 60 == window for at in answered) >= 30:
+            return 429, headers
+        answered.append(clock())
+        return 200, {}
+
+    edge.decides = answer
+    edge.will_answer({"success": True, "data": []})
+    client, meter = make_client(edge.base_url), Meter()
+    for _ in range(65):
+        client.get("/tickets", {}, meter)
+    assert len(answered) == 65
+    assert meter.throttled <= 10

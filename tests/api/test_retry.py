@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from math import inf
 
 import pytest
 
@@ -12,13 +11,12 @@ from cogny_source.api.retry import (
     Effort,
     Patience,
     describe_clock,
-    parse_number,
     reason_to_give_up,
     retry_after_seconds,
     retry_delay,
     server_epoch,
 )
-from cogny_source.errors import NetworkError, RateLimited, ServerError, TransientError
+from cogny_source.errors import Contradiction, EdgeRefusal, NetworkError, RateLimited, ServerError, TransientError
 
 MIDNIGHT = 1748822400.0  # Mon, 02 Jun 2025 00:00:00 GMT
 ATTEMPTS = range(1, 10)
@@ -102,6 +100,9 @@ def test_one_attempt_is_told_in_words() -> None:
         (NetworkError, True, 8, None),
         (ServerError, False, 8, None),
         (RateLimited, False, 8, None),
+        (EdgeRefusal, False, 7, None),
+        (EdgeRefusal, False, 8, "tried 8 times in 62 s"),
+        (EdgeRefusal, True, 8, None),
     ],
 )
 def test_an_api_that_was_never_reached_is_given_up_after_eight_attempts(
@@ -110,6 +111,16 @@ def test_an_api_that_was_never_reached_is_given_up_after_eight_attempts(
     """A wrong base URL or a machine without network is told within a minute; an outage is something else."""
     effort = Effort(attempts, waited_seconds=61.5, away_seconds=61.5)
     assert give_up(kind("away"), 30.0, effort, reached=reached) == reason
+
+
+@pytest.mark.parametrize("reached", [False, True])
+@pytest.mark.parametrize("error", [Contradiction("odd"), EdgeRefusal("refused", status=400)], ids=repr)
+def test_what_is_no_outage_is_given_up_after_five_attempts(error: ServerError, reached: bool) -> None:
+    """An answer that contradicts itself, and a 400 of the edge, pass soon or never."""
+    effort = Effort(4, waited_seconds=7.5, away_seconds=7.5)
+    assert give_up(error, 8.0, effort, reached=reached) is None
+    effort.attempts = 5
+    assert give_up(error, 8.0, effort, reached=reached) == "tried 5 times in 8 s"
 
 
 def test_a_429_is_waited_for_until_its_waits_add_up() -> None:
@@ -201,6 +212,11 @@ def test_a_429_ends_an_outage() -> None:
         ({"Retry-After": "Mon, 02 Jun 99999 00:01:30 GMT"}, None),
         ({"Retry-After": "Mon, 32 Jun 2025 00:01:30 GMT"}, None),
         ({"X-RateLimit-Reset": "tomorrow"}, None),
+        ({"X-RateLimit-Reset": "1748822445000"}, 45.0),
+        ({"X-RateLimit-Reset": "30"}, 30.0),
+        ({"X-RateLimit-Reset": "1748818800"}, None),
+        ({"X-RateLimit-Reset": "1748824200"}, None),
+        ({"Retry-After": "1800", "X-RateLimit-Reset": "1748824200"}, 1800.0),
         ({}, None),
     ],
     ids=str,
@@ -239,17 +255,6 @@ def test_an_hour_between_the_clocks_adds_no_hour_of_waiting(skew: float) -> None
     assert retry_after_seconds(headers, server_epoch(headers, MIDNIGHT + skew)) == 20.0
     headers = {"Date": "Mon, 02 Jun 2025 00:00:00 GMT", "X-RateLimit-Reset": "1748822420"}
     assert retry_after_seconds(headers, server_epoch(headers, MIDNIGHT + skew)) == 20.0
-
-
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [("0", 0.0), ("12", 12.0), (" 12 ", 12.0), ("1.5", 1.5), ("1e3", 1000.0)]
-    + [(text, None) for text in ("", "-1", "nan", "inf", "-inf", "1e999", "twelve", "0x10", "12 s")],
-)
-def test_numbers_are_finite_and_not_negative(text: str, number: float | None) -> None:
-    """Anything else in a header is no number."""
-    assert parse_number(text) == number
-    assert parse_number(text) != inf
 
 
 def test_the_time_of_day_is_universal(zone: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import threading
 import zlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -11,9 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 from urllib3.exceptions import SSLError
+from wire import Wire
 
 from cogny_source.api.client import Client, Meter
 from cogny_source.api.transport import Timeouts, describe_failure
+from cogny_source.errors import AnswerTooLarge
 
 if TYPE_CHECKING:
     from conftest import Clock, Edge
@@ -129,6 +133,74 @@ def test_a_body_that_ends_too_soon_is_never_taken_for_whole(
     assert make_client(edge.base_url).get("/tickets", {}, meter).data == OK["data"]
     assert meter == Meter(requests=2, retries=1, waited_seconds=0.5)
     assert caplog.messages[0].startswith("the answer was cut short (path /tickets, request id ")
+
+
+BOMB = gzip.compress(b"[" + b" " * 50_000_000 + b"]")
+
+
+@pytest.mark.parametrize(
+    ("body", "packing"),
+    [
+        (BODY * 2000, None),
+        (BOMB, "gzip"),
+        (BOMB, "x-gzip"),
+        (zlib.compress(b" " * 50_000_000), "deflate"),
+        (gzip.compress(BOMB), "gzip, gzip"),
+        (zlib.compress(gzip.compress(BOMB)), "gzip, gzip, deflate"),
+    ],
+    ids=["plain", "gzip", "x-gzip", "deflate", "twice", "thrice"],
+)
+def test_an_answer_that_is_too_long_is_refused_once(
+    edge: Edge, make_client: Made, meter: Meter, body: bytes, packing: str | None
+) -> None:
+    """However small it travels, it is not unpacked beyond the bound, and not asked for again."""
+    edge.will_answer(body, headers={"Content-Encoding": packing} if packing else {})
+    with pytest.raises(
+        AnswerTooLarge, match=r"^the answer holds more than 2 MB \(max_answer_megabytes\) \(path /tickets"
+    ):
+        make_client(edge.base_url, max_answer_megabytes=2.0).get("/tickets", {}, meter)
+    assert meter == Meter(requests=1)
+
+
+@pytest.mark.parametrize(
+    "head", ["Transfer-Encoding: chunked\r\n", "Connection: close\r\n", "Content-Length: 99999999999999\r\n"]
+)
+def test_an_answer_without_an_end_is_ended(make_client: Made, meter: Meter, head: str) -> None:
+    """The connection is closed at the bound, also where nothing tells how much follows."""
+    piece = b"1000\r\n" + b" " * 0x1000 + b"\r\n"
+    ended = threading.Event()
+
+    def play(line: socket.socket, _: str) -> None:
+        line.sendall(f"HTTP/1.1 200 OK\r\n{head}\r\n".encode())
+        try:
+            while True:
+                line.sendall(piece)
+        except OSError:
+            ended.set()
+            raise
+
+    with Wire(play) as wire:
+        with pytest.raises(AnswerTooLarge):
+            make_client(wire.base_url, max_answer_megabytes=1.0).get("/tickets", {}, meter)
+        ended.wait()
+    assert meter == Meter(requests=1)
+
+
+def test_packings_may_be_stacked(edge: Edge, make_client: Made, meter: Meter) -> None:
+    """Each is undone, in the order in which they are named."""
+    edge.will_answer(zlib.compress(gzip.compress(BODY)), headers={"Content-Encoding": "gzip, deflate"})
+    assert make_client(edge.base_url).get("/tickets", {}, meter).data == OK["data"]
+
+
+def test_an_answer_just_within_the_bound_is_read(edge: Edge, make_client: Made, meter: Meter) -> None:
+    """The bound itself belongs to what is borne, packed or not."""
+    megabytes = len(BODY) / 2**20
+    edge.will_answer(BODY)
+    edge.will_answer(gzip.compress(BODY), headers={"Content-Encoding": "gzip"})
+    client = make_client(edge.base_url, max_answer_megabytes=megabytes)
+    assert [client.get("/tickets", {}, meter).data for _ in range(2)] == [OK["data"]] * 2
+    with pytest.raises(AnswerTooLarge):
+        make_client(edge.base_url, max_answer_megabytes=(len(BODY) - 1) / 2**20).get("/tickets", {}, meter)
 
 
 def test_a_tls_failure_within_an_answer_is_told_as_such() -> None:

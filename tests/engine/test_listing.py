@@ -11,13 +11,13 @@ import pytest
 
 from cogny_source.api.client import Meter, Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.pages import GROWTH_ROWS
+from cogny_source.api.pages import GROWTH_ROWS, Page
 from cogny_source.engine.backfill import read_backfill
 from cogny_source.engine.endpoints import ENDPOINTS
 from cogny_source.engine.incremental import read_incremental
 from cogny_source.engine.listing import Listing, Reading
 from cogny_source.engine.lookback import Reach
-from cogny_source.engine.windows import Window
+from cogny_source.engine.windows import Order, Window
 from cogny_source.errors import BadRequest
 from cogny_source.instants import format_instant
 
@@ -158,6 +158,19 @@ def test_listing_that_grows_as_it_is_read_ends(caplog: pytest.LogCaptureFixture)
     assert last.state == {"updated_after": format_instant(NOW)}
     assert client.pages == GROWTH_ROWS // 100 + 3
     assert "/tickets changes faster than it is read; the next sync goes on" in caplog.messages
+
+
+@pytest.mark.parametrize(("before", "after", "runs_away"), [(310, 400, False), (310, 420, True), (0, 220, True)])
+def test_growth_is_measured_by_what_came_where_the_count_ends_early(before: int, after: int, runs_away: bool) -> None:
+    """A count that goes no further than 10,000 does not cut a longer listing short."""
+    listing = Listing(reading_of(Repeating([([row(0, seconds=1e9)], 1)])), "updated_at", Window())
+    order = Order()
+    span = (NOW - START).total_seconds()
+    for number in range(before + after):
+        seconds = span * number / before if number < before else span + number
+        rows = [row(number * 100 + n, seconds=seconds) for n in range(100)]
+        listing.observe(Page(rows, True, str(number), 10_000, NOW, None), order)
+    assert listing.runs_away is runs_away
 
 
 def test_without_any_clock_the_newest_row_less_an_hour_is_the_mark(caplog: pytest.LogCaptureFixture) -> None:
