@@ -185,7 +185,7 @@ class RateLimiter:
     def spare(self) -> int | None:
         """Requests that may be sent now without a wait, beyond the reserve; None for no limit."""
         with self._lock:
-            now = self._clock()
+            now = self._stopwatch()
             if now < self._paused_until:
                 return 0
             if self._remaining is not None:

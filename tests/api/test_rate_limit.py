@@ -62,6 +62,21 @@ def test_without_headers_the_tier_paces(clock: Clock, tier: float, slots: int) -
     assert limiter.remaining is None
 
 
+@pytest.mark.parametrize("tier", [100.0, 5.0, None])
+@pytest.mark.parametrize("left", [None, 3, 50, 100])
+def test_spare_requests_are_those_that_need_no_wait(clock: Clock, tier: float | None, left: int | None) -> None:
+    """By the headers, else by the tier, and none while all are held back; whatever this machine's own clock says."""
+    limiter = RateLimiter(Pace(tier), clock, lambda: clock() + 1e6)
+    if left is not None:
+        tell(limiter, clock, left, 30, Date=formatdate(clock(), usegmt=True), **{"X-RateLimit-Limit": "100"})
+    spare = limiter.spare
+    assert spare == (None if tier is None and left is None else take_all(limiter)[0])
+    assert limiter.spare == (None if spare is None else 0)
+    clock.seconds += 61
+    limiter.pause(5)
+    assert limiter.spare == 0
+
+
 def test_the_tiers_minute_slides(clock: Clock) -> None:
     """No sixty seconds hold more than the tier, wherever they begin."""
     limiter = RateLimiter(Pace(3.0), clock, clock)
