@@ -17,6 +17,8 @@ from cogny_source.instants import parse_instant
 logger = logging.getLogger(__name__)
 
 PAGE_ROWS = 100
+# Of a count that comes as a text; no table has more rows.
+MOST_DIGITS = 18
 MORE_OR_NOT = "the API does not say whether the list goes on (has_more)"
 # A list may repeat pages when the same rows change again; this many in a row bring nothing new.
 MAX_STALE_PAGES = 100
@@ -95,12 +97,11 @@ def read_page(answer: Answer, path: str, *, following: bool = False) -> Page:
     cursor = pagination.get("next_cursor")
     if not isinstance(has_more, bool) or (cursor and "has_more" not in pagination):
         raise ContractError(MORE_OR_NOT, request_id=answer.request_id, path=path)
-    total = pagination.get("total_count")
     return Page(
         rows=rows,
         has_more=has_more,
         next_cursor=cursor if isinstance(cursor, str) and cursor else None,
-        total_count=total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None,
+        total_count=_read_count(pagination.get("total_count")),
         server_time=answer.server_time,
         request_id=answer.request_id,
         doubtful_time=answer.doubtful_time,
@@ -121,6 +122,15 @@ def _refuse_foreign(rows: list[dict[str, Any]], answer: Answer, path: str) -> No
             prefix = identity.partition("_")[0] + "_"
             message = f"the API listed a row of {foreign[prefix]} here: its id begins with {prefix}"
             raise ContractError(message, request_id=answer.request_id, path=path)
+
+
+def _read_count(value: object) -> int | None:
+    """A count, also where it comes as a text or with a fraction of zero; None where it is none."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value[:MOST_DIGITS])
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Iterator[Page]:

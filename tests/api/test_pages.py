@@ -368,3 +368,17 @@ def test_an_expired_cursor_is_a_refusal(sandbox: SandboxServer, make_client: Mad
     with pytest.raises(BadRequest, match=r"^cursor expired \(path /tickets, status 400, code INVALID_PARAMETER"):
         next(pages)
     assert len(sandbox.requests) == 3
+
+
+@pytest.mark.parametrize(
+    ("told", "count"),
+    [
+        (5, 5), (0, 0), ("450", 450), (450.0, 450), (4.5, None), (-1, None), ("-1", None), ("many", None), ("", None),
+        (True, None), (None, None), ([3], None), (1e300, int(1e300)), (float("inf"), None), ("9" * 40, int("9" * 18)),
+    ],
+)  # fmt: skip
+def test_a_count_is_read_in_any_form_that_is_one(told: object, count: int | None) -> None:
+    """A whole number, as a number or as a text; whatever else comes is no count."""
+    pagination = {"has_more": False, "next_cursor": None, "total_count": told}
+    page = read_page(Answer([], pagination, None, None), "/tickets")
+    assert page.total_count == count
