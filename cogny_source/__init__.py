@@ -7,25 +7,54 @@ The names below are loaded when they are first used: importing dlt takes a secon
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cogny_source.destinations.lake import open_folder
+    from cogny_source.engine.progress import Progress
+    from cogny_source.engine.record import ResourceRun, SyncResult
     from cogny_source.engine.runner import sync
+    from cogny_source.engine.stop import StopFlag
     from cogny_source.errors import CognyError
     from cogny_source.settings import Settings
     from cogny_source.source import cogny_source
 
-__all__ = ["CognyError", "Settings", "cogny_source", "sync"]
+    __version__: str
+
+__all__ = [
+    "CognyError",
+    "Progress",
+    "ResourceRun",
+    "Settings",
+    "StopFlag",
+    "SyncResult",
+    "__version__",
+    "cogny_source",
+    "open_folder",
+    "sync",
+]
 
 _MODULES = {
     "CognyError": "cogny_source.errors",
+    "Progress": "cogny_source.engine.progress",
+    "ResourceRun": "cogny_source.engine.record",
     "Settings": "cogny_source.settings",
+    "StopFlag": "cogny_source.engine.stop",
+    "SyncResult": "cogny_source.engine.record",
     "cogny_source": "cogny_source.source",
+    "open_folder": "cogny_source.destinations.lake",
     "sync": "cogny_source.engine.runner",
 }
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("cogny-source")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

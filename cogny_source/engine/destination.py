@@ -95,7 +95,7 @@ def check_destination(pipeline: dlt.Pipeline) -> None:
     if pipeline.destination is not None and pipeline.destination.destination_type == APPENDING:
         raise ConfigError(
             "dlt's filesystem destination appends each version of a row: use"
-            " cogny_source.destinations.lake.open_folder(bucket_url), which holds each row once"
+            " cogny_source.open_folder(bucket_url), which holds each row once"
         )
 
 
@@ -114,7 +114,7 @@ def check_tried(pipeline: dlt.Pipeline) -> None:
     plain = ", or plain pipeline.run(cogny_source()), which is exact there" if kind == PLAIN_RUN_TRIED else ""
     raise ConfigError(
         f"sync() was not tried with dlt's destination {kind.rpartition('.')[2]}, and does not load into it: use duckdb,"
-        f" bigquery or cogny_source.destinations.lake.open_folder(bucket_url){plain}"
+        f" bigquery or cogny_source.open_folder(bucket_url){plain}"
     )
 
 
