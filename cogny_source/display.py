@@ -68,8 +68,11 @@ def _versions_of(spec: TableSpec) -> list[str]:
 
 
 def _print_counts(console: Console, run: ResourceRun) -> None:
-    """A line where the counts of both sides differ, or cannot be compared."""
+    """A line where rows were wrong, and one where the counts of both sides differ, or cannot be compared."""
     tally = run.tally
+    if tally.corrections:
+        how = ", ".join(f"{rows:,} {kind}" for kind, rows in sorted(tally.corrections.items()))
+        console.print(_plain(f"{run.resource}: rows that no change and no count had shown are mended: {how}."))
     if tally.unexplained_rows:
         advice = "" if tally.deleted_rows is not None else "; --census explains it row by row"
         console.print(f"{run.resource}: {describe_difference(tally.unexplained_rows)}{advice}.", markup=False)

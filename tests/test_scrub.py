@@ -11,7 +11,7 @@ from typing import Any
 import dlt
 import duckdb
 import pytest
-from support import make_pipeline, settings_for
+from support import Script, make_pipeline, settings_for
 from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
@@ -88,6 +88,15 @@ def test_what_no_count_shows_is_mended_within_a_week(
     )
     assert json.loads(told) == {"differs": 1}
     assert since is not None
+
+
+def test_summary_tells_what_was_mended(sandbox: SandboxServer, sync_here: Script, tmp_path: Path) -> None:
+    """A person sees after a sync which rows had been wrong, and how."""
+    sync_here("--quiet")
+    spoil(sandbox, tmp_path)
+    done = sync_here("--census")
+    line = "tickets: rows that no change and no count had shown are mended: 2 differs, 1 missing."
+    assert line in done.stdout.splitlines()
 
 
 def test_sync_soon_after_the_last_compares_nothing(
