@@ -11,11 +11,11 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cogny_source.destinations.lake import open_folder
+    from cogny_source.destinations.filesystem.dlt_client import open_folder
+    from cogny_source.engine.cancellation import StopFlag
     from cogny_source.engine.progress import Progress
-    from cogny_source.engine.record import ResourceRun, SyncResult
+    from cogny_source.engine.run_record import ResourceRun, SyncResult
     from cogny_source.engine.runner import sync
-    from cogny_source.engine.stop import StopFlag
     from cogny_source.errors import CognyError
     from cogny_source.settings import Settings
     from cogny_source.source import cogny_source
@@ -38,12 +38,12 @@ __all__ = [
 _MODULES = {
     "CognyError": "cogny_source.errors",
     "Progress": "cogny_source.engine.progress",
-    "ResourceRun": "cogny_source.engine.record",
+    "ResourceRun": "cogny_source.engine.run_record",
     "Settings": "cogny_source.settings",
-    "StopFlag": "cogny_source.engine.stop",
-    "SyncResult": "cogny_source.engine.record",
+    "StopFlag": "cogny_source.engine.cancellation",
+    "SyncResult": "cogny_source.engine.run_record",
     "cogny_source": "cogny_source.source",
-    "open_folder": "cogny_source.destinations.lake",
+    "open_folder": "cogny_source.destinations.filesystem.dlt_client",
     "sync": "cogny_source.engine.runner",
 }
 

@@ -19,8 +19,8 @@ from dlt.common.configuration.utils import get_resolved_traces
 from dlt.common.typing import TSecretStrValue, extract_inner_type
 
 from cogny_source.errors import ConfigError
-from cogny_source.instants import parse_instant
 from cogny_source.settings_files import check_settings_files
+from cogny_source.timestamps import parse_instant
 
 BASE_URL = "https://api.cogny.com/v1"
 DEVELOPMENT_PREFIX = "sk_test_"

@@ -23,7 +23,7 @@ from typing import Any
 import dlt
 import pytest
 
-from cogny_source.destinations.bigquery import Place, make_destination
+from cogny_source.destinations.bigquery.target import Place, make_destination
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = ROOT / ".venv-bigquery"

@@ -15,8 +15,8 @@ from pyarrow.parquet import read_schema, read_table
 from s3fs import S3FileSystem
 from support import NAME, make_pipeline
 
-from cogny_source.destinations.lake import open_folder
-from cogny_source.destinations.shapes import list_shapes
+from cogny_source.destinations.filesystem.dlt_client import open_folder
+from cogny_source.destinations.filesystem.table_layout import list_shapes
 
 TABLES = list(list_shapes())
 BUCKET = "growth"

@@ -24,9 +24,9 @@ from soak_world import BORN, LIVE_KEY, Clock, Versions, Writer, draw_habits
 from support import NAME, ROOT, each_page, make_pipeline
 
 from cogny_source import sync
-from cogny_source.engine.record import ResourceRun, SyncResult
-from cogny_source.engine.stop import StopFlag
-from cogny_source.engine.workspace import hold_lock, open_pipeline
+from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.run_record import ResourceRun, SyncResult
+from cogny_source.engine.working_dir import hold_lock, open_pipeline
 from cogny_source.errors import Stopped
 from cogny_source.sandbox import DEFAULT_KEYS, RESOURCES, Access, SandboxServer, Switches, World
 from cogny_source.settings import Settings
@@ -81,7 +81,7 @@ class Scenario:
     def play(self) -> None:
         """Play the scenario; what fails tells its seed and its steps."""
         try:
-            with self._server, patch("cogny_source.api.pages.PAGE_ROWS", self.habits.page_rows):
+            with self._server, patch("cogny_source.api.pagination.PAGE_ROWS", self.habits.page_rows):
                 self._play()
         except BaseException as error:
             error.add_note(self.describe())

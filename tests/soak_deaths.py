@@ -19,7 +19,7 @@ from dlt.destinations.job_client_impl import SqlJobClientBase
 from dlt.load.load import Load
 from dlt.pipeline.pipeline import Pipeline
 
-from cogny_source.engine.journal import Journal
+from cogny_source.engine.run_journal import Journal
 
 CHILD_SECONDS = 90
 KILLED = 99

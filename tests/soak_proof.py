@@ -11,7 +11,7 @@ import duckdb
 from soak_world import DATED, Habits, Row, Versions, Writer
 from truth import assert_exact, instant
 
-from cogny_source.engine.record import ResourceRun, SyncResult
+from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.sandbox import RESOURCES, World
 
 MARGIN = timedelta(seconds=1)

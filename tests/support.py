@@ -11,7 +11,7 @@ from typing import Any
 import dlt
 
 from cogny_source.engine.progress import Progress, Silence
-from cogny_source.engine.record import ResourceRun
+from cogny_source.engine.run_record import ResourceRun
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
 

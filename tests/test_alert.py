@@ -13,8 +13,8 @@ from threading import Thread
 import pytest
 from support import Script
 
-from cogny_source import alert
 from cogny_source.engine import runner
+from cogny_source.monitoring import alert
 
 
 class Webhook:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cogny_source.api.envelope import parse_json
-from cogny_source.arrow import convert_rows, dump_json
-from cogny_source.engine.chunk import ChunkBuilder
 from cogny_source.errors import ContractError
-from cogny_source.instants import parse_instant
+from cogny_source.records.chunk import ChunkBuilder
+from cogny_source.records.convert import convert_rows, dump_json
 from cogny_source.schema import REPORTS, RESOURCE_TABLES, TICKETS, TableSpec
+from cogny_source.timestamps import parse_instant
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)
 SCALARS = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)

@@ -21,7 +21,7 @@ from support import KEY, PATIENCE_SECONDS, Begin, settings_for
 from truth import assert_exact, canonical
 
 from cogny_source import sync
-from cogny_source.destinations.bigquery_client import ScriptJob
+from cogny_source.destinations.bigquery.dlt_client import ScriptJob
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import RESOURCE_TABLES
 

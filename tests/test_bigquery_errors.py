@@ -17,9 +17,9 @@ from google.cloud import bigquery as google_bigquery
 from google.cloud.bigquery.dbapi.exceptions import DatabaseError
 
 from cogny_source.cli import exit_code, main
-from cogny_source.destinations import bigquery
-from cogny_source.destinations.bigquery import Place, make_bigquery_target
-from cogny_source.destinations.bigquery_errors import explain
+from cogny_source.destinations.bigquery import target as bigquery
+from cogny_source.destinations.bigquery.errors import explain
+from cogny_source.destinations.bigquery.target import Place, make_bigquery_target
 from cogny_source.errors import ConfigError, LoadFailed
 
 URL = "POST https://bigquery.googleapis.com/bigquery/v2/projects/growth/queries?prettyPrint=false: "

@@ -12,8 +12,8 @@ from support import Script, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
-from cogny_source.engine.record import ResourceRun
-from cogny_source.engine.stop import StopFlag
+from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.run_record import ResourceRun
 from cogny_source.errors import CognyError, ConfigError
 from cogny_source.sandbox import SandboxServer
 

@@ -16,7 +16,7 @@ from support import KEY, ROOT, Script
 
 from cogny_source.cli import exit_code, main, sync_to_duckdb
 from cogny_source.cli.exits import report_failure
-from cogny_source.embedded import run_sandbox
+from cogny_source.cli.sandbox import run_sandbox
 from cogny_source.errors import (
     AlreadyRunning,
     AuthError,

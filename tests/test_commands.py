@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from support import ROOT, Script
 
 from cogny_source.cli import main
-from cogny_source.engine.workspace import hold_lock
+from cogny_source.engine.working_dir import hold_lock
+from cogny_source.monitoring.status import ResourceStatus, RunStatus, describe_age
 from cogny_source.sandbox import SandboxServer
-from cogny_source.status import ResourceStatus, RunStatus, describe_age
-from cogny_source.tables import render_tables
+from cogny_source.schema.markdown import render_tables
 
 Ask = Callable[[str], list[tuple[object, ...]]]
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)

@@ -20,12 +20,12 @@ from support import make_pipeline, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import cogny_source, sync
-from cogny_source.engine import commit, memory
-from cogny_source.engine.commit import Committer
-from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.memory import Bounds
-from cogny_source.engine.merge import merge_rows
+from cogny_source.destinations.duckdb import commit, memory
+from cogny_source.destinations.duckdb.commit import Committer
+from cogny_source.destinations.duckdb.memory import Bounds
+from cogny_source.destinations.duckdb.merge import merge_rows
 from cogny_source.errors import ConfigError
+from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.sandbox import SandboxServer
 
 TABLES = ("tickets", "tickets__action_items", "tickets_history", "reports", "warehouses", "sync_runs")

@@ -11,8 +11,8 @@ from support import Script, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
-from cogny_source.engine.plan import DeletionGuard
 from cogny_source.errors import MassDeletion
+from cogny_source.extract.plan import DeletionGuard
 from cogny_source.sandbox import SandboxServer
 
 RESOURCES = ("tickets", "reports", "warehouses")

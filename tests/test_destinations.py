@@ -16,10 +16,10 @@ from support import KEY, ROOT, settings_for
 from truth import assert_exact, assert_marked, read_gone
 
 from cogny_source import sync
-from cogny_source.engine.record import SyncResult
+from cogny_source.engine.run_record import SyncResult
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import REPORTS, SYNC_RUNS, TICKETS
-from cogny_source.tables import TYPES
+from cogny_source.schema.markdown import TYPES
 
 KINDS = ("duckdb", "parquet", pytest.param("parquet-s3", marks=pytest.mark.long), "delta", "delta-s3", "bigquery")
 ROWS = 180

@@ -18,11 +18,11 @@ from support import settings_for
 from truth import assert_exact
 
 from cogny_source import sync
-from cogny_source.destinations import delta_tables
-from cogny_source.destinations.delta_tables import DeltaTables
-from cogny_source.destinations.lake import LakeConfiguration, open_folder
-from cogny_source.destinations.shapes import list_shapes
-from cogny_source.engine.chunk import ChunkBuilder
+from cogny_source.destinations.filesystem import delta
+from cogny_source.destinations.filesystem.delta import DeltaTables
+from cogny_source.destinations.filesystem.dlt_client import LakeConfiguration, open_folder
+from cogny_source.destinations.filesystem.table_layout import list_shapes
+from cogny_source.records.chunk import ChunkBuilder
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import TICKETS
 
@@ -72,14 +72,14 @@ def interrupt(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], No
 
     def install(name: str, happen: Callable[[], None]) -> None:
         waiting = [happen]
-        original = getattr(delta_tables, name)
+        original = getattr(delta, name)
 
         def call(*arguments: Any, **options: Any) -> Any:
             if waiting:
                 waiting.pop()()
             return original(*arguments, **options)
 
-        monkeypatch.setattr(delta_tables, name, call)
+        monkeypatch.setattr(delta, name, call)
 
     return install
 

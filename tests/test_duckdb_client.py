@@ -9,7 +9,7 @@ import duckdb
 from support import Script
 from truth import Ask, assert_exact
 
-from cogny_source.destinations.duckdb_client import MergingDuckDb
+from cogny_source.destinations.duckdb.dlt_client import MergingDuckDb
 from cogny_source.sandbox import SandboxServer
 
 

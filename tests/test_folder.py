@@ -31,16 +31,16 @@ from truth import assert_exact
 
 from cogny_source import cogny_source, sync
 from cogny_source.cli import sync_to_parquet
-from cogny_source.destinations import scan, stores
-from cogny_source.destinations.folder import probe
-from cogny_source.destinations.lake import open_folder
-from cogny_source.destinations.parquet_tables import MONTHLY_FROM_ROWS, ParquetTables
-from cogny_source.destinations.scan import connect
-from cogny_source.destinations.shapes import list_shapes
-from cogny_source.destinations.stores import CURRENT, ObjectStore, PlainStore, SnapshotStore
-from cogny_source.engine.chunk import ChunkBuilder
-from cogny_source.engine.destination import Destination
+from cogny_source.destinations.filesystem import file_store, scan
+from cogny_source.destinations.filesystem.dlt_client import open_folder
+from cogny_source.destinations.filesystem.file_store import CURRENT, ObjectStore, PlainStore, SnapshotStore
+from cogny_source.destinations.filesystem.parquet import MONTHLY_FROM_ROWS, ParquetTables
+from cogny_source.destinations.filesystem.scan import connect
+from cogny_source.destinations.filesystem.table_layout import list_shapes
+from cogny_source.destinations.filesystem.target import probe
+from cogny_source.destinations.session import Destination
 from cogny_source.errors import ConfigError, LoadFailed
+from cogny_source.records.chunk import ChunkBuilder
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import TICKETS
 
@@ -258,7 +258,7 @@ def test_killed_commit_leaves_readers_their_snapshot(tmp_path: Path, monkeypatch
     tables.merge(packages[0])
     read_by_someone = (tmp_path / "out" / CURRENT).resolve()
     with monkeypatch.context() as patch:
-        patch.setattr("cogny_source.destinations.stores._replace_link", Mock(side_effect=Killed))
+        patch.setattr("cogny_source.destinations.filesystem.file_store._replace_link", Mock(side_effect=Killed))
         with pytest.raises(Killed):
             tables.merge(packages[1])
     tables.merge(packages[2])
@@ -489,7 +489,7 @@ def test_unusable_folders_are_refused(arguments: list[str], message: str, tmp_pa
 )
 def test_missing_extra_is_named(arguments: list[str], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the library that a folder needs, the message tells how to install it."""
-    monkeypatch.setattr("cogny_source.destinations.folder.find_spec", lambda _: None)
+    monkeypatch.setattr("cogny_source.destinations.filesystem.target.find_spec", lambda _: None)
     done = CliRunner().invoke(sync_to_parquet, arguments)
     assert done.exit_code == 2
     assert advice in done.output
@@ -498,7 +498,7 @@ def test_missing_extra_is_named(arguments: list[str], advice: str, monkeypatch: 
 def test_many_delta_files_are_made_one(sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From some files on a Delta table is compacted; its rows, and its earlier versions, stay."""
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
-    monkeypatch.setattr("cogny_source.destinations.delta_tables.COMPACT_FROM_FILES", 3)
+    monkeypatch.setattr("cogny_source.destinations.filesystem.delta.COMPACT_FROM_FILES", 3)
     place = FolderPlace(tmp_path, "delta")
     sync(place.pipeline(), settings_for(sandbox, chunk_rows=100))
     assert_exact(place.ask, sandbox.world)
@@ -555,7 +555,7 @@ def test_share_that_cannot_flush_folders_is_told_once(
         flush(handle)
 
     monkeypatch.setattr(os, "fsync", refuse)
-    stores._warn_unsynced.cache_clear()
+    file_store._warn_unsynced.cache_clear()
     tables = make_tables("snapshots", tmp_path / "out")
     for rows in (World(seed=5, tickets=3).rows("tickets"), World(seed=6, tickets=3).rows("tickets")):
         tables.merge(write_package(tmp_path, rows))

@@ -14,7 +14,7 @@ from places import FolderPlace
 from support import KEY, ROOT
 
 from cogny_source.cli import main
-from cogny_source.destinations.folder_errors import explain
+from cogny_source.destinations.filesystem.errors import explain
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.sandbox import SandboxServer
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import Script
 
-from cogny_source.health import (
+from cogny_source.monitoring.health import (
     Counts,
     describe_missing_count,
 )

@@ -13,7 +13,7 @@ import pytest
 from support import PATIENCE_SECONDS, Begin, Script, is_in_census, wait_until
 from truth import Ask, assert_exact, assert_marked, read_gone
 
-from cogny_source.engine.listing import PROOF_PAGES
+from cogny_source.extract.listing import PROOF_PAGES
 from cogny_source.sandbox import SandboxServer, World
 
 TICKETS = 3000

@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from cogny_source.logs import JsonFormatter, configure_logging
+from cogny_source.cli.logs import JsonFormatter, configure_logging
 
 NAMES = ("cogny_source", "dlt")
 
@@ -16,7 +16,7 @@ NAMES = ("cogny_source", "dlt")
 def test_text_lines_tell_time_level_and_message(capsys: pytest.CaptureFixture[str]) -> None:
     """A line for people has the time of day, the level and the message."""
     configure_logging("text", quiet=False)
-    logging.getLogger("cogny_source.api.client").warning("waiting %.1f s", 45)
+    logging.getLogger("cogny_source.api.http_client").warning("waiting %.1f s", 45)
     time_of_day, rest = capsys.readouterr().err.split(" ", 1)
     assert [len(part) for part in time_of_day.split(":")] == [2, 2, 2]
     assert rest == "WARNING waiting 45.0 s\n"

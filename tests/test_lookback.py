@@ -15,10 +15,10 @@ from support import make_pipeline, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import sync
-from cogny_source.engine.lookback import Reach, choose_reach
-from cogny_source.engine.plan import Plan
-from cogny_source.instants import format_instant
+from cogny_source.extract.lookback import Reach, choose_reach
+from cogny_source.extract.plan import Plan
 from cogny_source.sandbox import SandboxServer, World
+from cogny_source.timestamps import format_instant
 
 BIRTH = datetime(2026, 3, 1, tzinfo=UTC)
 

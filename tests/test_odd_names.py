@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cogny_source.destinations.duckdb_file import make_duckdb_target
-from cogny_source.destinations.folder import make_folder_target
+from cogny_source.destinations.duckdb.target import make_duckdb_target
+from cogny_source.destinations.filesystem.target import make_folder_target
 from cogny_source.errors import ConfigError
 
 

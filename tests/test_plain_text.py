@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from rich.console import Console
 from support import Script
 
+from cogny_source.cli.console import PlainConsole
+from cogny_source.cli.display import print_differences, print_status, print_summary
 from cogny_source.cli.exits import report_failure
-from cogny_source.console import PlainConsole
-from cogny_source.display import print_differences, print_status, print_summary
-from cogny_source.engine.reading import Difference
-from cogny_source.engine.record import ResourceRun, SyncResult
+from cogny_source.cli.live_progress import Watch
+from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.errors import BadRequest
+from cogny_source.extract.context import Difference
+from cogny_source.monitoring.status import ResourceStatus, RunStatus
 from cogny_source.plain_text import cut_text, dump_safe_json, hide_keys, safe_lines, safe_text
-from cogny_source.progress import Watch
 from cogny_source.sandbox import SandboxServer
-from cogny_source.status import ResourceStatus, RunStatus
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 NAMES = [

@@ -18,7 +18,7 @@ class Absent:
 
 
 sys.meta_path.insert(0, Absent())
-from cogny_source.process import prepare_process
+from cogny_source.cli.process import prepare_process
 
 with prepare_process():
     import pyarrow as pa

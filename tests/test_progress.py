@@ -9,10 +9,10 @@ import time
 import pytest
 from rich.console import Console
 
-from cogny_source import progress as module
-from cogny_source.engine.record import ResourceRun
-from cogny_source.instants import parse_instant
-from cogny_source.progress import Watch, describe_news, describe_run, show_progress
+from cogny_source.cli import live_progress as module
+from cogny_source.cli.live_progress import Watch, describe_news, describe_run, show_progress
+from cogny_source.engine.run_record import ResourceRun
+from cogny_source.timestamps import parse_instant
 
 STARTED = parse_instant("2026-01-15T12:00:00Z")
 

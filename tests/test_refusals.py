@@ -16,9 +16,9 @@ from support import settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import sync
-from cogny_source.destinations.lake import open_folder
-from cogny_source.engine.commit import Committer
-from cogny_source.engine.destination import Destination, check_tried
+from cogny_source.destinations.duckdb.commit import Committer
+from cogny_source.destinations.filesystem.dlt_client import open_folder
+from cogny_source.destinations.session import Destination, check_tried
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.sandbox import SandboxServer
 

@@ -14,8 +14,8 @@ from support import each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact, instant
 
 from cogny_source import sync
-from cogny_source.engine.record import ResourceRun
-from cogny_source.engine.stop import StopFlag
+from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.run_record import ResourceRun
 from cogny_source.errors import Stopped
 from cogny_source.sandbox import SandboxServer, World
 

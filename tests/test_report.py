@@ -28,11 +28,11 @@ from support import KEY, make_pipeline, settings_for
 from truth import Ask, instant
 
 from cogny_source import sync
-from cogny_source.engine.destination import Destination
-from cogny_source.engine.record import SyncResult
+from cogny_source.dashboard import write_report
+from cogny_source.destinations.session import Destination
+from cogny_source.engine.run_record import SyncResult
 from cogny_source.errors import AuthError, ConfigError, LoadFailed
-from cogny_source.report import write_report
-from cogny_source.report.words import span
+from cogny_source.formatting import span
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.settings import Settings
 

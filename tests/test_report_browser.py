@@ -14,8 +14,8 @@ from test_report import FIGURES, HOSTILE
 from truth import Ask
 
 from cogny_source import sync
-from cogny_source.engine.destination import Destination
-from cogny_source.report import write_report
+from cogny_source.dashboard import write_report
+from cogny_source.destinations.session import Destination
 from cogny_source.sandbox import SandboxServer, World
 
 SCREENS = [(360, 800), (1280, 900)]

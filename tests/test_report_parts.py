@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 import pytest
 from markupsafe import escape
 
+from cogny_source import formatting
+from cogny_source.dashboard import axes, charts
+from cogny_source.dashboard.page import Content, render
+from cogny_source.dashboard.runs import Failure, Proof, Resource, Run
+from cogny_source.dashboard.ticket_metrics import Promise, Tickets
+from cogny_source.dashboard.trust import Level, answer, judge, late_after
 from cogny_source.plain_text import safe_lines, safe_text
-from cogny_source.report import charts, scale, words
-from cogny_source.report.page import Content, render
-from cogny_source.report.runs import Failure, Proof, Resource, Run
-from cogny_source.report.tickets import Promise, Tickets
-from cogny_source.report.trust import Level, answer, judge, late_after
 
 HOUR = 3600 * 10**6
 NOW = 500_000 * HOUR
@@ -92,7 +93,9 @@ def test_verdict_and_its_reason(resource: Resource, level: Level, told: str) -> 
     """Each rule gives its level, and the sentence that tells why."""
     verdict = judge(resource, NOW)
     assert verdict.level is level
-    assert (level, told) in [(finding.level, finding.text.replace(words.BLANK, " ")) for finding in verdict.findings]
+    assert (level, told) in [
+        (finding.level, finding.text.replace(formatting.BLANK, " ")) for finding in verdict.findings
+    ]
 
 
 def test_lists_that_are_read_whole_are_as_old_as_their_last_run() -> None:
@@ -138,18 +141,18 @@ def test_answer_is_the_worst_verdict() -> None:
 )
 def test_span_in_words(seconds: float, told: str) -> None:
     """Two units at most, the smaller one only where the larger one is small."""
-    assert words.span(seconds).replace(words.BLANK, " ") == told
+    assert formatting.span(seconds).replace(formatting.BLANK, " ") == told
 
 
 def test_numbers_in_words() -> None:
     """Numbers of the axes are short; counts are whole."""
     numbers = [0, 0.5, 40, 950, 1000, 12_500, 3e6, 2e9, 1e15, -2000]
     told = ["0", "0.5", "40", "950", "1,000", "12.5k", "3M", "2G", "1e+15", "-2,000"]
-    assert [words.short_number(number) for number in numbers] == told
-    assert [words.count(number, "run") for number in (1, 1200, -3)] == ["1 run", "1,200 runs", "−3 runs"]
-    assert (words.per_cent(12.34), words.per_cent(1e308)) == ("12.3\u00a0%", "1e+308\u00a0%")
-    assert words.listing(["a"]) == "a"
-    assert words.listing(["a", "b", "c"]) == "a, b and c"
+    assert [formatting.short_number(number) for number in numbers] == told
+    assert [formatting.count(number, "run") for number in (1, 1200, -3)] == ["1 run", "1,200 runs", "−3 runs"]
+    assert (formatting.per_cent(12.34), formatting.per_cent(1e308)) == ("12.3\u00a0%", "1e+308\u00a0%")
+    assert formatting.listing(["a"]) == "a"
+    assert formatting.listing(["a", "b", "c"]) == "a, b and c"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +170,7 @@ def test_numbers_in_words() -> None:
 )
 def test_linear_scale(values: list[float], options: dict[str, int], ticks: tuple[float, ...]) -> None:
     """Round values hold all values between them, and the ends stand at 0 and 1."""
-    found = scale.linear(values, **options)
+    found = axes.linear(values, **options)
     assert found.ticks == ticks
     assert (found.place(ticks[0]), found.place(ticks[-1])) == (0, 1)
     assert all(0 <= found.place(value) <= 1 for value in values)
@@ -175,8 +178,8 @@ def test_linear_scale(values: list[float], options: dict[str, int], ticks: tuple
 
 def test_axes_have_few_distinct_names() -> None:
     """Round values between large numbers that are close together are told apart."""
-    ticks = scale.linear([1_000_020, 1_000_055], 3, whole=True, from_zero=False).ticks
-    assert [words.short_number(tick) for tick in ticks] == ["1.00002M", "1.00004M", "1.00006M"]
+    ticks = axes.linear([1_000_020, 1_000_055], 3, whole=True, from_zero=False).ticks
+    assert [formatting.short_number(tick) for tick in ticks] == ["1.00002M", "1.00004M", "1.00006M"]
 
 
 def test_bars_are_shares_of_the_total() -> None:
@@ -187,13 +190,13 @@ def test_bars_are_shares_of_the_total() -> None:
 
 def test_columns_stand_on_one_scale() -> None:
     """What grows upwards and what grows downwards is as long as its value is large."""
-    drawn = charts.opposed_columns([10, 5], [0, 20], scale.linear([20], 2), titles=("opened", "closed"))
+    drawn = charts.opposed_columns([10, 5], [0, 20], axes.linear([20], 2), titles=("opened", "closed"))
     assert re.findall(r'height="([\d.]+)"', drawn) == ["42.0", "0.0", "21.0", "84.0"]
 
 
 def test_steps_keep_their_height_over_gaps() -> None:
     """A run that left a resource out neither ends its line nor moves it."""
-    panel = charts.Panel("tickets", [1, None, 2], [False] * 3, scale.linear([1, 2], 1), "2", stepped=True)
+    panel = charts.Panel("tickets", [1, None, 2], [False] * 3, axes.linear([1, 2], 1), "2", stepped=True)
     steps = re.findall(
         r'x1="([\d.]+)%" x2="([\d.]+)%" y1="([\d.]+)" y2="([\d.]+)" class="step"', charts.panels([panel])
     )
@@ -206,24 +209,24 @@ def test_steps_keep_their_height_over_gaps() -> None:
 
 def test_excerpt_is_one_line_that_turns_nothing() -> None:
     """Line ends, control characters and marks that turn directions are left out; a long text is cut."""
-    assert words.excerpt("a\n\tb\x00c \u202ed\u2066", 20) == "a b c d"
-    assert words.excerpt("abcdef", 4) == "abc…"
+    assert formatting.excerpt("a\n\tb\x00c \u202ed\u2066", 20) == "a b c d"
+    assert formatting.excerpt("abcdef", 4) == "abc…"
 
 
 def test_scale_of_powers() -> None:
     """Zero stands at the beginning, and each step is ten times the one before."""
-    assert scale.powers([]).ticks == (0, 10)
-    assert scale.powers([5, 4000]).ticks == (0, 100, 10_000)
-    assert scale.powers([99_999]).ticks == (0, 10, 1000, 100_000)
-    assert (scale.powers([50]).place(0), scale.powers([100]).place(100)) == (0, 1)
+    assert axes.powers([]).ticks == (0, 10)
+    assert axes.powers([5, 4000]).ticks == (0, 100, 10_000)
+    assert axes.powers([99_999]).ticks == (0, 10, 1000, 100_000)
+    assert (axes.powers([50]).place(0), axes.powers([100]).place(100)) == (0, 1)
 
 
 def test_scale_of_spans() -> None:
     """From a span that people think in to another."""
-    assert [scale.name_span(tick) for tick in scale.spans([90, 7200]).ticks] == ["1 min", "1 h", "1 d"]
-    assert [scale.name_span(tick) for tick in scale.spans([]).ticks] == ["1 s", "1 min"]
-    assert [scale.name_span(tick) for tick in scale.spans([-5, 1e18]).ticks][-1] == "1 y"
-    assert scale.spans([60]).place(1e18) == 1
+    assert [axes.name_span(tick) for tick in axes.spans([90, 7200]).ticks] == ["1 min", "1 h", "1 d"]
+    assert [axes.name_span(tick) for tick in axes.spans([]).ticks] == ["1 s", "1 min"]
+    assert [axes.name_span(tick) for tick in axes.spans([-5, 1e18]).ticks][-1] == "1 y"
+    assert axes.spans([60]).place(1e18) == 1
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from support import each_page, make_pipeline, settings_for
 from truth import assert_exact
 
 from cogny_source import cogny_source, sync
-from cogny_source.engine.record import ResourceRun
-from cogny_source.engine.stop import StopFlag
+from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.run_record import ResourceRun
 from cogny_source.errors import AlreadyRunning, ConfigError, Forbidden, Stopped
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings

@@ -15,10 +15,10 @@ from support import Script, make_pipeline, settings_for
 from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
-from cogny_source.engine.record import SyncResult
-from cogny_source.instants import format_instant
+from cogny_source.engine.run_record import SyncResult
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.settings import Settings
+from cogny_source.timestamps import format_instant
 
 BIRTH = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -12,14 +12,15 @@ import pyarrow as pa
 import pytest
 from bigquery_emulator import require_emulator
 
-from cogny_source.arrow import convert_rows
-from cogny_source.destinations.bigquery_client import ExactBigQuery, MergeJob
-from cogny_source.engine.chunk import Chunk
-from cogny_source.jsonl import write_jsonl
-from cogny_source.numerals import canonical_json, spell_out_wide
+from cogny_source.destinations.bigquery.dlt_client import ExactBigQuery, MergeJob
+from cogny_source.destinations.bigquery.hints import lay_out
+from cogny_source.destinations.bigquery.jsonl import write_jsonl
+from cogny_source.destinations.dlt_source import make_package_source
+from cogny_source.records.chunk import Chunk
+from cogny_source.records.convert import convert_rows
+from cogny_source.records.json_numbers import canonical_json, spell_out_wide
+from cogny_source.records.package import Package
 from cogny_source.schema import REPORTS, TICKETS, WAREHOUSES
-from cogny_source.shipping import lay_out
-from cogny_source.source import Package, make_package_source
 
 ROW: dict[str, Any] = {
     "id": "tkt_1",

@@ -15,7 +15,7 @@ from support import KEY, ROOT, Script, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import sync
-from cogny_source.engine.stop import StopFlag
+from cogny_source.engine.cancellation import StopFlag
 from cogny_source.errors import Stopped
 from cogny_source.sandbox import SandboxServer
 

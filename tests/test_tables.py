@@ -6,7 +6,7 @@ from support import ROOT, Script
 from truth import Ask
 
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS
-from cogny_source.tables import render_tables
+from cogny_source.schema.markdown import render_tables
 
 DUCKDB_TYPES = {
     "text": "VARCHAR",

@@ -16,17 +16,17 @@ import pytest
 from support import KEY, ROOT, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact
 
-from cogny_source import sync
-from cogny_source.engine import loading, windows
-from cogny_source.engine.destination import Destination
-from cogny_source.engine.plan import Plan
+from cogny_source import sync, windows
+from cogny_source.api.http_client import make_client
+from cogny_source.destinations import loader
+from cogny_source.destinations.session import Destination
+from cogny_source.engine.cancellation import StopFlag
 from cogny_source.engine.progress import Silence
-from cogny_source.engine.record import ResourceRun
+from cogny_source.engine.run_record import ResourceRun
 from cogny_source.engine.runner import _Run
-from cogny_source.engine.stop import StopFlag
+from cogny_source.extract.plan import Plan
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
-from cogny_source.source import make_client
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def test_older_rows_loaded_last_are_read_again(
     change_everywhere(sandbox, "newer")
     sync(make_pipeline(tmp_path, "quick"), settings)
     with monkeypatch.context() as clock:
-        clock.setattr(loading, "create_load_id", lambda: str(time.time() - behind))
+        clock.setattr(loader, "create_load_id", lambda: str(time.time() - behind))
         slow._load()
     assert ask("SELECT count(*) FROM tickets WHERE status = 'older'") == [(1,)]
     sync(make_pipeline(tmp_path, "quick"), settings)

@@ -12,9 +12,9 @@ from support import Script, each_page, make_pipeline, settings_for
 from truth import Ask
 
 from cogny_source import sync
-from cogny_source.engine.reading import Difference
-from cogny_source.engine.record import ResourceRun, SyncResult
+from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.errors import CognyError
+from cogny_source.extract.context import Difference
 from cogny_source.sandbox import SandboxServer
 
 

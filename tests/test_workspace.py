@@ -19,7 +19,7 @@ from support import KEY, NAME, ROOT, Script, each_page, make_pipeline, settings_
 from truth import Ask, assert_exact
 
 from cogny_source import cogny_source, sync
-from cogny_source.engine.workspace import open_pipeline
+from cogny_source.engine.working_dir import open_pipeline
 from cogny_source.errors import LoadFailed
 from cogny_source.sandbox import SandboxServer, World
 

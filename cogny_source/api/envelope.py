@@ -23,8 +23,8 @@ from cogny_source.errors import (
     RateLimited,
     ServerError,
 )
-from cogny_source.instants import parse_instant
 from cogny_source.plain_text import safe_text
+from cogny_source.timestamps import parse_instant
 
 LONG_INTEGER = re.compile(rb"[:,\[\s](-?\d{19,})(?![\d.eE])")
 # Each digit as a zero: to look for a run of them takes a tenth of the time of an expression.

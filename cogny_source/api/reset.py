@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
-from cogny_source.instants import parse_http_date, parse_instant
+from cogny_source.timestamps import parse_http_date, parse_instant
 
 # The window is a minute. What lies further ahead is a wrong clock, or another unit.
 MOST_RESET_SECONDS = 120.0

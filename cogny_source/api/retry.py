@@ -9,7 +9,7 @@ from math import inf
 
 from cogny_source.api.reset import parse_number, seconds_to_reset
 from cogny_source.errors import Contradiction, EdgeRefusal, NetworkError, RateLimited, TransientError
-from cogny_source.instants import parse_http_date
+from cogny_source.timestamps import parse_http_date
 
 # While no answer ever came, the base URL may be wrong or the machine without network: a minute shows it.
 MAX_BLIND_ATTEMPTS = 8

@@ -6,9 +6,9 @@ import sys
 
 import click
 
+from cogny_source.cli.dashboard import report
 from cogny_source.cli.entry import EntryGroup
 from cogny_source.cli.exits import report_failure
-from cogny_source.cli.report import report
 from cogny_source.cli.reset import reset
 from cogny_source.cli.status import status
 from cogny_source.cli.streams import dump_for, writing_out
@@ -51,14 +51,14 @@ def schema(output: str) -> None:
 
 def _render_schema(output: str) -> str:
     if output == "json":
-        from cogny_source.dbml import describe_tables
+        from cogny_source.schema.dbml import describe_tables
 
         return dump_for(sys.stdout, describe_tables()) + "\n"
     if output == "dbml":
-        from cogny_source.dbml import render_dbml
+        from cogny_source.schema.dbml import render_dbml
 
         return render_dbml()
-    from cogny_source.tables import render_tables
+    from cogny_source.schema.markdown import render_tables
 
     return render_tables()
 
@@ -67,7 +67,7 @@ def _render_schema(output: str) -> str:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sandbox(arguments: tuple[str, ...]) -> None:
     """Serve an API with made-up data on this machine, until Ctrl-C; --help lists its options."""
-    from cogny_source.embedded import require_sandbox
+    from cogny_source.cli.sandbox import require_sandbox
 
     def run() -> int:
         require_sandbox()

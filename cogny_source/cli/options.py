@@ -15,7 +15,7 @@ from cogny_source.cli.places import DATASET, make_target
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
-    from cogny_source.engine.plan import Census
+    from cogny_source.extract.plan import Census
 
 MakeTarget = Callable[[], "Target"]
 Command = Callable[..., Any]

@@ -77,7 +77,7 @@ def _check_kind(path: Path) -> None:
 
 
 def _make_duckdb(place: dict[str, Any]) -> Target:
-    from cogny_source.destinations.duckdb_file import make_duckdb_target
+    from cogny_source.destinations.duckdb.target import make_duckdb_target
 
     database = place["database"]
     target = make_duckdb_target(database, place["dataset"] or DATASET)
@@ -90,14 +90,14 @@ def _make_duckdb(place: dict[str, Any]) -> Target:
 
 
 def _make_folder(place: dict[str, Any]) -> Target:
-    from cogny_source.destinations.folder import make_folder_target
+    from cogny_source.destinations.filesystem.target import make_folder_target
 
     url = place["bucket_url"] or f"cogny_{place['table_format']}"
     return make_folder_target(url, place["dataset"], place["table_format"])
 
 
 def _make_bigquery(place: dict[str, Any]) -> Target:
-    from cogny_source.destinations.bigquery import Place, make_bigquery_target
+    from cogny_source.destinations.bigquery.target import Place, make_bigquery_target
 
     return make_bigquery_target(
         Place(place["project"], place["dataset"] or DATASET, place["location"], place["staging"])

@@ -9,13 +9,13 @@ import click
 
 from cogny_source.cli.exits import EXIT_FAILED, report_failure
 from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
+from cogny_source.cli.process import prepare_process
 from cogny_source.cli.streams import say, writing_out
 from cogny_source.errors import ConfigError
-from cogny_source.process import prepare_process
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
-    from cogny_source.engine.resetting import Known
+    from cogny_source.engine.reset import Known
 
 WAIT_SECONDS = 60.0
 RESOURCES = ("tickets", "reports", "warehouses")
@@ -47,9 +47,9 @@ def reset(resource: str, make_target: MakeTarget, yes: bool, verbose: bool) -> N
 
 
 def _reset(target: Target, resource: str, yes: bool) -> int:
+    from cogny_source.cli.logs import configure_logging
     from cogny_source.cli.session import open_for_loading
-    from cogny_source.engine.resetting import Reset
-    from cogny_source.logs import configure_logging
+    from cogny_source.engine.reset import Reset
 
     configure_logging("text", quiet=True)
     if not target.is_there():

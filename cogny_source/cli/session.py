@@ -34,7 +34,7 @@ def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
     Raises:
         AlreadyRunning: If one does.
     """
-    from cogny_source.engine.workspace import hold_lock, open_pipeline
+    from cogny_source.engine.working_dir import hold_lock, open_pipeline
 
     folder = pipelines_dir(target)
     make = _maker(target, folder)

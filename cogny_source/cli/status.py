@@ -11,12 +11,12 @@ import click
 
 from cogny_source.cli.exits import EXIT_FAILED, report_failure
 from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
+from cogny_source.cli.process import prepare_process
 from cogny_source.cli.streams import dump_for, writing_out
-from cogny_source.process import prepare_process
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
-    from cogny_source.status import ResourceStatus
+    from cogny_source.monitoring.status import ResourceStatus
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # A load holds a DuckDB file for seconds; who asks how things stand does not wait for more than a few.
@@ -61,7 +61,7 @@ def status(make_target: MakeTarget, output: str, max_age: float | None, verbose:
 
 
 def _show(target: Target, output: str, max_age: float | None) -> int:
-    from cogny_source.logs import configure_logging
+    from cogny_source.cli.logs import configure_logging
 
     configure_logging("text", quiet=True)
     told, running = _read(target)
@@ -77,10 +77,10 @@ def _show(target: Target, output: str, max_age: float | None) -> int:
 def _read(target: Target) -> tuple[list[ResourceStatus], bool]:
     """How each resource stands, and whether a run works on the target now."""
     from cogny_source.cli.session import PIPELINE_NAME, open_for_looking, pipelines_dir
-    from cogny_source.engine.destination import Destination
-    from cogny_source.engine.endpoints import ENDPOINTS
-    from cogny_source.engine.workspace import is_locked
-    from cogny_source.status import ResourceStatus, read_status
+    from cogny_source.destinations.session import Destination
+    from cogny_source.engine.working_dir import is_locked
+    from cogny_source.extract.endpoints import ENDPOINTS
+    from cogny_source.monitoring.status import ResourceStatus, read_status
 
     workspace = pipelines_dir(target)
     running = is_locked(workspace, PIPELINE_NAME)
@@ -106,7 +106,7 @@ def _print_json(
 
 
 def _print_table(told: list[ResourceStatus], running: bool, now: datetime, max_age: float | None) -> None:
-    from cogny_source.console import PlainConsole
-    from cogny_source.display import print_status
+    from cogny_source.cli.console import PlainConsole
+    from cogny_source.cli.display import print_status
 
     print_status(PlainConsole(), told, now, max_age, running=running)

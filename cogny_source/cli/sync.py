@@ -20,22 +20,22 @@ from cogny_source.cli.options import (
     resource_options,
     sync_options,
 )
+from cogny_source.cli.process import prepare_process
+from cogny_source.cli.sandbox import EmbeddedSandbox, run_sandbox
 from cogny_source.cli.streams import OutputFailed, say, writing_out
-from cogny_source.embedded import EmbeddedSandbox, run_sandbox
-from cogny_source.engine.stop import StopFlag
+from cogny_source.engine.cancellation import StopFlag
 from cogny_source.errors import VerificationFailed
 from cogny_source.plain_text import safe_text
-from cogny_source.process import prepare_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import dlt
 
+    from cogny_source.destinations.session import Destination
     from cogny_source.destinations.target import Target
-    from cogny_source.engine.destination import Destination
     from cogny_source.engine.progress import Progress
-    from cogny_source.engine.record import SyncResult
+    from cogny_source.engine.run_record import SyncResult
     from cogny_source.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ def execute(make_target: MakeTarget, options: Options) -> NoReturn:
 
     def alert(code: int, sentence: str) -> None:
         if code not in (EXIT_LOCKED, INTERRUPTED) and not options.check:
-            from cogny_source.alert import send_alert
+            from cogny_source.monitoring.alert import send_alert
 
             name = Path(sys.argv[0]).name
             send_alert(f"{'cogny' if name == '__main__.py' else name} ended with exit code {code}. {sentence}")
@@ -184,8 +184,8 @@ def _sandbox_settings(sandbox: EmbeddedSandbox | None) -> dict[str, str]:
 
 def _check(target: Target, settings: Settings, options: Options) -> int:
     """Print a line for each thing that a sync needs; returns the exit code."""
-    from cogny_source.check import check_all
-    from cogny_source.logs import configure_logging
+    from cogny_source.cli.logs import configure_logging
+    from cogny_source.monitoring.preflight import check_all
 
     configure_logging(options.log_format, quiet=True)
     failed = 0
@@ -198,7 +198,7 @@ def _check(target: Target, settings: Settings, options: Options) -> int:
 
 def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
     """Sync into a pipeline and show what happened."""
-    from cogny_source.engine.destination import Destination
+    from cogny_source.destinations.session import Destination
     from cogny_source.engine.runner import sync
 
     showing, stop = _open_display(options), StopFlag()
@@ -229,15 +229,15 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
 
 def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
     """Set logging up, and make what shows the progress; a quiet run does without rich, whose import takes 0.1 s."""
-    from cogny_source.logs import configure_logging
+    from cogny_source.cli.logs import configure_logging
 
     if options.quiet:
         configure_logging(options.log_format, quiet=True)
         return nullcontext()
     from rich.logging import RichHandler
 
-    from cogny_source.console import PlainConsole
-    from cogny_source.progress import show_progress
+    from cogny_source.cli.console import PlainConsole
+    from cogny_source.cli.live_progress import show_progress
 
     console = PlainConsole(stderr=True)
     live = console.is_terminal and options.log_format == "text"
@@ -248,8 +248,8 @@ def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
 
 def _print_result(destination: Destination, result: SyncResult, options: Options) -> None:
     """Print what was done, and what a verification found."""
-    from cogny_source.console import PlainConsole
-    from cogny_source.display import print_differences, print_open_tickets, print_summary
+    from cogny_source.cli.console import PlainConsole
+    from cogny_source.cli.display import print_differences, print_open_tickets, print_summary
 
     out = PlainConsole()
     if not out.is_terminal:

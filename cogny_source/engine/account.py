@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
-from cogny_source.api.client import Params
-from cogny_source.api.pages import PAGE_ROWS, read_page
-from cogny_source.engine.destination import Destination
-from cogny_source.engine.reading import Reading
-from cogny_source.engine.state import State, claims_rows
-from cogny_source.engine.windows import CREATED
+from cogny_source.api.http_client import Params
+from cogny_source.api.pagination import PAGE_ROWS, read_page
+from cogny_source.destinations.session import Destination
 from cogny_source.errors import BadRequest, ConfigError
+from cogny_source.extract.context import Reading
+from cogny_source.extract.state import State, claims_rows
+from cogny_source.windows import CREATED
 
 logger = logging.getLogger(__name__)
 

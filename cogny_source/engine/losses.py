@@ -10,15 +10,22 @@ import dlt
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 
-from cogny_source.engine.chunk import Chunk
-from cogny_source.engine.commit import Committer
-from cogny_source.engine.destination import Destination, loads_into_duckdb
-from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.layout import SCHEMA_NAME, SchemaVersion, describe_loss, forget_version, restored_schema
-from cogny_source.engine.loading import name_load
-from cogny_source.engine.state import State
+from cogny_source.destinations.dlt_source import make_package_source
+from cogny_source.destinations.duckdb.commit import Committer
+from cogny_source.destinations.duckdb.declared_schema import (
+    SCHEMA_NAME,
+    SchemaVersion,
+    forget_version,
+    restored_schema,
+)
+from cogny_source.destinations.loader import name_load
+from cogny_source.destinations.losses import describe_loss
+from cogny_source.destinations.session import Destination, loads_into_duckdb
+from cogny_source.extract.endpoints import ENDPOINTS
+from cogny_source.extract.state import State
+from cogny_source.records.chunk import Chunk
+from cogny_source.records.package import Package, list_tables
 from cogny_source.schema import SYNC_RUNS
-from cogny_source.source import Package, list_tables, make_package_source
 
 logger = logging.getLogger(__name__)
 

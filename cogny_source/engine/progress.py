@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from cogny_source.engine.record import ResourceRun
+from cogny_source.engine.run_record import ResourceRun
 
 
 class Progress(Protocol):

@@ -13,30 +13,31 @@ from typing import Any
 
 import dlt
 
-from cogny_source.api.client import Client, Timing
+from cogny_source.api.http_client import Client, Timing, make_client
+from cogny_source.destinations.dlt_internals import find_capabilities_once
+from cogny_source.destinations.loader import Loader
+from cogny_source.destinations.session import Destination, check_tried
 from cogny_source.engine.account import check_account
 from cogny_source.engine.address_space import check_address_space, read_limit
-from cogny_source.engine.ahead import Ahead
-from cogny_source.engine.capabilities import find_capabilities_once
-from cogny_source.engine.chunk import Chunk
-from cogny_source.engine.destination import Destination, check_tried
-from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.journal import Journal
-from cogny_source.engine.ledger import Ledger
-from cogny_source.engine.loading import Loader
-from cogny_source.engine.plan import Census, Plan, make_plan
+from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.prefetch import Ahead
 from cogny_source.engine.progress import Progress, Silence
-from cogny_source.engine.reader import choose_mode, sync_resource
-from cogny_source.engine.reading import Reading
-from cogny_source.engine.record import ResourceRun, SyncResult
-from cogny_source.engine.state import claim_state
-from cogny_source.engine.stop import StopFlag
-from cogny_source.engine.windows import Window
-from cogny_source.engine.workspace import hold_lock
+from cogny_source.engine.resource import sync_resource
+from cogny_source.engine.run_journal import Journal
+from cogny_source.engine.run_record import ResourceRun, SyncResult
+from cogny_source.engine.state_store import Ledger
+from cogny_source.engine.working_dir import hold_lock
 from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped, describe_unforeseen
+from cogny_source.extract.context import Reading
+from cogny_source.extract.endpoints import ENDPOINTS, select_resources
+from cogny_source.extract.plan import Census, Plan, make_plan
+from cogny_source.extract.resource import choose_mode
+from cogny_source.extract.state import claim_state
 from cogny_source.plain_text import safe_text
+from cogny_source.records.chunk import Chunk
+from cogny_source.records.package import Package
 from cogny_source.settings import Settings, parse_date, resolve_settings
-from cogny_source.source import Package, make_client, select_resources
+from cogny_source.windows import Window
 
 logger = logging.getLogger(__name__)
 

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 import pytest
 
-from cogny_source.api.client import Client, Meter, Timing
+from cogny_source.api.http_client import Client, Timing
+from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.settings import Settings

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 from vcr import VCR
 from vcr.request import Request
 
-from cogny_source.api.client import Client, Meter, Timing
 from cogny_source.api.envelope import Answer
-from cogny_source.api.pages import iter_pages
+from cogny_source.api.http_client import Client, Timing
+from cogny_source.api.meter import Meter
+from cogny_source.api.pagination import iter_pages
 from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.errors import CognyError
 from cogny_source.sandbox import SandboxServer, World

@@ -15,7 +15,8 @@ from uuid import UUID
 import pytest
 
 from cogny_source.api.auth import KeyAuth
-from cogny_source.api.client import Client, Meter, Timing
+from cogny_source.api.http_client import Client, Timing
+from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import TRIAL_SECONDS, Pace, RateLimiter
 from cogny_source.errors import (
     AuthError,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cogny_source.api.client import Client, Meter
 from cogny_source.api.cookies import MOST_COOKIE_BYTES
+from cogny_source.api.http_client import Client
+from cogny_source.api.meter import Meter
 
 if TYPE_CHECKING:
     from conftest import Edge

@@ -12,10 +12,11 @@ import pytest
 from certificates import Authority
 from wire import Play, Wire, answer, sent_id
 
-from cogny_source.api.client import Client, Meter, Timing
+from cogny_source.api.http_client import Client, Timing
 from cogny_source.api.lines import MOST_INFORMATIONAL
+from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import Pace, RateLimiter
-from cogny_source.engine.stop import StopFlag
+from cogny_source.engine.cancellation import StopFlag
 from cogny_source.errors import CognyError, NetworkError, Stopped
 from cogny_source.settings import Settings
 

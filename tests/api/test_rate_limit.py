@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cogny_source.api.client import Client, Meter
+from cogny_source.api.http_client import Client
+from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import TRIAL_SECONDS, Pace, RateLimiter
 from cogny_source.sandbox import SandboxServer
 

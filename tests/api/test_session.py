@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cogny_source.api.client import Client, Meter
+from cogny_source.api.http_client import Client
+from cogny_source.api.meter import Meter
 from cogny_source.errors import ConfigError
 
 if TYPE_CHECKING:

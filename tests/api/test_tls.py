@@ -11,7 +11,8 @@ import pytest
 from certificates import DAY, Authority
 from wire import Wire, answer
 
-from cogny_source.api.client import Client, Meter
+from cogny_source.api.http_client import Client
+from cogny_source.api.meter import Meter
 from cogny_source.api.session import CERTIFICATE_FILES
 from cogny_source.api.tls import find_distrust
 from cogny_source.cli.exits import EXIT_USAGE, exit_code

@@ -15,7 +15,8 @@ import requests
 from urllib3.exceptions import SSLError
 from wire import Wire
 
-from cogny_source.api.client import Client, Meter
+from cogny_source.api.http_client import Client
+from cogny_source.api.meter import Meter
 from cogny_source.api.transport import Timeouts, describe_failure
 from cogny_source.errors import AnswerTooLarge
 

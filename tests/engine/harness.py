@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cogny_source.api.client import Client, Meter, Timing
+from cogny_source.api.http_client import Client, Timing
+from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import Pace, RateLimiter
-from cogny_source.engine.chunk import Chunk
-from cogny_source.engine.counting import note_count
-from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.listing import Reading
-from cogny_source.engine.reader import Plan, read_resource
+from cogny_source.extract.counting import note_count
+from cogny_source.extract.endpoints import ENDPOINTS
+from cogny_source.extract.listing import Reading
+from cogny_source.extract.resource import Plan, read_resource
+from cogny_source.records.chunk import Chunk
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
 

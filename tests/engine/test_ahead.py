@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from cogny_source.engine.ahead import Ahead
-from cogny_source.engine.chunk import Chunk
-from cogny_source.engine.stop import StopFlag
+from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.prefetch import Ahead
 from cogny_source.errors import NetworkError, Stopped
+from cogny_source.records.chunk import Chunk
 
 PATIENCE_SECONDS = 20
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cogny_source.engine import chunk
-from cogny_source.engine.chunk import ChunkBuilder, count_characters
+from cogny_source.records import chunk
+from cogny_source.records.chunk import ChunkBuilder, count_characters
 from cogny_source.sandbox import World
 from cogny_source.schema import TICKETS
 

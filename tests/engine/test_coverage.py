@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cogny_source.engine.coverage import MOST_SEGMENTS, Coverage, Segment, count_pages, load_coverage, note_coverage
+from cogny_source.reconcile.coverage import MOST_SEGMENTS, Coverage, Segment, count_pages, load_coverage, note_coverage
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 DAYS = 60

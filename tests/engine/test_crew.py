@@ -13,16 +13,17 @@ from harness import Api, Destination
 from support import settings_for
 
 from cogny_source import sync
-from cogny_source.api.client import Meter, Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.pages import Getter
-from cogny_source.engine import backfill, crew
-from cogny_source.engine.crew import count_readers
-from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.reading import Reading
+from cogny_source.api.http_client import Params
+from cogny_source.api.meter import Meter
+from cogny_source.api.pagination import Getter
 from cogny_source.errors import CognyError, ContractError, Stopped
-from cogny_source.instants import parse_instant
+from cogny_source.extract import backfill, parallel
+from cogny_source.extract.context import Reading
+from cogny_source.extract.endpoints import ENDPOINTS
+from cogny_source.extract.parallel import count_readers
 from cogny_source.sandbox import SandboxServer, World
+from cogny_source.timestamps import parse_instant
 
 TICKETS = 6_000
 WORKERS = 4
@@ -131,7 +132,7 @@ def test_undated_rows_are_found_by_the_count(
 ) -> None:
     """A row in no window, as its `created_at` cannot be read, is brought by the census that the counts ask for."""
     monkeypatch.setattr(backfill, "count_readers", lambda reading, *_: reading.workers)
-    monkeypatch.setattr(crew, "WORTHWHILE_ROWS", 500)
+    monkeypatch.setattr(parallel, "WORTHWHILE_ROWS", 500)
     with SandboxServer(World(seed=3, tickets=3_000, reports=5, warehouses=2)) as server:
         server.world.put("tickets", server.world.rows("tickets")[-1] | {"id": "tkt_undated", "created_at": "one day"})
         sync(pipeline, settings_for(server, workers=WORKERS))

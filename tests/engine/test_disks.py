@@ -13,9 +13,9 @@ import pytest
 from support import NAME, settings_for
 
 from cogny_source import sync
-from cogny_source.destinations.lake import open_folder
-from cogny_source.engine.disks import describe_full_disks, list_folders
-from cogny_source.engine.workspace import open_pipeline
+from cogny_source.destinations.disks import describe_full_disks, list_folders
+from cogny_source.destinations.filesystem.dlt_client import open_folder
+from cogny_source.engine.working_dir import open_pipeline
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.sandbox import SandboxServer
 

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from cogny_source.api.client import Meter, Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.pages import GROWTH_ROWS, Page
-from cogny_source.engine.backfill import read_backfill
-from cogny_source.engine.endpoints import ENDPOINTS
-from cogny_source.engine.incremental import read_incremental
-from cogny_source.engine.listing import Listing, Reading
-from cogny_source.engine.lookback import Reach
-from cogny_source.engine.windows import Order, Window
+from cogny_source.api.http_client import Params
+from cogny_source.api.meter import Meter
+from cogny_source.api.pagination import GROWTH_ROWS, Page
 from cogny_source.errors import BadRequest
-from cogny_source.instants import format_instant
+from cogny_source.extract.backfill import read_backfill
+from cogny_source.extract.endpoints import ENDPOINTS
+from cogny_source.extract.incremental import read_incremental
+from cogny_source.extract.listing import Listing, Reading
+from cogny_source.extract.lookback import Reach
+from cogny_source.timestamps import format_instant
+from cogny_source.windows import Order, Window
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(days=30)

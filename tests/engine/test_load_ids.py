@@ -14,8 +14,8 @@ from support import settings_for
 from truth import assert_exact
 
 from cogny_source import cogny_source, sync
-from cogny_source.destinations.duckdb_client import MergingDuckDb
-from cogny_source.engine.load_ids import rise_above
+from cogny_source.destinations.duckdb.dlt_client import MergingDuckDb
+from cogny_source.destinations.load_ids import rise_above
 from cogny_source.sandbox import SandboxServer
 
 YEAR_SECONDS = 365 * 86_400

@@ -7,7 +7,7 @@ from dataclasses import replace
 import duckdb
 import pytest
 
-from cogny_source.engine.memory import (
+from cogny_source.destinations.duckdb.memory import (
     COMMIT_MEGABYTES,
     JOIN_MEGABYTES,
     LARGE_ENOUGH_ROWS,

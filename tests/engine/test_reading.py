@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from harness import Api, Destination
 
-from cogny_source.engine import backfill, crew
-from cogny_source.engine.reader import Plan
 from cogny_source.errors import BadRequest, CognyError, PaginationError, Stopped
+from cogny_source.extract import backfill, parallel
+from cogny_source.extract.resource import Plan
 from cogny_source.sandbox import SandboxServer, Switches, World
 
 
@@ -27,7 +27,7 @@ def api() -> Iterator[Api]:
 @pytest.fixture(params=[1, 3])
 def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """1,200 tickets, read by one reader, and by three as soon as the order is proven."""
-    monkeypatch.setattr(crew, "WORTHWHILE_ROWS", 150)
+    monkeypatch.setattr(parallel, "WORTHWHILE_ROWS", 150)
     monkeypatch.setattr(backfill, "count_readers", lambda reading, *_: reading.workers)
     with SandboxServer(World(seed=3, tickets=1200, ties=0.5)) as server:
         yield Api(server, workers=request.param)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cogny_source.engine.reading import Tally
-from cogny_source.engine.state import accepts, lower_state, merge_windows, note_census
+from cogny_source.extract.context import Tally
+from cogny_source.extract.state import accepts, lower_state, merge_windows, note_census
 
 EARLY, MIDDLE, LATE = (f"2025-0{month}-01T00:00:00.000000Z" for month in (1, 2, 3))
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from cogny_source.engine import undeclared
-from cogny_source.engine.undeclared import FURTHER, NAMES_KEPT, Undeclared
+from cogny_source.records import undeclared
+from cogny_source.records.undeclared import FURTHER, NAMES_KEPT, Undeclared
 
 
 def test_few_fields_are_all_told_once() -> None:

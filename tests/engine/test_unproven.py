@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from harness import Api, Destination
 
-from cogny_source.engine.unproven import MOST_SPANS, Span, load_spans, note_spans
-from cogny_source.engine.windows import Window
 from cogny_source.errors import Stopped
+from cogny_source.extract.unproven import MOST_SPANS, Span, load_spans, note_spans
 from cogny_source.sandbox import SandboxServer, World
+from cogny_source.windows import Window
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 

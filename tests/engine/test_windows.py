@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cogny_source.engine.windows import MARGIN_SECONDS, Order, Window
-from cogny_source.instants import parse_instant
+from cogny_source.timestamps import parse_instant
+from cogny_source.windows import MARGIN_SECONDS, Order, Window
 
 INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))
 

@@ -1,0 +1,329 @@
+"""One GET request to the API, paced, repeated where that may help, and counted."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from math import inf
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from cogny_source.api.cookies import MOST_COOKIE_BYTES
+from cogny_source.api.envelope import Answer, find_contradiction, read_answer
+from cogny_source.api.lines import Lines
+from cogny_source.api.meter import Meter
+from cogny_source.api.rate_limit import Pace, RateLimiter
+from cogny_source.api.request_ids import RequestIds
+from cogny_source.api.retry import (
+    Effort,
+    Patience,
+    describe_clock,
+    reason_to_give_up,
+    retry_after_seconds,
+    retry_delay,
+    server_epoch,
+)
+from cogny_source.api.server_clock import MOST_DRIFT_SECONDS, ServerClock, read_server_clock
+from cogny_source.api.session import open_session
+from cogny_source.api.tls import find_distrust
+from cogny_source.api.transport import Timeouts, TooLong, describe_failure, read_body
+from cogny_source.errors import (
+    AnswerTooLarge,
+    CognyError,
+    Contradiction,
+    EdgeRefusal,
+    Forbidden,
+    NetworkError,
+    RateLimited,
+    TransientError,
+    Untrusted,
+)
+from cogny_source.settings import Settings
+from cogny_source.timestamps import parse_http_date
+
+logger = logging.getLogger(__name__)
+
+QUIET_WAIT_SECONDS = 2.0
+MEGABYTE = 2**20
+# What a request for a whole list says; anything else filters it, or goes on with it.
+UNFILTERED = {"limit", "sort"}
+Params = Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Clock, sleep and chance, handed in so that tests need no time.
+
+    Attributes:
+        clock: Epoch seconds of this machine.
+        sleep: Waits that many seconds; may raise `Stopped`.
+        jitter: A random number in [0, 1).
+        stopwatch: Seconds that never run backwards, for how long an outage or an answer lasts.
+        on_wait: Told of each wait before it: its seconds, and why.
+        check: Asked before each request and when one has failed; raises `Stopped` once the run is to end.
+    """
+
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+    jitter: Callable[[], float] = random.random
+    stopwatch: Callable[[], float] = time.monotonic
+    on_wait: Callable[[float, str], None] = lambda *_: None
+    check: Callable[[], None] = lambda: None
+
+
+class Client:
+    """Sends GET requests to the API. Thread-safe.
+
+    Args:
+        settings: Base URL, key, time-outs, the longest wait and the longest outage that are borne.
+        limiter: The pace, shared by all resources of a run.
+        timing: Clock, sleep and chance.
+    """
+
+    def __init__(self, settings: Settings, limiter: RateLimiter, timing: Timing | None = None) -> None:
+        self.limiter = limiter
+        self._settings = settings
+        self._timing = timing or Timing()
+        self._lines = Lines()
+        self._session = open_session(settings, self._lines)
+        # One request a path, made once: to make each anew takes a third of what it costs this machine.
+        self._requests: dict[str, requests.PreparedRequest] = {}
+        self._timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
+        self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
+        self._most_bytes = int(settings.max_answer_megabytes * MEGABYTE)
+        self._request_ids = RequestIds()
+        self._reached = False
+        self._recognised = False
+        self._answered = False
+        self._first = threading.Lock()
+        self._told_until = -inf
+        self._told_clock = False
+
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        """Send a GET request until it is answered or giving up is right.
+
+        Args:
+            path: The path below the base URL, such as `/tickets`.
+            params: The query.
+            meter: Counts what the request costs.
+            scope: The scope that the path needs, for the message of a 403.
+
+        Returns:
+            The answer.
+
+        Raises:
+            TransientError: When the outage, or the wait asked for, is longer than the run bears.
+            FatalError: When the API refuses the request.
+        """
+        effort = Effort()
+        while True:
+            with self._alone_at_first():
+                self._wait_for_slot(path, meter)
+                self._timing.check()
+                meter.add(requests=1)
+                sent_at = self._timing.stopwatch()
+                answer = self._try_once(path, params, scope)
+            self.limiter.settle(sent_at, answered=isinstance(answer, Answer))
+            if isinstance(answer, Answer):
+                return answer
+            meter.add(throttled=int(isinstance(answer, RateLimited)))
+            delay = self._next_delay(answer, effort, sent_at)
+            if delay is None:
+                raise answer
+            if isinstance(answer, RateLimited):
+                self.limiter.pause(delay)
+            logger.warning("%s; attempt %d is repeated in %.1f s", answer, effort.attempts, delay)
+            meter.add(retries=1)
+            self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def hang_up(self) -> None:
+        """End every request that is under way, from another thread, whatever it waits for, and let none begin."""
+        self._lines.hang_up()
+
+    def _try_once(self, path: str, params: Params, scope: str | None) -> Answer | TransientError:
+        try:
+            return self._send(path, params)
+        except Forbidden as error:
+            _name_scope(error, scope)
+            raise
+        except TransientError as error:
+            return error
+
+    def _next_delay(self, error: TransientError, effort: Effort, sent_at: float) -> float | None:
+        """Seconds before the next attempt; None to give up, and the error then tells why."""
+        effort.add_failure(error, self._timing.stopwatch())
+        delay = retry_delay(error, effort.attempts, self._timing.jitter())
+        if isinstance(error, RateLimited):
+            delay = max(delay, self.limiter.refuse(sent_at, error.retry_after_seconds))
+        reached = self._recognised if isinstance(error, EdgeRefusal) else self._reached
+        reason = reason_to_give_up(error, delay, effort, self._patience, reached=reached)
+        if reason is not None:
+            doubt = "; base_url may lead elsewhere" if isinstance(error, EdgeRefusal) and not reached else ""
+            error.message += f"; {reason}{doubt}"
+            return None
+        effort.add_wait(delay)
+        return delay
+
+    def _send(self, path: str, params: Params) -> Answer:
+        response = self._fetch(path, params)
+        self.limiter.read_headers(response.headers)
+        self._answered = True
+        try:
+            answer = read_answer(response, path)
+            self._check_answer(answer, path, params)
+        except CognyError as error:
+            self._check_request_id(error.request_id, response, path)
+            self._recognised = self._recognised or not isinstance(error, TransientError)
+            self._conceal_key(error)
+            asks_to_wait = isinstance(error, RateLimited) or "Retry-After" in response.headers
+            if isinstance(error, TransientError) and asks_to_wait:
+                now = server_epoch(response.headers, self._timing.clock())
+                error.retry_after_seconds = retry_after_seconds(response.headers, now)
+            raise
+        self._check_request_id(answer.request_id, response, path)
+        self._recognised = True
+        clock = read_server_clock(answer.server_time, parse_http_date(response.headers.get("Date")), self._now())
+        self._tell_clock(clock)
+        return replace(
+            answer,
+            request_id=self._conceal(answer.request_id),
+            server_time=clock.time,
+            doubtful_time=clock.doubtful,
+        )
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._timing.clock(), UTC)
+
+    def _tell_clock(self, clock: ServerClock) -> None:
+        """Say once where the clocks differ, as changes are found by them."""
+        if self._told_clock or clock.time is None:
+            return
+        drift = (clock.time - self._now()).total_seconds()
+        if abs(clock.gap_seconds) > MOST_DRIFT_SECONDS:
+            self._told_clock = True
+            logger.warning("the API tells two times that are %.0f s apart; the earlier counts", abs(clock.gap_seconds))
+        elif clock.doubtful:
+            self._told_clock = True
+            side = "ahead of" if drift > 0 else "behind"
+            logger.warning(
+                "the API's clock is %.0f s %s this machine's; no watermark passes the newest change", abs(drift), side
+            )
+
+    def _check_answer(self, answer: Answer, path: str, params: Params) -> None:
+        contradiction = find_contradiction(answer, from_the_start=params.keys() <= UNFILTERED)
+        if contradiction is not None:
+            raise Contradiction(contradiction, status=200, request_id=answer.request_id, path=path)
+
+    def _check_request_id(self, told: str | None, response: requests.Response, path: str) -> None:
+        """Refuse an answer that repeats the id of another request of ours: it came late, or from a cache."""
+        sent = response.request.headers.get("X-Request-ID")
+        if self._request_ids.is_ours(told) and told != sent:
+            self._session.close()  # whatever else comes over such a connection is no answer either
+            raise NetworkError("the answer is that of another request", request_id=str(sent), path=path)
+
+    def _fetch(self, path: str, params: Params) -> requests.Response:
+        """Send the request once and read its answer to the end, whatever it says."""
+        request_id = self._request_ids.make()
+        deadline = self._timing.stopwatch() + self._timeouts.answer_seconds
+        try:
+            response = self._session.send(
+                self._make_request(path, params, request_id),
+                timeout=(self._timeouts.connect_seconds, self._timeouts.read_seconds),
+                allow_redirects=False,
+                stream=True,
+            )
+            self._reached = True
+            read_body(response, lambda: self._timing.stopwatch() > deadline, self._most_bytes)
+        except TooLong:
+            most = f"{self._settings.max_answer_megabytes:g} MB (max_answer_megabytes)"
+            raise AnswerTooLarge(f"the answer holds more than {most}", request_id=request_id, path=path) from None
+        except (OSError, HTTPError) as exc:
+            self._timing.check()
+            distrust = find_distrust(exc)
+            if distrust is not None:
+                raise Untrusted(distrust, request_id=request_id, path=path) from exc
+            raise NetworkError(describe_failure(exc, self._timeouts), request_id=request_id, path=path) from exc
+        return response
+
+    def _make_request(self, path: str, params: Params, request_id: str) -> requests.PreparedRequest:
+        url = self._settings.base_url + path
+        if path not in self._requests:
+            self._requests[path] = self._session.prepare_request(requests.Request("GET", url))
+        request = self._requests[path].copy()
+        request.prepare_url(url, dict(params))
+        request.headers["X-Request-ID"] = request_id
+        if self._session.cookies:  # by which an edge may keep a client at one of its servers
+            request.headers.pop("Cookie", None)
+            request.prepare_cookies(self._session.cookies)
+            if len(request.headers.get("Cookie") or "") > MOST_COOKIE_BYTES:
+                del request.headers["Cookie"]
+                self._session.cookies.clear()
+        return request
+
+    @contextmanager
+    def _alone_at_first(self) -> Iterator[None]:
+        """Let one request go alone until one is answered: its headers tell how many others may follow."""
+        with ExitStack() as stack:
+            if not self._answered:
+                stack.enter_context(self._first)
+                if self._answered:
+                    stack.close()
+            yield
+
+    def _conceal_key(self, error: CognyError) -> None:
+        """An API that repeats the key in what it says must not bring it into a log."""
+        error.message = self._conceal(error.message) or ""
+        error.code, error.request_id = self._conceal(error.code), self._conceal(error.request_id)
+        error.args = (error.message,)
+
+    def _conceal(self, text: str | None) -> str | None:
+        return text.replace(self._settings.api_key, "[the key]") if text else text
+
+    def _wait_for_slot(self, path: str, meter: Meter) -> None:
+        while (wait_seconds := self.limiter.reserve_slot()) > 0:
+            if wait_seconds > self._settings.max_wait_seconds:
+                raise RateLimited(
+                    f"the rate limit is used up for another {wait_seconds:.0f} s, longer than "
+                    f"max_wait_seconds={self._settings.max_wait_seconds:.0f}",
+                    path=path,
+                    retry_after_seconds=wait_seconds,
+                )
+            self._wait(wait_seconds, f"{path}: the rate limit's window is used up", meter)
+
+    def _wait(self, seconds: float, reason: str, meter: Meter) -> None:
+        end = self._timing.stopwatch() + seconds
+        # Of readers that wait for the same moment one says so.
+        told = seconds > QUIET_WAIT_SECONDS and end > self._told_until + QUIET_WAIT_SECONDS
+        if told:
+            self._told_until = end
+            until = describe_clock(self._timing.clock() + seconds)
+            logger.warning("waiting %.1f s until %s (%s)", seconds, until, reason)
+        self._timing.on_wait(seconds, reason)
+        self._timing.sleep(seconds)
+        meter.add(waited_seconds=seconds)
+        if told:
+            logger.info("going on after %.1f s (%s)", seconds, reason)
+
+
+def _name_scope(error: Forbidden, scope: str | None) -> None:
+    """Add to the message what only the sender knows."""
+    if scope and scope not in error.message:
+        error.message += f"; the key needs the scope {scope}"
+
+
+def make_client(settings: Settings, timing: Timing | None = None) -> Client:
+    """A client with the limiter that its settings ask for."""
+    timing = timing or Timing(clock=time.time)
+    pace = Pace(settings.requests_per_minute, reserve_at_most=settings.reserve_requests)
+    return Client(settings, RateLimiter(pace, timing.stopwatch, timing.clock), timing)

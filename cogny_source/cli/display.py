@@ -1,0 +1,163 @@
+"""What a person sees of a sync that is done: a summary, and what a verification found."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cogny_source.destinations.session import Destination
+from cogny_source.engine.run_record import ResourceRun, SyncResult
+from cogny_source.monitoring.health import describe_comparison
+from cogny_source.monitoring.status import ResourceStatus, describe_age
+from cogny_source.plain_text import safe_text
+from cogny_source.reconcile.settlement import describe_difference
+from cogny_source.schema import RESOURCE_TABLES, TableSpec
+
+SHOWN_DIFFERENCES = 50
+SHOWN_FIELDS = 10
+NAME_WIDTH = 12
+OPEN_TICKETS = """
+    SELECT priority, count(*) AS tickets, round(avg(estimated_impact__increase_percentage), 1) AS increase
+    FROM tickets WHERE status = 'open' AND deleted_at IS NULL GROUP BY priority
+    ORDER BY CASE priority WHEN 'critical' THEN 0 WHEN 'high' THEN 1 WHEN 'medium' THEN 2 ELSE 3 END
+"""
+
+
+def print_summary(console: Console, result: SyncResult, destination: Destination) -> None:
+    """A row a table: what was loaded, what is there now, what it cost, what no column declares."""
+    table = Table(title=f"Run {result.run_id}", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("table", no_wrap=True)
+    for heading in ("rows loaded", "rows now", "deleted", "requests", "retries", "waited s"):
+        table.add_column(heading, justify="right")
+    table.add_column("newest updated_at", no_wrap=True)
+    table.add_column("undeclared fields")
+    for run in result.resources:
+        spec = RESOURCE_TABLES[run.resource]
+        meter = run.meter
+        table.add_row(
+            spec.name,
+            f"{run.rows_loaded[spec.name]:,}",
+            *(f"{count:,}" for count in destination.ask(f"SELECT count(*), count(deleted_at) FROM {spec.name}")[0]),
+            str(meter.requests),
+            str(meter.retries),
+            f"{meter.waited_seconds:.1f}",
+            _show_instant(destination.ask(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
+            _plain(_describe_undeclared(run)),
+        )
+        for name in [item.name for item in spec.lists] + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
+            now = destination.ask(f"SELECT count(*) FROM {name}")[0][0]
+            table.add_row(name, f"{run.rows_loaded[name]:,}", f"{now:,}", "", "", "", "", "", "")
+    console.print(table)
+    for run in result.resources:
+        _print_counts(console, run)
+
+
+def _describe_undeclared(run: ResourceRun) -> str:
+    """The fields that came most, by name, and how many others there are."""
+    shown = sorted(run.undeclared.most_common(SHOWN_FIELDS))
+    others = run.undeclared.describe_others(len(shown))
+    return ", ".join([*(f"{name} ({rows})" for name, rows in shown), *filter(None, [others])]) or "-"
+
+
+def _versions_of(spec: TableSpec) -> list[str]:
+    return [] if spec.versions is None else [spec.versions.name]
+
+
+def _print_counts(console: Console, run: ResourceRun) -> None:
+    """A line where rows were wrong, and one where the counts of both sides differ, or cannot be compared."""
+    tally = run.tally
+    if tally.corrections:
+        how = ", ".join(f"{rows:,} {kind}" for kind, rows in sorted(tally.corrections.items()))
+        console.print(_plain(f"{run.resource}: rows that no change and no count had shown are mended: {how}."))
+    if tally.unexplained_rows:
+        advice = "" if tally.deleted_rows is not None else "; --census explains it row by row"
+        console.print(f"{run.resource}: {describe_difference(tally.unexplained_rows)}{advice}.", markup=False)
+    elif tally.live_rows is not None and tally.api_rows is None:
+        console.print(f"{run.resource}: the API does not count its rows; --census finds those that were deleted.")
+
+
+def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> None:
+    """What a verification found: rows that differ and did not change since the sync."""
+    found = [row for run in result.resources for row in run.tally.differences or ()]
+    faults = [row for row in found if not row.fresh]
+    if faults:
+        table = Table(title="Not as the API lists it", title_justify="left", box=SIMPLE_HEAD)
+        for heading in ("table", "key", "how", "columns"):
+            table.add_column(heading, no_wrap=heading != "columns")
+        for row in faults[:SHOWN_DIFFERENCES]:
+            table.add_row(*map(_plain, (row.table, row.key, row.kind, ", ".join(row.columns) or "-")))
+        console.print(table)
+        if len(faults) > SHOWN_DIFFERENCES:
+            console.print(f"and {len(faults) - SHOWN_DIFFERENCES:,} more.")
+    if not quiet:
+        rows = sum(run.tally.live_rows or 0 for run in result.resources)
+        verdict = f"{len(faults):,} differ" if faults else "all as the API lists them"
+        console.print(f"Verified {rows:,} rows: {verdict}.")
+        if len(found) > len(faults):
+            changed = len(found) - len(faults)
+            console.print(f"{changed:,} changed in the API since they were read; the next sync brings them.")
+
+
+def _plain(text: object) -> Text:
+    """A text as it is: what comes from outside is no markup, and no order to the terminal."""
+    return Text(safe_text(text))
+
+
+def _show_instant(value: object) -> str:
+    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if isinstance(value, datetime) else "-"
+
+
+def print_open_tickets(console: Console, destination: Destination) -> None:
+    """The question an analyst asks first: open tickets by priority, with the impact they promise."""
+    table = Table(title="Open tickets", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("priority")
+    table.add_column("tickets", justify="right")
+    table.add_column("projected increase, mean %", justify="right")
+    for priority, tickets, increase in destination.ask(OPEN_TICKETS):
+        table.add_row(_plain(priority or "-"), f"{tickets:,}", "-" if increase is None else str(increase))
+    console.print(table)
+
+
+def print_status(
+    console: Console, told: list[ResourceStatus], now: datetime, max_age: float | None, *, running: bool
+) -> None:
+    """A few lines a resource on how it stands, the last of them on what is wrong."""
+    lines = ["A run works on it now."] if running else []
+    for resource in told:
+        facts = [_describe_rows(resource), _describe_watermark(resource, now), _describe_runs(resource)]
+        facts += [] if resource.missing_count is None else [f"note: {resource.missing_count}"]
+        facts += [describe_comparison(resource.compared_since, now)] if resource.rows else []
+        complaint = resource.complaint(now, max_age)
+        facts += [] if complaint is None else [f"NOT WELL: {complaint}"]
+        lines += [f"{resource.resource:<{NAME_WIDTH}}{facts[0]}", *(" " * NAME_WIDTH + fact for fact in facts[1:])]
+    for line in lines:
+        console.print(_plain(line), soft_wrap=True)
+
+
+def _describe_rows(resource: ResourceStatus) -> str:
+    unexplained = resource.last_run and resource.last_run.unexplained_rows
+    told = f", {describe_difference(unexplained)}" if unexplained else ""
+    return f"{resource.rows:,} rows, {resource.deleted_rows:,} more marked deleted{told}"
+
+
+def _describe_watermark(resource: ResourceStatus, now: datetime) -> str:
+    left, age = resource.backfill_windows, resource.age_seconds(now)
+    told = [f"first load: not complete, windows left: {left:,}"] if left else []
+    if age is not None:
+        told.append(f"up to date as of {_show_instant(resource.updated_after)}, {describe_age(age)} ago")
+    return ", ".join(told) or "nothing complete yet"
+
+
+def _describe_runs(resource: ResourceStatus) -> str:
+    last, error = resource.last_run, resource.last_error
+    if last is None:
+        told = "no run yet"
+    else:
+        told = f"last run: {', '.join(filter(None, (last.mode, last.status, _show_instant(last.started_at))))}"
+    if error is None or error == last:
+        return told
+    return f"{told}; last error: {_show_instant(error.started_at)}, {error.status}: {error.error}"

@@ -1,0 +1,40 @@
+"""A figure of the page: a title, what it says, a picture, and the same as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from markupsafe import Markup
+
+from cogny_source.dashboard.charts import draw
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure.
+
+    Attributes:
+        slug: What names it in the page.
+        title: Its title.
+        reading: What it says, in a line.
+        headings: The table's headings.
+        rows: The table's rows, as texts.
+        note: How it was worked out.
+        axes: What its axes are, with their units.
+        picture: The picture; None where there is nothing to draw.
+    """
+
+    slug: str
+    title: str
+    reading: str
+    headings: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    note: str = ""
+    axes: str = ""
+    picture: Markup | None = None
+
+    def illustrate(self, parts: Sequence[Markup], height: float, axes: str) -> Figure:
+        """The figure with a picture, so many pixels high."""
+        label = f"{self.title}. {self.reading} {axes}"
+        return replace(self, axes=axes, picture=draw(parts, height, label))

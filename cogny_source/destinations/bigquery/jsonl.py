@@ -1,0 +1,81 @@
+"""Arrow tables as newline-delimited JSON, the form in which BigQuery takes JSON columns.
+
+dlt would write a JSON column as a quoted text, which BigQuery keeps as a text; here it stands as the value that it is.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import dlt
+import orjson
+import pyarrow as pa
+from dlt.common.metrics import DataWriterMetrics
+from dlt.extract.extractors import ImportFileMeta
+from dlt.extract.hints import HintsMeta
+from dlt.extract.items import DataItemWithMeta
+
+from cogny_source.records.json_numbers import spell_out_wide
+from cogny_source.schema import Column, ListSpec, TableSpec
+
+# The variable that names the emulator's host, which takes no compressed file.
+EMULATOR = "BIGQUERY_EMULATOR_HOST"
+# Half the time of gzip's own default, for files a tenth larger.
+GZIP_LEVEL = 3
+
+
+def write_jsonl(table: pa.Table, columns: Sequence[Column], path: Path, *, compress: bool) -> None:
+    """Write a table's rows, one object a line.
+
+    Args:
+        table: The rows.
+        columns: What they are, by name.
+        path: The file.
+        compress: Whether to write it gzipped.
+    """
+    types = {column.name: column.type for column in columns}
+    names = table.column_names
+    values = [_list_values(table[name], types[name]) for name in names]
+    option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
+    lines = (orjson.dumps(dict(zip(names, row, strict=True)), option=option) for row in zip(*values, strict=True))
+    with gzip.open(path, "wb", GZIP_LEVEL) if compress else path.open("wb") as file:
+        file.writelines(lines)
+
+
+def _list_values(values: pa.ChunkedArray, column_type: str) -> list[Any]:
+    if column_type == "bigint":  # as texts, like BigQuery's own exports: readers of JSON may cut numbers to doubles
+        values = values.cast(pa.string())
+    if column_type == "json":
+        return [None if text is None else orjson.Fragment(text) for text in spell_out_wide(values)]
+    listed: list[Any] = values.to_pylist()
+    return listed
+
+
+class JsonlShip:
+    """Gives dlt files instead of tables.
+
+    dlt takes a file for the table that its resource names, not for one that comes with hints. Hence the resource is
+    told to take a table's name from the item, and each file comes with the name as its item.
+    """
+
+    def __init__(self, folder: Path, *, compress: bool) -> None:
+        self._folder = folder
+        self._compress = compress
+        self._files = 0
+
+    def __call__(self, table: pa.Table, spec: TableSpec | ListSpec, hints: Any) -> Iterator[Any]:
+        """Write a file, and yield what makes dlt import it."""
+        if not len(table):  # an empty file would pass for a compressed one; the hints alone make the table
+            yield DataItemWithMeta(HintsMeta(hints, create_table_variant=True), dlt.mark.materialize_table_schema())
+            return
+        self._files += 1
+        path = self._folder / f"{self._files}.jsonl{'.gz' if self._compress else ''}"
+        write_jsonl(table, spec.columns, path, compress=self._compress)
+        metrics = DataWriterMetrics(str(path), len(table), path.stat().st_size, 0, 0)
+        if self._files == 1:
+            yield DataItemWithMeta(HintsMeta(dlt.mark.make_hints(table_name=str), create_table_variant=False), [])
+        yield DataItemWithMeta(HintsMeta(hints, create_table_variant=True), [])
+        yield DataItemWithMeta(ImportFileMeta(str(path), metrics, "jsonl"), spec.name)

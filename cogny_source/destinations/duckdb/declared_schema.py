@@ -1,0 +1,89 @@
+"""Whether the tables of a dataset in DuckDB are as they are declared, by the schema that dlt keeps of it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import dlt
+from dlt.common.schema import Schema
+from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, VERSION_TABLE_NAME, TSchemaTables
+from dlt.destinations.sql_client import SqlClientBase
+
+from cogny_source.records.package import Package, list_tables
+from cogny_source.schema import SYNC_RUNS, ListSpec, TableSpec
+
+SCHEMA_NAME = "cogny"
+
+
+class SchemaVersion(NamedTuple):
+    """A version of dlt's schema of the dataset.
+
+    Attributes:
+        name: The schema's name.
+        version_hash: What tells its content from others.
+    """
+
+    name: str
+    version_hash: str
+
+
+def forget_lost_ledger(client: SqlClientBase[Any]) -> bool:
+    """Let dlt make its own two tables again, in which loads are recorded, where somebody dropped one.
+
+    dlt makes what its schema has and the dataset lacks, where it does not find the schema's version there. Without one
+    of the two there is no state either, so that all rows are read anew.
+
+    Returns:
+        Whether dlt has something to make.
+    """
+    query = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
+    there = {name for (name,) in client.native_connection.execute(query, [client.dataset_name]).fetchall()}
+    if {LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME} <= there:
+        return False
+    forget_version(client)
+    return True
+
+
+def forget_version(client: SqlClientBase[Any]) -> None:
+    """Let dlt find no version of its schema, so that it makes what the dataset lacks."""
+    query = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+    [(there,)] = client.native_connection.execute(query, [client.dataset_name, VERSION_TABLE_NAME]).fetchall()
+    if there:
+        client.native_connection.execute(f"DELETE FROM {client.make_qualified_table_name(VERSION_TABLE_NAME)}")
+
+
+def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | None:
+    """The schema as it was restored from the destination, where its tables for a package are as they are declared."""
+    schema = restored_schema(pipeline)
+    specs: list[TableSpec | ListSpec] = [SYNC_RUNS]
+    for name in package.chunks:
+        specs += list_tables(name, history=package.history).values()
+    if schema is None or PIPELINE_STATE_TABLE_NAME not in _default_tables(pipeline):
+        return None
+    if not all(_has_table(schema, spec) for spec in specs):
+        return None
+    return SchemaVersion(schema.name, schema.version_hash)
+
+
+def restored_schema(pipeline: dlt.Pipeline) -> Schema | None:
+    """The source's own schema, where its tables lie in the dataset of the pipeline's default one."""
+    in_dataset = pipeline.default_schema_name == SCHEMA_NAME or pipeline.config.use_single_dataset
+    return pipeline.schemas[SCHEMA_NAME] if in_dataset and SCHEMA_NAME in pipeline.schema_names else None
+
+
+def _default_tables(pipeline: dlt.Pipeline) -> TSchemaTables:
+    """The tables of the default schema, which is where dlt keeps a pipeline's states."""
+    return pipeline.default_schema.tables if pipeline.default_schema_name else {}
+
+
+def _has_table(schema: Schema, spec: TableSpec | ListSpec) -> bool:
+    table = schema.tables.get(spec.name)
+    if table is None or table.get("description") != spec.description:
+        return False
+    return all(
+        (known := table["columns"].get(column.name)) is not None
+        and known.get("data_type") == column.type
+        and known.get("nullable", True) == column.nullable
+        and known.get("description") == column.description
+        for column in spec.columns
+    )

@@ -1,0 +1,105 @@
+"""A DuckDB file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cogny_source.destinations.target import Target, check_dataset, check_text, show_python
+from cogny_source.errors import ConfigError, LoadFailed
+
+logger = logging.getLogger(__name__)
+
+SCRATCH = "cogny_check"
+HEADERS_BYTES = 3 * 4096
+MAGIC, MAGIC_AT = b"DUCK", slice(8, 12)
+# A schema of every database, by which dlt looks for tables.
+INFORMATION_SCHEMA = "information_schema"
+LOCKED = "Could not set lock on file"
+
+
+def make_duckdb_target(database: Path, dataset: str) -> Target:
+    """A DuckDB file as a target.
+
+    Args:
+        database: The file; made where it is not there.
+        dataset: The schema in it.
+
+    Raises:
+        ConfigError: If the file cannot be there, or cannot hold the dataset.
+    """
+    check_text("--database", str(database.absolute()))
+    if not database.parent.is_dir():
+        raise ConfigError(f"the folder {database.parent} does not exist")
+    check_dataset(dataset)
+    # DuckDB names the database after its file, up to the first dot, and takes capital letters for small ones.
+    if database.name.partition(".")[0].lower() in (dataset, f"{dataset}_staging", INFORMATION_SCHEMA):
+        raise ConfigError(f"--database {database} cannot hold the dataset {dataset}: name another file")
+    if str(database) == ":memory:":
+        raise ConfigError("--database :memory: would be gone when the command ends: name a file")
+
+    def make() -> Any:
+        from cogny_source.destinations.duckdb.dlt_client import MergingDuckDb
+
+        return MergingDuckDb(str(database))
+
+    return Target(
+        make,
+        dataset,
+        identity=f"{database.resolve()} {dataset}",
+        show=f"{show_python()} -c \"import duckdb; duckdb.connect('{database}').sql('FROM {dataset}.tickets').show()\"",
+        probe=lambda: probe(database),
+        world=database.with_name(f"{database.name}.sandbox.json"),
+        is_there=database.exists,
+        prepare=lambda: remove_stub(database),
+    )
+
+
+def remove_stub(database: Path) -> None:
+    """Remove a file of which DuckDB wrote only the beginning, killed or on a full disk: it would refuse it ever after.
+
+    Before its three headers are there, and in an empty file, is nothing. One that another process is just making is
+    locked, and stays.
+    """
+    if os.name != "posix" or not database.is_file() or database.stat().st_size >= HEADERS_BYTES:
+        return
+    from fcntl import LOCK_EX, LOCK_NB, lockf
+
+    try:
+        with database.open("r+b") as file:
+            lockf(file, LOCK_EX | LOCK_NB)
+            beginning = file.read(HEADERS_BYTES)
+            if not beginning or beginning[MAGIC_AT] == MAGIC:
+                logger.warning("%s is no more than the beginning of a database, and is made anew", database)
+                database.resolve().unlink()
+    except OSError:  # DuckDB will say what is wrong with it
+        return
+
+
+def probe(database: Path) -> Iterator[str]:
+    """Open the file, write into it, and take that back; a file that was not there is removed.
+
+    Yields:
+        A line, when that works.
+
+    Raises:
+        LoadFailed: If it does not.
+    """
+    import duckdb
+
+    was_there = database.exists()
+    try:
+        with duckdb.connect(str(database)) as connection:
+            connection.execute(f"BEGIN; CREATE TABLE {SCRATCH} AS SELECT 1 AS value; ROLLBACK")
+    except (duckdb.Error, OSError) as exc:
+        if LOCKED in str(exc):
+            yield f"{database}: another process holds it, so that writing was not tried"
+            return
+        raise LoadFailed(f"{database} cannot be written: {str(exc).splitlines()[0]}") from exc
+    finally:
+        if not was_there:
+            database.unlink(missing_ok=True)
+    yield f"{database}: can be opened and written"

@@ -1,0 +1,1 @@
+"""Folders and buckets of Parquet files and Delta tables."""

@@ -1,0 +1,128 @@
+"""A folder, or a prefix in an object store, of Parquet files or Delta tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from cogny_source.destinations.filesystem.errors import check_delta_path, explain
+from cogny_source.destinations.filesystem.file_store import find_local_folder
+from cogny_source.destinations.target import Target, check_dataset, check_text, show_python
+from cogny_source.errors import ConfigError, LoadFailed
+
+SCRATCH = ".cogny_scratch"
+# Scheme to the module that reads it, and the extra that brings it.
+FILE_SYSTEMS = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs")}
+
+
+def make_folder_target(bucket_url: str, dataset: str | None, table_format: Literal["parquet", "delta"]) -> Target:
+    """A folder as a target.
+
+    Args:
+        bucket_url: A local folder, `s3://…` or `gs://…`.
+        dataset: A folder in it; None for the folder itself.
+        table_format: What its tables are.
+
+    Raises:
+        ConfigError: If the URL is of another kind, or what it needs is not installed.
+    """
+    url = _find_url(bucket_url)
+    check_text("--bucket-url", url)
+    if dataset is not None:
+        check_dataset(dataset)
+        url = f"{url}/{dataset}"
+    if table_format == "delta":
+        _require("deltalake", "delta")
+        check_delta_path(url)
+    if Path(url).exists() and not Path(url).is_dir():
+        raise ConfigError(f"--bucket-url {bucket_url} is a file: name a folder")
+
+    def make() -> Any:
+        from cogny_source.destinations.filesystem.dlt_client import open_folder
+
+        return open_folder(url, table_format)
+
+    return Target(
+        make,
+        "cogny_data",  # names the views of dlt's SQL client; the folder itself is the dataset
+        identity=f"{url} {table_format}",
+        show=_show(url, table_format),
+        world=Path(f"{url}.sandbox.json") if find_local_folder(url) else None,
+        explain=lambda error: explain(error, url),
+        probe=lambda: probe(make(), url),
+        is_there=lambda: find_local_folder(url) is None or Path(url).is_dir(),
+    )
+
+
+def probe(destination: Any, url: str) -> Iterator[str]:
+    """Write, replace, list, read and delete a file.
+
+    Yields:
+        A line, when that works.
+
+    Raises:
+        CognyError: If it does not.
+    """
+    from dlt.common.configuration.exceptions import ConfigurationException
+    from dlt.common.destination.exceptions import DestinationException
+    from dlt.common.schema import Schema
+
+    from cogny_source.destinations.filesystem.dlt_client import LakeConfiguration, raising_os_errors
+
+    try:
+        with raising_os_errors():
+            client = destination.client(Schema("cogny"), LakeConfiguration()._bind_dataset_name("cogny_data"))
+            client.check_folder()
+            found = _try_files(client)
+    except (OSError, DestinationException, ConfigurationException) as exc:
+        raise explain(exc, url) or LoadFailed(f"{url} cannot be used: {exc}") from exc
+    if found != ["second"]:
+        raise LoadFailed(f"{url} gives {found} for a file that was replaced: it does not show its newest state")
+    yield f"{url}: files can be written, replaced, listed, read and deleted"
+
+
+def _try_files(client: Any) -> list[str]:
+    """Write a file twice, and return what is found in its folder."""
+    folder = client.pathlib.join(client.dataset_path, SCRATCH)
+    path = client.pathlib.join(folder, "file.txt")
+    files = client.fs_client
+    if client.is_local_filesystem:
+        files.makedirs(folder, exist_ok=True)
+    for text in ("first", "second"):
+        files.write_text(path, text)
+    found = [files.read_text(name) for name in files.ls(folder, detail=False)]
+    files.rm_file(path)
+    if client.is_local_filesystem:
+        files.rmdir(folder)
+    return found
+
+
+def _find_url(bucket_url: str) -> str:
+    """A local folder's whole path, or the URL of a prefix in a bucket."""
+    scheme, mark, rest = bucket_url.partition("://")
+    scheme = scheme.lower()
+    if not mark or scheme == "file":
+        folder = find_local_folder(f"file://{rest}" if mark else bucket_url)
+        return str(Path(folder or "").expanduser().resolve())
+    if scheme not in FILE_SYSTEMS or not rest.strip("/"):
+        raise ConfigError(f"--bucket-url is {bucket_url!r}; name a folder, s3://BUCKET/... or gs://BUCKET/...")
+    _require(*FILE_SYSTEMS[scheme])
+    return f"{scheme}://{rest.rstrip('/')}"
+
+
+def _show(url: str, table_format: str) -> str:
+    if table_format == "delta":
+        code = f"from deltalake import DeltaTable; print(DeltaTable('{url}/tickets').to_pyarrow_table())"
+    elif find_local_folder(url) is None:
+        code = f"import pyarrow.parquet as pq; print(pq.read_table('{url}/tickets'))"
+    else:
+        plain = ", hive_partitioning=False" if "=" in url else ""
+        code = f"import duckdb; duckdb.read_parquet('{url}/tickets/*.parquet'{plain}).show()"
+    return f'{show_python()} -c "{code}"'
+
+
+def _require(module: str, extra: str) -> None:
+    if find_spec(module) is None:
+        raise ConfigError(f"{module} is not installed: pip install 'cogny-source[{extra}]'")

@@ -1,0 +1,398 @@
+"""The destination: held while it is written, asked what it holds, and named where it refuses."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import dlt
+import duckdb
+import pyarrow as pa
+from dlt.common.configuration.exceptions import ConfigurationException
+from dlt.common.exceptions import DltException
+from dlt.common.typing import TLoaderFileFormat
+from dlt.common.versioned_state import decompress_state
+from dlt.destinations.exceptions import DatabaseUndefinedRelation, DestinationConnectionError
+from dlt.destinations.sql_client import SqlClientBase
+from dlt.extract import DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+from filelock import BaseFileLock, Timeout
+
+from cogny_source.destinations.disks import describe_full_disks, list_folders
+from cogny_source.errors import ConfigError, LoadFailed
+from cogny_source.schema import ListSpec, TableSpec
+from cogny_source.windows import Window
+
+logger = logging.getLogger(__name__)
+
+BATCH_ROWS = 10_000
+# Each is a parameter of the query.
+KEYS_A_QUERY = 500
+RETRY_SECONDS = 1.0
+LINE_EVERY_SECONDS = 30.0
+EVERYTHING = Window()
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+BIGQUERY = "dlt.destinations.bigquery"
+DUCKDB = "dlt.destinations.duckdb"
+MOTHERDUCK = "dlt.destinations.motherduck"
+FOLDER = "cogny_source.destinations.filesystem.dlt_client.lake"
+TRIED = {DUCKDB, MOTHERDUCK, BIGQUERY, FOLDER}
+APPENDING = "dlt.destinations.filesystem"
+# Of those that `sync` was not tried with: into this one a plain run of dlt was.
+PLAIN_RUN_TRIED = "dlt.destinations.postgres"
+# What dlt, Arrow and the destinations' libraries raise, beside their own errors.
+FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, DltException, OSError, ValueError, LookupError, ImportError)
+LOCKED = "Could not set lock on file"
+Opened = TypeVar("Opened")
+STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
+
+
+class LiveCount(NamedTuple):
+    """What a table holds.
+
+    Attributes:
+        rows: Rows that are not marked deleted.
+        settled: Those of them that were not created after an instant.
+        updated_at: The version of one row; None where it is not there, or not live.
+    """
+
+    rows: int
+    settled: int
+    updated_at: datetime | None
+
+
+@runtime_checkable
+class KeepsStates(Protocol):
+    """A client of a destination that keeps states otherwise than in a table."""
+
+    def list_states(self, pipeline_name: str) -> set[str]:
+        """The load ids of the states of a pipeline."""
+
+    def read_states(self, pipeline_name: str, load_ids: set[str]) -> list[str]:
+        """The states, as dlt compresses them, of some load packages, the oldest first."""
+
+
+def loads_into_bigquery(pipeline: dlt.Pipeline) -> bool:
+    """Whether a pipeline's destination is BigQuery."""
+    return pipeline.destination is not None and pipeline.destination.destination_type == BIGQUERY
+
+
+def loads_into_duckdb(pipeline: dlt.Pipeline) -> bool:
+    """Whether a pipeline's destination is a DuckDB file."""
+    return pipeline.destination is not None and pipeline.destination.destination_type == DUCKDB
+
+
+def check_destination(pipeline: dlt.Pipeline) -> None:
+    """Refuse a destination that would hold rows twice.
+
+    Raises:
+        ConfigError: If it is dlt's own `filesystem`, which appends where it should merge.
+    """
+    if pipeline.destination is not None and pipeline.destination.destination_type == APPENDING:
+        raise ConfigError(
+            "dlt's filesystem destination appends each version of a row: use"
+            " cogny_source.open_folder(bucket_url), which holds each row once"
+        )
+
+
+def check_tried(pipeline: dlt.Pipeline) -> None:
+    """Refuse a destination that `sync` was never tried with: it could be wrong there without a word.
+
+    Raises:
+        ConfigError: If it is one, or there is none.
+    """
+    check_destination(pipeline)
+    if pipeline.destination is None:
+        raise ConfigError("the pipeline has no destination: give dlt.pipeline one")
+    kind = pipeline.destination.destination_type
+    if kind in TRIED:
+        return
+    plain = ", or plain pipeline.run(cogny_source()), which is exact there" if kind == PLAIN_RUN_TRIED else ""
+    raise ConfigError(
+        f"sync() was not tried with dlt's destination {kind.rpartition('.')[2]}, and does not load into it: use duckdb,"
+        f" bigquery or cogny_source.open_folder(bucket_url){plain}"
+    )
+
+
+class Destination:
+    """What a pipeline loads into.
+
+    Args:
+        pipeline: The pipeline.
+        wait_seconds: How long to wait for a DuckDB file, or a folder, that another process holds.
+        sleep: Waits that many seconds; may raise `Stopped`.
+    """
+
+    def __init__(
+        self, pipeline: dlt.Pipeline, wait_seconds: float, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self.pipeline = pipeline
+        self._wait_seconds = wait_seconds
+        self._sleep = sleep
+        self._client: SqlClientBase[Any] | None = None
+        # A client that is closed, to be opened again: to make one takes dlt some 50 ms.
+        self._idle: SqlClientBase[Any] | None = None
+        self._knows_schema = True
+
+    @contextmanager
+    def hold(self) -> Iterator[SqlClientBase[Any]]:
+        """A connection, which keeps every other process out of a DuckDB file, or a local folder, while it is open.
+
+        dlt opens and closes its own between the steps of a load; two machines that load at once would take each
+        other's staging tables away.
+
+        Raises:
+            LoadFailed: If the file stays locked, or cannot be opened.
+        """
+        if self._client is not None:
+            yield self._client
+            return
+        with self.naming_failures():
+            self._client, lock = self._wait_for(self._open)
+        try:
+            yield self._client
+        finally:
+            client, self._client = self._client, None
+            client.close_connection()
+            self._idle = client if self._knows_schema else None
+            if lock is not None:
+                lock.release()
+
+    def reopen(self) -> None:
+        """Close the connection that is held, and open it again; another process may be quicker, and is waited for.
+
+        Raises:
+            LoadFailed: If the file stays locked.
+        """
+        assert self._client is not None, "nothing is held"
+        self._client.close_connection()
+        self._wait_for(self._client.open_connection)
+
+    def load(self, source: DltSource) -> set[str]:
+        """Load a source; returns the ids of its load packages.
+
+        Raises:
+            LoadFailed: If the destination refuses it.
+        """
+        # BigQuery takes no JSON columns from Parquet.
+        file_format: TLoaderFileFormat = "jsonl" if loads_into_bigquery(self.pipeline) else "parquet"
+        with self.hold(), self.naming_failures():
+            load_ids = set(self.pipeline.run(source, loader_file_format=file_format).loads_ids)
+        self.forget_schema()
+        return load_ids
+
+    def forget_schema(self) -> None:
+        """Make the next connection anew: a client knows the tables that there were when it was made."""
+        self._idle, self._knows_schema = None, False
+
+    def ask(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query brings, as Python's values; its table must be there."""
+        with self.hold() as client, self.naming_failures(), client.execute_query(query) as cursor:
+            return list(cursor.fetchall())
+
+    def ask_if_there(self, query: str) -> list[tuple[Any, ...]]:
+        """What a query brings, as Python's values; nothing where its table is not there."""
+        return [
+            row for table in self._query(query) for row in zip(*(c.to_pylist() for c in table.columns), strict=True)
+        ]
+
+    def count_live(
+        self, spec: TableSpec, start: datetime | None, taken_at: datetime | None, key: str | None = None
+    ) -> LiveCount:
+        """Count the rows that are not marked deleted.
+
+        Args:
+            spec: The table.
+            start: Rows created before it are left out.
+            taken_at: An instant.
+            key: A row whose version is wanted.
+        """
+        query = (
+            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END),"
+            f" max(CASE WHEN id = %s THEN updated_at END) FROM {spec.name} WHERE deleted_at IS NULL"
+        )
+        values: list[object] = [taken_at or END_OF_TIME, key or ""]
+        if start is not None:
+            query += " AND (created_at IS NULL OR created_at >= %s)"
+            values.append(start)
+        for table in self._query(query, *values):
+            return LiveCount(*(column[0].as_py() for column in table.columns))
+        return LiveCount(0, 0, None)
+
+    def read_rows(self, spec: TableSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
+        """Read the rows of a table that were created in a window."""
+        names = ", ".join(column.name for column in spec.columns)
+        condition, bounds = _created_in(window)
+        return self._query(f"SELECT {names} FROM {spec.name} WHERE {condition}", *bounds)
+
+    def read_lists(self, spec: TableSpec, item: ListSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
+        """Read a child table's rows by parent and position, of parents that were created in a window.
+
+        Rows without a parent come too, but where the window has an end.
+        """
+        condition, bounds = _created_in(window)
+        parents = f"SELECT id FROM {spec.name} WHERE"
+        if window.end is not None:
+            chosen = f"{item.parent_column} IN ({parents} {condition})"
+        else:
+            chosen = f"{item.parent_column} NOT IN ({parents} NOT ({condition}))"
+        query = f"SELECT {item.parent_column}, position, value FROM {item.name}"
+        return self._query(f"{query} WHERE {chosen} ORDER BY {item.parent_column}, position", *bounds)
+
+    def read_keys(self, spec: TableSpec, keys: Sequence[str]) -> Iterator[pa.Table]:
+        """Read the rows of some keys."""
+        names = ", ".join(column.name for column in spec.columns)
+        for first in range(0, len(keys), KEYS_A_QUERY):
+            some = keys[first : first + KEYS_A_QUERY]
+            places = ", ".join(["%s"] * len(some))
+            yield from self._query(f"SELECT {names} FROM {spec.name} WHERE id IN ({places})", *some)
+
+    def has_columns(self, spec: TableSpec) -> bool:
+        """Whether a table is there, and has every declared column; one of an earlier version may lack some."""
+        return self.read_columns(spec.name) >= {column.name for column in spec.columns}
+
+    def read_columns(self, table: str) -> set[str]:
+        """The names of a table's columns; none where it is not there."""
+        try:
+            with self.hold() as client, client.execute_query(f"SELECT * FROM {table} LIMIT 0") as cursor:
+                return {column[0] for column in cursor.native_cursor.description or ()}
+        except DatabaseUndefinedRelation:
+            return set()
+
+    def read_stamps(self, spec: TableSpec, since: datetime) -> pa.Table | None:
+        """Key and `updated_at` of the live rows that changed at an instant or later; None where there are none."""
+        query = f"SELECT id, updated_at FROM {spec.name} WHERE deleted_at IS NULL AND updated_at >= %s"
+        tables = list(self._query(query, since))
+        return pa.concat_tables(tables) if any(map(len, tables)) else None
+
+    def state_ids(self) -> set[str]:
+        """The load ids of every state that the destination keeps."""
+        with self.hold() as client, self.naming_failures():
+            if isinstance(client, KeepsStates):
+                return set(client.list_states(self.pipeline.pipeline_name))
+        tables = self._query(STATES, self.pipeline.pipeline_name)
+        return {load_id for table in tables for load_id in table.column(0).to_pylist()}
+
+    def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
+        """The states by resource that some load packages committed, the oldest package first."""
+        with self.hold() as client, self.naming_failures():
+            if isinstance(client, KeepsStates):
+                texts = client.read_states(self.pipeline.pipeline_name, load_ids)
+            else:
+                places = ", ".join(["%s"] * len(load_ids))
+                query = f"SELECT state FROM _dlt_pipeline_state WHERE _dlt_load_id IN ({places}) ORDER BY _dlt_load_id"
+                texts = [text for table in self._query(query, *load_ids) for text in table.column(0).to_pylist()]
+        sources = [decompress_state(text).get("sources", {}).get("cogny", {}) for text in texts]
+        return [source.get("resources", {}) for source in sources]
+
+    @contextmanager
+    def naming_failures(self, load_id: str | None = None) -> Iterator[None]:
+        """Turn what dlt, DuckDB and the disk raise into one sentence.
+
+        Args:
+            load_id: The load that fails, where dlt does not tell.
+
+        Raises:
+            LoadFailed: Instead of them.
+            ConfigError: Where that is what dlt has wrapped, or it lacks a setting.
+        """
+        try:
+            yield
+        except (*FOREIGN_ERRORS, RuntimeError) as exc:
+            cause = _find_cause(exc)
+            if isinstance(cause, KeyboardInterrupt):  # dlt wraps it; DuckDB makes a RuntimeError of it
+                raise cause from exc
+            if isinstance(exc, RuntimeError):
+                raise
+            if isinstance(cause, ConfigError):
+                raise cause from exc
+            if isinstance(cause, ConfigurationException):
+                raise ConfigError(
+                    f"dlt lacks a setting of the destination: {_find_reason(exc)}; it looks for it in the environment"
+                    " and in .dlt/secrets.toml"
+                ) from exc
+            where = f"pipeline {self.pipeline.pipeline_name} in {self.pipeline.pipelines_dir}"
+            load_id = (exc.load_id if isinstance(exc, PipelineStepFailed) else None) or load_id
+            package = f"load package {load_id}" if load_id else "a load"
+            raise LoadFailed(
+                f"the destination refused {package}: {_find_reason(exc)}"
+                f"{describe_full_disks(list_folders(self.pipeline))} ({where}). Nothing is lost: mend the cause and run"
+                " the same command again"
+            ) from exc
+
+    def _query(self, query: str, *values: object) -> Iterator[pa.Table]:
+        """Read what a query brings, in batches; nothing where its table is not there."""
+        try:
+            with self.hold() as client, client.execute_query(query, *values) as cursor:
+                for batch in cursor.iter_arrow(BATCH_ROWS):
+                    # BigQuery's come as batches, whatever dlt's annotations say.
+                    yield pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+        except DatabaseUndefinedRelation:
+            return
+        except FOREIGN_ERRORS as exc:
+            raise LoadFailed(f"the destination does not answer: {_find_reason(exc)}") from exc
+
+    def _open(self) -> tuple[SqlClientBase[Any], BaseFileLock | None]:
+        """Open a connection, and take the lock of a destination that has one."""
+        make_lock: Callable[[], BaseFileLock | None] = getattr(self.pipeline.destination, "make_lock", lambda: None)
+        lock = make_lock()
+        if lock is not None:
+            lock.acquire()
+        try:
+            client = self._idle or self.pipeline.sql_client()
+            client.open_connection()
+            self._knows_schema = True
+        except BaseException:
+            if lock is not None:
+                lock.release()
+            raise
+        return client, lock
+
+    def _wait_for(self, open_it: Callable[[], Opened]) -> Opened:
+        """Open what another process may hold."""
+        waited = 0.0
+        while True:
+            try:
+                return open_it()
+            except (DestinationConnectionError, Timeout) as exc:
+                if isinstance(exc, DestinationConnectionError) and LOCKED not in str(exc):
+                    raise
+                reason = _find_reason(exc)
+                if waited >= self._wait_seconds:
+                    raise LoadFailed(
+                        f"another process holds the database, also after {waited:.0f} s: {reason}. Nothing is lost:"
+                        " close that session and run the same command again"
+                    ) from exc
+            if waited % LINE_EVERY_SECONDS < RETRY_SECONDS:
+                logger.warning("waiting for the database, up to %.0f s: %s", self._wait_seconds - waited, reason)
+            self._sleep(RETRY_SECONDS)
+            waited += RETRY_SECONDS
+
+
+def _created_in(window: Window) -> tuple[str, list[datetime]]:
+    """A condition that holds for the rows of a window, and its parameters; rows without a date are in an open one."""
+    if window.start is None and window.end is None:
+        return "1 = 1", []
+    bounds = [("created_at >= %s", window.start), ("created_at < %s", window.end)]
+    condition = " AND ".join(text for text, bound in bounds if bound is not None)
+    dated = "" if window.end is not None else "created_at IS NULL OR "
+    return f"({dated}{condition})", [bound for _, bound in bounds if bound is not None]
+
+
+def _find_cause(exc: BaseException) -> BaseException:
+    while exc.__cause__ is not None:
+        exc = exc.__cause__
+    return exc
+
+
+def _find_reason(exc: BaseException) -> str:
+    """The innermost cause's first line: around DuckDB's own words dlt guesses at credentials and the internet."""
+    exc = _find_cause(exc)
+    text = str(exc).strip() or type(exc).__name__
+    if isinstance(exc, KeyError):  # whose text is the key alone
+        text = f"{type(exc).__name__}: {text}"
+    return text.splitlines()[0].rpartition("The actual reason given is: ")[2]

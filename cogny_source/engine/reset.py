@@ -1,0 +1,105 @@
+"""Forgetting what was read of a resource, so that the next sync reads it all again."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dlt
+import pyarrow as pa
+
+from cogny_source.destinations.loader import Loader
+from cogny_source.destinations.session import Destination
+from cogny_source.engine.run_record import ResourceRun, build_rows
+from cogny_source.engine.state_store import Ledger
+from cogny_source.engine.working_dir import hold_lock
+from cogny_source.errors import ConfigError
+from cogny_source.extract.endpoints import ENDPOINTS, select_resources
+from cogny_source.records.chunk import Chunk
+from cogny_source.records.convert import arrow_schema
+from cogny_source.records.package import Package
+from cogny_source.schema import SYNC_RUNS
+
+NOTHING_THERE = "nothing was synced there yet"
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a resource.
+
+    Attributes:
+        rows: Rows of its table, those marked deleted among them.
+        updated_after: The watermark, as the state holds it.
+        backfill_windows: How many windows of the first load are left.
+        digests: Of how many rows of a list that is read whole the content is remembered.
+    """
+
+    rows: int
+    updated_after: str | None
+    backfill_windows: int
+    digests: int
+
+
+class Reset:
+    """Forgets the state of a resource; its rows stay until newer ones replace them.
+
+    Args:
+        pipeline: The pipeline, with its destination.
+        resource: The resource.
+        wait_seconds: How long a database that another process holds is waited for.
+
+    Raises:
+        ConfigError: If the resource is unknown.
+    """
+
+    def __init__(self, pipeline: dlt.Pipeline, resource: str, wait_seconds: float) -> None:
+        [self._name] = select_resources([resource])
+        self._pipeline = pipeline
+        self._destination = Destination(pipeline, wait_seconds)
+        self._ledger = Ledger(self._destination, [self._name])
+
+    def look(self) -> Known:
+        """Read what would be forgotten.
+
+        Raises:
+            ConfigError: If nothing was synced there.
+        """
+        with self._lock():
+            self._ledger.open()
+            if not self._ledger.states:
+                raise ConfigError(NOTHING_THERE)
+            state = self._ledger.states.get(self._name, {})
+            counted = self._destination.ask_if_there(f"SELECT count(*) FROM {ENDPOINTS[self._name].table.name}")
+        return Known(
+            counted[0][0] if counted else 0,
+            state.get("updated_after"),
+            len(state.get("backfill", {}).get("windows", [])),
+            len(state.get("digests", {})),
+        )
+
+    def forget(self) -> None:
+        """Commit an empty state, and a row of `sync_runs` that tells of it.
+
+        Raises:
+            AlreadyRunning: If a run works on the pipeline.
+            LoadFailed: If the destination refuses it.
+        """
+        now = datetime.now(UTC)
+        with self._lock(), self._destination.hold():
+            self._ledger.open()
+            state = self._ledger.states.get(self._name, {})
+            run = ResourceRun(self._name, "reset", now, updated_after_before=state.get("updated_after"))
+            run.finish("done", now)
+            run_id = str(uuid.uuid4())
+            record = pa.Table.from_pylist(build_rows(run_id, [run]), schema=arrow_schema(SYNC_RUNS.columns))
+            # Whose rows the dataset holds is not forgotten: rows of another API must not come among them.
+            waiting = {self._name: Chunk(state={"origin": state.get("origin")})}
+            self._ledger.agree(waiting)
+            package = Package(waiting, self._ledger.name_turn(run_id), record, history=False)
+            Loader(self._destination).load(package)
+
+    def _lock(self) -> AbstractContextManager[None]:
+        return hold_lock(Path(self._pipeline.pipelines_dir), self._pipeline.pipeline_name)

@@ -1,0 +1,160 @@
+"""The first load: by creation time, which never changes, so that pages do not move while they are read."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from cogny_source.api.pagination import PAGE_ROWS
+from cogny_source.errors import CognyError
+from cogny_source.extract.context import Reading
+from cogny_source.extract.listing import Listing
+from cogny_source.extract.parallel import Crew, StateAt, count_readers, is_worthwhile
+from cogny_source.extract.unproven import Span, load_spans, note_spans
+from cogny_source.records.chunk import Chunk, ChunkBuilder
+from cogny_source.timestamps import format_instant, parse_instant
+from cogny_source.windows import CREATED, Window
+
+logger = logging.getLogger(__name__)
+
+# Readers join within the first pages, or not at all.
+SHARED_WITHIN_ROWS = 4 * PAGE_ROWS
+# The first chunk is small: while the destination takes it, which makes its tables first, the next one is read.
+FIRST_CHUNK_ROWS = 2_000
+# The state with these windows left to read, those that were read by a listing without an end yet, and the server's
+# clock at the first page.
+StateWith = Callable[[list[Window], list[Window], datetime | None], dict[str, Any] | None]
+
+
+def read_window(reading: Reading, window: Window, state: dict[str, Any]) -> Iterator[Chunk]:
+    """Read the rows that were created in a window, without moving the state.
+
+    Args:
+        reading: Client, endpoint and counters.
+        window: The window.
+        state: The resource's state, which the last chunk commits as it is: it tells whose rows they are.
+
+    Yields:
+        Chunks of the rows.
+    """
+    yield from _read_windows(reading, [window], lambda *_: None)
+    yield Chunk(state=state, last=True)
+
+
+def read_backfill(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
+    """Read what is left of the first load.
+
+    `state["backfill"]` holds the windows that are left, and the watermark that holds once they are read: the server's
+    clock at the first page of all. It is kept over restarts, because rows read before one may have changed since.
+
+    Args:
+        reading: Client, endpoint and counters.
+        state: The resource's state; not changed.
+
+    Yields:
+        Chunks, each with the state that holds once it is loaded.
+    """
+    backfill = state["backfill"]
+    windows = [Window(parse_instant(start), parse_instant(end)) for start, end in backfill["windows"]]
+    known = parse_instant(backfill.get("updated_after"))
+    spans = load_spans(state)
+
+    def state_with(left: list[Window], read: list[Window], first: datetime | None) -> dict[str, Any]:
+        tally = reading.tally
+        fresh = [Span(CREATED, window, tally.taken_at, tally.api_rows) for window in read]
+        return note_spans(_state_with(state, left, known or first), [*spans, *fresh])
+
+    yield from _read_windows(reading, windows, state_with)
+
+
+def _state_with(state: dict[str, Any], windows: list[Window], watermark: datetime | None) -> dict[str, Any]:
+    mark = format_instant(watermark) if watermark else None
+    rest = {name: value for name, value in state.items() if name != "backfill"}
+    if not windows:
+        return {**rest, "updated_after": state.get("updated_after") or mark}
+    return {**rest, "backfill": {"windows": [_dump_window(window) for window in windows], "updated_after": mark}}
+
+
+def _dump_window(window: Window) -> list[str | None]:
+    return [format_instant(instant) if instant else None for instant in (window.start, window.end)]
+
+
+def _read_windows(reading: Reading, windows: list[Window], state_at: StateWith) -> Iterator[Chunk]:
+    """Read windows, one after the other, or side by side where that pays and the API heeds them."""
+    first: Listing | None = None
+    unfinished: list[Window] = []
+    while windows:
+        listing = Listing(reading, CREATED, windows[0])
+        first = first or listing
+        state_now = partial(_state_of_all, state_at, first, unfinished)
+        windows, heeded = yield from _read_listing(listing, windows[1:], state_now, unfinished)
+        if not heeded:
+            reading = replace(reading, workers=1)
+
+
+def _state_of_all(
+    state_at: StateWith, first: Listing, unfinished: list[Window], left: list[Window], read: list[Window]
+) -> dict[str, Any] | None:
+    return state_at([*unfinished, *left], read, first.mark)
+
+
+def _read_listing(
+    listing: Listing, later: list[Window], state_at: StateAt, unfinished: list[Window]
+) -> Generator[Chunk, None, tuple[list[Window], bool]]:
+    """Read a listing in chunks; with others, where it is long, the windows after it too.
+
+    Args:
+        listing: The listing.
+        later: The windows after it.
+        state_at: The state with some windows left.
+        unfinished: Takes the windows of which the API did not list all that it counts.
+
+    Returns:
+        The windows that are left to read, and whether the API heeds windows.
+    """
+    reading = listing.reading
+    builder = ChunkBuilder(reading.endpoint.table, history=reading.history)
+    heeded, full_at = True, min(reading.chunk_rows, FIRST_CHUNK_ROWS)
+    rows, asked, fetch_seconds = 0, time.perf_counter(), math.inf
+    try:
+        for page in listing.pages():
+            fetch_seconds = min(fetch_seconds, time.perf_counter() - asked)
+            builder.add(listing.window.clip(page.rows, page.instants(CREATED)))
+            rows += len(page.rows)
+            # The first answer may have waited for the connection, and what is read by then is read again.
+            early = heeded and len(page.rows) < rows <= SHARED_WITHIN_ROWS
+            size = count_readers(reading, fetch_seconds) if early and is_worthwhile(listing, page, rows) else 1
+            if size > 1 and listing.prove_order():
+                crew = Crew(listing, later, size, state_at)
+                yield from crew.chunks(builder)
+                if crew.heeded:
+                    unfinished += crew.unfinished
+                    return [], True
+                heeded = False
+            if builder.is_full(full_at) and page.has_more:
+                full_at = reading.chunk_rows
+                listing.prove_order()
+                yield builder.build(_cut_state(listing, later, state_at))
+            asked = time.perf_counter()
+    except CognyError:
+        if builder.rows:
+            yield builder.build(_cut_state(listing, later, state_at))
+        raise
+    if not listing.complete:
+        unfinished.append(listing.window)
+    yield builder.build(state_at(later, []))
+    return later, heeded
+
+
+def _cut_state(listing: Listing, later: list[Window], state_at: StateAt) -> dict[str, Any] | None:
+    cut = listing.safe_cut
+    if cut is None:
+        logger.debug("%s: no safe point to resume at yet", listing.reading.endpoint.path)
+        return state_at([listing.window, *later], [])
+    return state_at([Window(cut, listing.window.end), *later], [Window(listing.window.start, cut)])

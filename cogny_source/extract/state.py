@@ -1,0 +1,128 @@
+"""The state of a resource, committed with its rows: pure rules for claiming, preparing and lowering it.
+
+Its members: `origin`, `start_date`, `updated_after` (the watermark), `backfill` (`windows` left of the first load, and
+the watermark that holds after it), `unproven` (spans that a listing without an end has read), `looked_back_at`, `scrub`
+(what was compared, and when), `list_digest` and `compared_at` (of lists that are read whole), `census` (see `accepts`),
+`refused` (see `note_refusal`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from cogny_source.errors import ConfigError
+from cogny_source.extract.plan import Plan
+from cogny_source.timestamps import format_instant, parse_instant
+
+State = dict[str, Any]
+WindowTexts = list[str | None]
+# A state without any of these says of no row that it is loaded.
+CLAIMS = ("backfill", "updated_after", "list_digest")
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+
+def claim_state(state: State, origin: str) -> State:
+    """The state, marked with where its rows come from.
+
+    Raises:
+        ConfigError: If the destination holds rows of another origin.
+    """
+    holder = state.get("origin")
+    if holder not in (None, origin):
+        raise ConfigError(
+            f"this dataset holds rows of {holder}, and the settings name {origin}; use another dataset or database"
+        )
+    return {**state, "origin": origin}
+
+
+def prepare_state(state: State, plan: Plan) -> State:
+    """The state with what the first load still has to read.
+
+    A start date that is earlier than before opens the window between the two.
+    """
+    wanted = format_instant(plan.start_date) if plan.start_date else None
+    if plan.full_refresh or not ("backfill" in state or "updated_after" in state):
+        return {
+            "origin": state.get("origin"),
+            "start_date": wanted,
+            "backfill": {"windows": [[wanted, None]], "updated_after": None},
+        }
+    loaded_from = parse_instant(state.get("start_date"))
+    if loaded_from is None or (plan.start_date is not None and plan.start_date >= loaded_from):
+        return state
+    backfill = state.get("backfill", {"windows": [], "updated_after": state.get("updated_after")})
+    windows = [[wanted, format_instant(loaded_from)], *backfill["windows"]]
+    return {**state, "start_date": wanted, "backfill": {**backfill, "windows": windows}}
+
+
+def accepts(state: State, unexplained_rows: int) -> bool:
+    """Whether the last two censuses ended with that same number of rows that the API counts and does not list."""
+    return state.get("census") == [unexplained_rows, unexplained_rows]
+
+
+def note_census(state: State, unexplained_rows: int | None) -> State:
+    """The state after a census, with how many rows it could not explain."""
+    if not unexplained_rows:
+        return {name: value for name, value in state.items() if name != "census"}
+    return {**state, "census": [*state.get("census", []), unexplained_rows][-2:]}
+
+
+def note_refusal(state: State, api_rows: int | None) -> State:
+    """The state with the count at which a census refused to mark rows deleted; None where none did."""
+    rest = {name: value for name, value in state.items() if name != "refused"}
+    return rest if api_rows is None else {**rest, "refused": api_rows}
+
+
+def remembers_refusal(state: State, api_rows: int | None) -> bool:
+    """Whether a census refused to mark rows deleted, and the API still counts as it did then."""
+    return api_rows is not None and state.get("refused") == api_rows
+
+
+def lower_state(mine: State, theirs: State) -> State:
+    """What two writers both vouch for, where each may have overwritten rows of the other with older ones.
+
+    Args:
+        mine: A state of one writer.
+        theirs: A state that another writer committed meanwhile.
+
+    Returns:
+        A state that claims no row that either of them does not.
+    """
+    if not (claims_rows(mine) and claims_rows(theirs)):
+        return {"origin": mine.get("origin")}
+    lowered = {"origin": mine.get("origin"), "start_date": _latest(mine.get("start_date"), theirs.get("start_date"))}
+    if "list_digest" in mine or "list_digest" in theirs:
+        same = mine.get("list_digest") == theirs.get("list_digest")
+        return {**lowered, "list_digest": mine["list_digest"]} if same else {"origin": mine.get("origin")}
+    windows = [window for state in (mine, theirs) for window in state.get("backfill", {}).get("windows", [])]
+    marks = [state.get("backfill", state).get("updated_after") for state in (mine, theirs)]
+    mark = min((mark for mark in marks if mark), key=_instant, default=None)
+    if windows:
+        return {**lowered, "backfill": {"windows": merge_windows(windows), "updated_after": mark}}
+    return {**lowered, "updated_after": mark}
+
+
+def claims_rows(state: State) -> bool:
+    """Whether a state says of any row that it is loaded."""
+    return any(member in state for member in CLAIMS)
+
+
+def merge_windows(windows: list[WindowTexts]) -> list[WindowTexts]:
+    """The windows in order of time, those that touch or overlap as one."""
+    merged: list[WindowTexts] = []
+    for start, end in sorted(windows, key=lambda window: _instant(window[0])):
+        last = merged[-1] if merged else None
+        if last is None or (last[1] is not None and _instant(start) > _instant(last[1])):
+            merged.append([start, end])
+        elif last[1] is not None and (end is None or _instant(end) > _instant(last[1])):
+            last[1] = end
+    return merged
+
+
+def _latest(one: str | None, other: str | None) -> str | None:
+    return max((text for text in (one, other) if text), key=_instant, default=None)
+
+
+def _instant(text: str | None) -> datetime:
+    return parse_instant(text) or BEGINNING

@@ -1,0 +1,125 @@
+"""A dry check before the first sync: whether the API answers, and the destination does all that a sync asks of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cogny_source.api.http_client import Client, make_client
+from cogny_source.api.meter import Meter
+from cogny_source.api.pagination import read_page
+from cogny_source.destinations.target import Target
+from cogny_source.errors import AuthError, CognyError, NetworkError
+from cogny_source.extract.endpoints import ENDPOINTS, select_resources
+from cogny_source.records.convert import Row
+from cogny_source.settings import DEVELOPMENT_PREFIX, Settings
+
+# A person waits for the answer.
+PATIENCE_SECONDS = 20.0
+CLOCK_TOLERANCE_SECONDS = 5.0
+# As many as it takes to tell one account from another.
+NAMED_WAREHOUSES = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was tried.
+
+    Attributes:
+        ok: Whether it works.
+        text: What it is, and what was found; never the key.
+    """
+
+    ok: bool
+    text: str
+
+
+def check_all(
+    settings: Settings, resources: Sequence[str], target: Target, clock: Callable[[], float] = time.time
+) -> Iterator[Finding]:
+    """Try what a sync needs; what fails does not keep the rest from being tried.
+
+    Args:
+        settings: The settings.
+        resources: The resources to sync; all where empty.
+        target: The destination.
+        clock: Epoch seconds of this machine.
+
+    Yields:
+        A finding for each thing.
+
+    Raises:
+        ConfigError: If a resource is unknown.
+    """
+    names = select_resources(resources)
+    kind = "development" if settings.api_key.startswith(DEVELOPMENT_PREFIX) else "live"
+    yield Finding(True, f"settings: {settings.base_url} with a {kind} key, sent as {settings.auth_header}")
+    client = make_client(_with_less_patience(settings))
+    try:
+        yield from _check_api(client, names, clock)
+        yield Finding(True, _describe_pace(client))
+    finally:
+        client.close()
+    yield from _check_destination(target)
+
+
+def _with_less_patience(settings: Settings) -> Settings:
+    outage, wait = (min(bound, PATIENCE_SECONDS) for bound in (settings.max_outage_seconds, settings.max_wait_seconds))
+    return replace(settings, max_outage_seconds=outage, max_wait_seconds=wait)
+
+
+def _check_api(client: Client, names: Sequence[str], clock: Callable[[], float]) -> Iterator[Finding]:
+    server_time: datetime | None = None
+    for name in names:
+        endpoint = ENDPOINTS[name]
+        try:
+            answer = client.get(endpoint.path, {"limit": 1}, Meter(), scope=endpoint.scope)
+            page = read_page(answer, endpoint.path)
+        except CognyError as error:
+            yield Finding(False, f"API, {name}: {error}")
+            if isinstance(error, AuthError | NetworkError):
+                return  # the others would say the same
+            continue
+        count = page.list_rows
+        yield Finding(True, f"API, {name}: can be read{'' if count is None else f', {count:,} rows'}")
+        if endpoint.whole and page.rows:
+            yield Finding(True, _describe_account(page.rows))
+        if server_time is None and page.server_time is not None:
+            server_time = page.server_time
+            yield Finding(True, _describe_clock(server_time.timestamp() - clock()))
+
+
+def _describe_account(warehouses: Sequence[Row]) -> str:
+    """Which account the key belongs to, by its warehouses: the API names no account."""
+    named = [f"{row.get('name')} ({row.get('id')})" for row in warehouses[:NAMED_WAREHOUSES]]
+    more = len(warehouses) - len(named)
+    return f"account: the one with {', '.join(named)}{f' and {more} more warehouses' if more else ''}"
+
+
+def _describe_clock(ahead_seconds: float) -> str:
+    """What the API's clock says beside this machine's; no failure, as watermarks are the API's own time."""
+    if abs(ahead_seconds) <= CLOCK_TOLERANCE_SECONDS:
+        return "clock: agrees with the API's"
+    which = "behind" if ahead_seconds > 0 else "ahead of"
+    return f"clock: this machine is {abs(ahead_seconds):,.0f} s {which} the API; a sync goes by the API's"
+
+
+def _describe_pace(client: Client) -> str:
+    limiter = client.limiter
+    pace = limiter.requests_per_minute
+    if limiter.remaining is not None:
+        return f"rate limit: headers tell {limiter.remaining} requests left of {pace:.0f}"
+    if pace is None:
+        return "rate limit: none, by the key; no header tells of one"
+    return f"rate limit: no header tells; at most {pace:.0f} requests a minute are sent"
+
+
+def _check_destination(target: Target) -> Iterator[Finding]:
+    try:
+        for line in target.probe():
+            yield Finding(True, line)
+    except CognyError as error:
+        told = target.explain(error) if target.explain else None
+        yield Finding(False, f"destination: {told or error}")

@@ -1,0 +1,1 @@
+"""The destination held against the API: counts, census, scrub, verification."""

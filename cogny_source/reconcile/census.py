@@ -1,0 +1,159 @@
+"""The census: everything that the API lists is held against the destination."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pyarrow as pa
+
+from cogny_source.destinations.session import Destination
+from cogny_source.extract.context import Reading
+from cogny_source.extract.full_scan import Roll
+from cogny_source.extract.lookup import find_confirmed, find_deleted
+from cogny_source.extract.plan import DeletionGuard
+from cogny_source.reconcile.comparison import Comparison, Differing
+from cogny_source.reconcile.orphans import clear_orphans
+from cogny_source.reconcile.versions import tell_versions
+from cogny_source.records.chunk import Chunk, merge_chunks, select_rows
+from cogny_source.records.convert import arrow_schema
+from cogny_source.schema import DELETED_AT, TableSpec
+from cogny_source.windows import Window
+
+logger = logging.getLogger(__name__)
+
+
+class Census:
+    """Brings what the destination lacks or holds otherwise, and marks what the API no longer lists.
+
+    A row is marked only where the API says of it that it is not there, or a second listing does not bring it either;
+    an older version replaces a newer one only where the API gives it row by row, or in a second listing.
+
+    Args:
+        reading: Client, endpoint and counters.
+        destination: What is compared.
+        start: Rows created before it are left out.
+        guard: How many rows may be marked.
+
+    Attributes:
+        roll: What was listed last.
+        marked: How many rows were marked deleted; None where the list could not be read whole.
+        refused: How many rows were not marked, because they are too many.
+        brought: How many rows were brought.
+    """
+
+    def __init__(
+        self, reading: Reading, destination: Destination, start: datetime | None, guard: DeletionGuard
+    ) -> None:
+        self._reading = reading
+        self._destination = destination
+        self._start = start
+        self._guard = guard
+        self._spec = reading.endpoint.table
+        self._verdicts = Verdicts(reading)
+        self.roll = Roll(reading, start)
+        self.marked: int | None = None
+        self.refused = 0
+        self.brought = 0
+
+    def chunks(self) -> Iterator[Chunk]:
+        """List everything, once or twice; each chunk must be loaded before the next is asked for."""
+        with Comparison.with_destination(self._destination, self._spec, Window(self._start)) as comparison:
+            yield from self._call_roll(comparison)
+            gone, live = self._find_gone(comparison), comparison.count_live()
+            confirmed: list[str] | None = None
+            if gone and not self._guard.refuses(len(gone), live):
+                confirmed = find_deleted(self._reading, gone, comparison.any_listed())
+            if (gone and confirmed is None) or self._verdicts.open:
+                yield from self._call_roll(comparison)
+                gone = self._find_gone(comparison)
+            elif confirmed is not None:
+                gone = confirmed
+            if self.roll.complete:
+                yield from clear_orphans(comparison, self._spec, self._destination)
+        if not self.roll.complete:
+            logger.warning("%s: the census is incomplete; no row was marked deleted", self._spec.name)
+            return
+        if self._guard.refuses(len(gone), live):
+            self.refused = len(gone)
+            return
+        yield mark_deleted(self._destination, self._spec, gone, self.roll.ended_at)
+        self.marked = len(gone)
+
+    def _call_roll(self, comparison: Comparison) -> Generator[Chunk, None, None]:
+        self.roll = Roll(self._reading, self._start)
+        self._verdicts.begin_listing()
+        found: list[Chunk] = []
+        for chunk in self.roll.chunks():
+            if chunk.tables:
+                found.append(self._verdicts.choose(chunk, comparison.take_theirs(chunk.tables)))
+            if sum(part.rows for part in found) >= self._reading.chunk_rows:
+                yield self._bring(found)
+                found = []
+        yield self._bring(found)
+
+    def _bring(self, found: list[Chunk]) -> Chunk:
+        self.brought += sum(part.rows for part in found)
+        return replace(merge_chunks(self._spec, found), last=False)
+
+    def _find_gone(self, comparison: Comparison) -> list[str]:
+        return comparison.gone(dated_only=self._start is not None) if self.roll.complete else []
+
+
+class Verdicts:
+    """Decides which of the rows that differ are loaded, over one listing or two of the same rows.
+
+    Args:
+        reading: Client, endpoint and counters.
+
+    Attributes:
+        open: Whether older versions came that a second listing must confirm, as the API gives no single rows.
+    """
+
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._listings = 0
+        self._seen: dict[str, int] = {}
+        self.open = False
+
+    def begin_listing(self) -> None:
+        """Note that the same rows are listed, for the first time or again."""
+        self._listings += 1
+        self.open = False
+
+    def choose(self, chunk: Chunk, differing: Differing) -> Chunk:
+        """The rows of a chunk that are to be loaded."""
+        tally = self._reading.tally
+        refused = self._refuse(differing.older) if differing.older else set()
+        if self._listings == 1:
+            tally.correct("missing", differing.missing)
+            tally.correct("marked deleted, but listed", differing.marked)
+            others = len(differing.keys) - differing.missing - differing.marked - len(differing.older)
+            tally.correct("differs", others)
+        return select_rows(chunk, [key for key in differing.keys if key not in refused])
+
+    def _refuse(self, older: dict[str, int]) -> set[str]:
+        confirmed = find_confirmed(self._reading, older)
+        if confirmed is None:
+            confirmed = {key for key, stamp in older.items() if self._seen.get(key) == stamp}
+            self._seen |= older
+            self.open = self._listings == 1
+        refused = older.keys() - confirmed
+        if not self.open:
+            tell_versions(self._reading.endpoint.name, len(refused), len(confirmed))
+            self._reading.tally.correct("stepped back", len(confirmed))
+        return refused
+
+
+def mark_deleted(destination: Destination, spec: TableSpec, keys: Sequence[str], deleted_at: datetime | None) -> Chunk:
+    """Rows as the destination holds them, with `deleted_at`: the server's clock, else this machine's."""
+    schema = arrow_schema(spec.columns)
+    tables = []
+    for table in destination.read_keys(spec, keys):
+        place = table.column_names.index(DELETED_AT.name)
+        instant = pa.scalar(deleted_at or datetime.now(UTC), schema.field(DELETED_AT.name).type)
+        marked = table.set_column(place, schema.field(DELETED_AT.name), pa.repeat(instant, len(table)))
+        tables.append(marked.select(schema.names).cast(schema))
+    return Chunk({spec.name: pa.concat_tables(tables)}, rows=len(keys)) if tables else Chunk()

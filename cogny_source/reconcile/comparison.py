@@ -1,0 +1,223 @@
+"""The API's rows held against the destination's, by digest, in a scratch database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cogny_source.destinations.session import Destination
+from cogny_source.reconcile.digest import EMPTY_LIST, digest_lists, digest_rows
+from cogny_source.schema import TableSpec
+from cogny_source.windows import UPDATED, Window
+
+
+@dataclass(frozen=True)
+class Differing:
+    """Rows of a chunk that the destination does not hold as the API lists them.
+
+    Attributes:
+        keys: Their keys.
+        older: Of those that it holds in a newer version: key to the API's `updated_at`, in microseconds since 1970.
+        missing: How many it lacks.
+        marked: How many it has marked deleted.
+    """
+
+    keys: list[str]
+    older: dict[str, int]
+    missing: int
+    marked: int
+
+
+class Comparison:
+    """Both sides of one resource; a context manager that lets the scratch database go.
+
+    Args:
+        spec: The resource's table.
+    """
+
+    def __init__(self, spec: TableSpec) -> None:
+        self._spec = spec
+        self._db = duckdb.connect()
+        self._db.execute(
+            "CREATE TABLE ours"
+            " (part VARCHAR, key VARCHAR, digest BIGINT, live BOOLEAN, dated BOOLEAN, updated_at BIGINT)"
+        )
+        self._db.execute(
+            "CREATE TABLE theirs (part VARCHAR, key VARCHAR, digest BIGINT, updated_at BIGINT, seen BIGINT)"
+        )
+        self._seen = 0
+
+    def __enter__(self) -> Self:
+        """The comparison itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the scratch database go."""
+        self._db.close()
+
+    @classmethod
+    def with_destination(cls, destination: Destination, spec: TableSpec, window: Window) -> Self:
+        """A comparison that has taken in the destination's rows of a window of creation time.
+
+        To be made before the API's are asked for, so that these are never the older ones.
+        """
+        comparison = cls(spec)
+        with destination.hold():
+            lists = {item.name: destination.read_lists(spec, item, window) for item in spec.lists}
+            comparison.take_ours(destination.read_rows(spec, window), lists)
+        return comparison
+
+    def take_ours(self, rows: Iterable[pa.Table], lists: Mapping[str, Iterable[pa.Table]]) -> None:
+        """Take in the destination's rows.
+
+        Args:
+            rows: Rows of the table, with `deleted_at`.
+            lists: Child table name to its rows, by parent and position.
+        """
+        for table in rows:
+            batch = digest_rows(self._spec, table)
+            batch = batch.append_column("live", table["deleted_at"].is_null())
+            batch = batch.append_column("dated", table["created_at"].is_valid())
+            stamps = table[UPDATED].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+            batch = batch.append_column(UPDATED, stamps)
+            self._insert("ours", self._spec.name, batch)
+        for item in self._spec.lists:
+            for batch in digest_lists(item, lists[item.name]):
+                always = pa.array([True] * len(batch), pa.bool_())
+                batch = batch.append_column("live", always).append_column("dated", always)
+                self._insert("ours", item.name, batch.append_column(UPDATED, pa.nulls(len(batch), pa.int64())))
+        # A key that stands there twice equals nothing.
+        self._db.execute(
+            "CREATE OR REPLACE TABLE ours AS SELECT part, key,"
+            " CASE WHEN count(*) = 1 THEN any_value(digest) END AS digest,"
+            " bool_or(live) AS live, bool_and(dated) AS dated, count(*) AS times, max(updated_at) AS updated_at"
+            " FROM ours GROUP BY part, key"
+        )
+
+    def take_theirs(self, tables: dict[str, pa.Table]) -> Differing:
+        """Take in rows that the API lists.
+
+        Args:
+            tables: A chunk's tables.
+
+        Returns:
+            Those that the destination lacks or holds otherwise.
+        """
+        self._seen += 1
+        parent = tables[self._spec.name]
+        parts = {self._spec.name: digest_rows(self._spec, parent)}
+        for item in self._spec.lists:
+            parts[item.name] = pa.concat_tables(digest_lists(item, [tables[item.name]]))
+        updated = pc.cast(parent[UPDATED], pa.int64())
+        nothing = pa.nulls(len(parent), pa.int64())
+        for part, batch in parts.items():
+            stamped = batch.append_column("updated_at", updated if part == self._spec.name else nothing)
+            seen = pa.array([self._seen] * len(batch), pa.int64())
+            self._insert("theirs", part, stamped.append_column("seen", seen))
+        rows = self._db.execute(
+            f"""
+            WITH differing AS (
+                SELECT DISTINCT t.key FROM theirs t LEFT JOIN ours o ON o.part = t.part AND o.key = t.key
+                WHERE t.seen = $seen AND (NOT coalesce(o.live, true) OR
+                    CASE WHEN o.key IS NULL THEN t.digest <> {EMPTY_LIST} ELSE o.digest IS DISTINCT FROM t.digest END))
+            SELECT d.key, o.key IS NULL, NOT coalesce(o.live, true),
+                CASE WHEN o.live AND o.updated_at > t.updated_at THEN t.updated_at END
+            FROM differing d
+            JOIN theirs t ON t.key = d.key AND t.seen = $seen AND t.part = $part
+            LEFT JOIN ours o ON o.key = d.key AND o.part = $part
+            """,
+            {"seen": self._seen, "part": self._spec.name},
+        ).fetchall()
+        return Differing(
+            [key for key, *_ in rows],
+            {key: stamp for key, _, _, stamp in rows if stamp is not None},
+            sum(missing for _, missing, _, _ in rows),
+            sum(marked for _, _, marked, _ in rows),
+        )
+
+    def any_listed(self) -> str | None:
+        """The key of a row that the API listed and the destination holds; None where there is none."""
+        found = self._db.execute(
+            "SELECT min(t.key) FROM theirs t JOIN ours o USING (part, key) WHERE part = ?", [self._spec.name]
+        ).fetchone()
+        return found[0] if found else None
+
+    def count_live(self) -> int:
+        """How many live rows the destination holds."""
+        found = self._db.execute("SELECT count(*) FROM ours WHERE part = ? AND live", [self._spec.name]).fetchone()
+        return int(found[0]) if found else 0
+
+    def gone(self, *, dated_only: bool) -> list[str]:
+        """The keys of live rows that the API did not list.
+
+        Args:
+            dated_only: Leave out rows without `created_at`, which a filter by it may have hidden.
+        """
+        rows = self._db.execute(
+            "SELECT key FROM ours WHERE part = ? AND live AND (dated OR NOT ?)"
+            " AND key NOT IN (SELECT key FROM theirs) ORDER BY key",
+            [self._spec.name, dated_only],
+        ).fetchall()
+        return [key for (key,) in rows]
+
+    def orphans(self, part: str) -> list[str]:
+        """The keys of lists without a parent on either side.
+
+        Args:
+            part: The child table.
+        """
+        rows = self._db.execute(
+            "SELECT DISTINCT key FROM ours WHERE part = ? AND key NOT IN (SELECT key FROM ours WHERE part = ?)"
+            " AND key NOT IN (SELECT key FROM theirs) ORDER BY key",
+            [part, self._spec.name],
+        ).fetchall()
+        return [key for (key,) in rows]
+
+    def doubled(self) -> list[str]:
+        """The keys that stand more than once, of rows that the API did not list."""
+        rows = self._db.execute(
+            "SELECT key FROM ours WHERE part = ? AND times > 1 AND key NOT IN (SELECT key FROM theirs) ORDER BY key",
+            [self._spec.name],
+        ).fetchall()
+        return [key for (key,) in rows]
+
+    def differing(self) -> list[tuple[str, str, str, int | None]]:
+        """What differs: table, key, in which way, and the API's `updated_at` in microseconds since 1970.
+
+        The ways are `missing`, `differs`, `marked deleted, but listed` and `there more than once`.
+        """
+        return self._db.execute(
+            f"""
+            WITH newest AS (SELECT part, key, arg_max(digest, seen) AS digest FROM theirs GROUP BY ALL),
+            stamps AS (SELECT key, max(updated_at) AS updated_at FROM theirs WHERE part = $part GROUP BY key)
+            SELECT t.part, t.key, CASE
+                WHEN o.key IS NULL AND t.part = $part THEN 'missing'
+                WHEN o.times > 1 AND t.part = $part THEN 'there more than once'
+                WHEN NOT o.live THEN 'marked deleted, but listed'
+                ELSE 'differs' END, s.updated_at
+            FROM newest t JOIN stamps s ON s.key = t.key LEFT JOIN ours o ON o.part = t.part AND o.key = t.key
+            WHERE (NOT coalesce(o.live, true)
+                OR CASE WHEN o.key IS NULL THEN t.digest <> {EMPTY_LIST} ELSE o.digest IS DISTINCT FROM t.digest END)
+                AND (t.part = $part OR t.key IN (SELECT key FROM ours WHERE part = $part))
+            UNION ALL
+            SELECT part, key, 'without a parent', NULL FROM ours
+            WHERE part <> $part AND key NOT IN (SELECT key FROM ours WHERE part = $part)
+                AND key NOT IN (SELECT key FROM theirs)
+            ORDER BY ALL
+            """,
+            {"part": self._spec.name},
+        ).fetchall()
+
+    def _insert(self, side: str, part: str, batch: pa.Table) -> None:
+        self._db.register("batch", batch)
+        names = ", ".join(batch.column_names)
+        self._db.execute(f"INSERT INTO {side} (part, {names}) SELECT ?, {names} FROM batch", [part])
+        self._db.unregister("batch")

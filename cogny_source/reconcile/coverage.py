@@ -1,0 +1,138 @@
+"""Which rows were held against the API, and when: what the scrub has behind it, and what it may spend next."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from cogny_source.api.pagination import PAGE_ROWS
+from cogny_source.timestamps import format_instant, parse_instant
+
+MEMBER = "scrub"
+# A round takes somewhat less than a week, so that a sync that is skipped does not make it longer than one.
+ROUND_SECONDS = 6 * 86_400.0
+# Neighbours are joined beyond so many, at the earlier of their times, so that the state does not grow.
+MOST_SEGMENTS = 24
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Rows up to a creation time, from where the segment before it ends.
+
+    Attributes:
+        until: The first creation time after them; None for the end of the table.
+        compared_at: When they were held against the API, or read from it, by the server's clock; None for never.
+    """
+
+    until: datetime | None
+    compared_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What the scrub of a resource has behind it.
+
+    Attributes:
+        segments: All rows of the table, by creation time.
+        position: Where the next slice begins; None for the beginning.
+        scrubbed_at: When the last slice was compared, by the server's clock; the next may spend what has come since.
+        sliceable: Whether the API heeds a window of creation time and its order; else a census stands for a round.
+    """
+
+    segments: tuple[Segment, ...]
+    position: datetime | None
+    scrubbed_at: datetime | None
+    sliceable: bool = True
+
+    @classmethod
+    def of_all(cls, compared_at: datetime | None, now: datetime | None, *, sliceable: bool = True) -> Coverage:
+        """The coverage of a table whose rows were all compared at one time; None where it is not known when."""
+        return cls((Segment(None, compared_at),), None, now, sliceable)
+
+    @property
+    def compared_since(self) -> datetime | None:
+        """Every row was compared at this instant or later; None where one may never have been."""
+        times = [segment.compared_at for segment in self.segments]
+        return None if None in times else min(filter(None, times))
+
+    def advance(self, end: datetime | None, now: datetime | None) -> Coverage:
+        """The coverage after the slice from `position` to `end` was compared; None for the end of the table."""
+        before = [s for s in self.segments if s.until is not None and self.position and s.until <= self.position]
+        after = [s for s in self.segments if end is not None and (s.until is None or s.until > end)]
+        segments = _join([*before, Segment(end, now), *after])
+        return replace(self, segments=tuple(segments), position=end, scrubbed_at=now)
+
+
+def count_pages(
+    coverage: Coverage, rows: int, now: datetime | None, share: float, requests_per_minute: float | None
+) -> int:
+    """How many pages the next slice may have.
+
+    As many as bring a round to its end within a week, but no more than a share of the rate limit since the last slice.
+
+    Args:
+        coverage: What the scrub has behind it.
+        rows: Rows of the table.
+        now: The server's clock.
+        share: The share of the rate limit.
+        requests_per_minute: The rate limit; None for no limit.
+    """
+    if now is None or coverage.scrubbed_at is None or not share:
+        return 0
+    seconds = max(0.0, (now - coverage.scrubbed_at).total_seconds())
+    pages = math.ceil(rows / PAGE_ROWS)
+    needed = pages * min(1.0, seconds / ROUND_SECONDS)
+    budget = math.inf if requests_per_minute is None else share * requests_per_minute * seconds / 60
+    if not coverage.sliceable:
+        return pages if needed >= pages and budget >= pages else 0
+    return int(min(needed, budget))
+
+
+def load_coverage(state: dict[str, Any]) -> Coverage | None:
+    """The coverage that a resource's state tells; None where it tells none."""
+    told = state.get(MEMBER)
+    if told is None:
+        return None
+    segments = tuple(Segment(parse_instant(until), parse_instant(at)) for until, at in told["segments"])
+    return Coverage(segments, parse_instant(told["from"]), parse_instant(told["at"]), told["sliceable"])
+
+
+def find_compared_since(state: dict[str, Any]) -> datetime | None:
+    """Since when every row is compared, by a resource's state; None where one may never have been."""
+    coverage = load_coverage(state)
+    return parse_instant(state.get("compared_at")) if coverage is None else coverage.compared_since
+
+
+def note_coverage(state: dict[str, Any], coverage: Coverage) -> dict[str, Any]:
+    """The state with this coverage."""
+    return {
+        **state,
+        MEMBER: {
+            "segments": [[_text(segment.until), _text(segment.compared_at)] for segment in coverage.segments],
+            "from": _text(coverage.position),
+            "at": _text(coverage.scrubbed_at),
+            "sliceable": coverage.sliceable,
+        },
+    }
+
+
+def _join(segments: list[Segment]) -> list[Segment]:
+    while len(segments) > MOST_SEGMENTS:
+        place = min(range(len(segments) - 1), key=lambda place: _distance(segments[place], segments[place + 1]))
+        one, other = segments[place : place + 2]
+        times = (one.compared_at, other.compared_at)
+        earlier = None if None in times else min(filter(None, times))
+        segments[place : place + 2] = [Segment(other.until, earlier)]
+    return segments
+
+
+def _distance(one: Segment, other: Segment) -> float:
+    if one.compared_at is None or other.compared_at is None:
+        return 0.0 if one.compared_at == other.compared_at else math.inf
+    return abs((one.compared_at - other.compared_at).total_seconds())
+
+
+def _text(instant: datetime | None) -> str | None:
+    return format_instant(instant) if instant else None

@@ -1,0 +1,59 @@
+"""What the API no longer lists and no key leads to: child rows without a parent, and rows that stand more than once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from cogny_source.destinations.session import Destination
+from cogny_source.reconcile.comparison import Comparison
+from cogny_source.records.chunk import Chunk
+from cogny_source.records.convert import arrow_schema
+from cogny_source.schema import LOAD_ID, TOMBSTONE, ListSpec, TableSpec
+
+logger = logging.getLogger(__name__)
+
+
+def clear_orphans(comparison: Comparison, spec: TableSpec, destination: Destination) -> Iterator[Chunk]:
+    """Remove child rows without a parent, and leave one of the rows that stand more than once.
+
+    Whatever the API lists is brought anyway, and takes the place of all that has its key.
+
+    Args:
+        comparison: Both sides, the API's read whole.
+        spec: The resource's table.
+        destination: Where the rows are.
+
+    Yields:
+        A chunk, where there is something to do.
+    """
+    doubled = comparison.doubled()
+    if doubled:
+        rows = pa.concat_tables(destination.read_keys(spec, doubled))
+        logger.warning("%s: %d keys stood more than once, and come once now", spec.name, len(doubled))
+        yield Chunk({spec.name: keep_newest(rows, spec)}, rows=len(doubled))
+    tables = {item.name: bury(item, keys) for item in spec.lists if (keys := comparison.orphans(item.name))}
+    if tables:
+        told = ", ".join(f"{len(table)} of {name}" for name, table in tables.items())
+        logger.warning("%s: lists without a parent are removed: %s", spec.name, told)
+        yield Chunk(tables)
+
+
+def keep_newest(rows: pa.Table, spec: TableSpec) -> pa.Table:
+    """One row a key: that of the newest load."""
+    ordered = rows.sort_by([(LOAD_ID.name, "descending")])
+    first: dict[str, int] = {}
+    for place, key in enumerate(ordered["id"].to_pylist()):
+        first.setdefault(key, place)
+    schema = arrow_schema(spec.columns)
+    return ordered.take(pa.array(first.values(), pa.int64())).select(schema.names).cast(schema)
+
+
+def bury(item: ListSpec, keys: list[str]) -> pa.Table:
+    """A tombstone for each of some lists."""
+    schema = arrow_schema(item.columns)
+    nothing = {name: pa.nulls(len(keys), schema.field(name).type) for name in schema.names}
+    stones = {item.parent_column: pa.array(keys, pa.string()), TOMBSTONE: pa.repeat(True, len(keys))}
+    return pa.table({**nothing, **stones}, schema=schema)

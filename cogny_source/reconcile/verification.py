@@ -1,0 +1,111 @@
+"""The proof: the destination compared with the API, row for row, after a sync."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cogny_source.destinations.session import Destination
+from cogny_source.errors import ContractError
+from cogny_source.extract.context import Difference, Reading
+from cogny_source.extract.full_scan import Roll
+from cogny_source.extract.state import State
+from cogny_source.reconcile.comparison import Comparison
+from cogny_source.reconcile.digest import comparable_values, compared_columns
+from cogny_source.schema import TableSpec
+from cogny_source.timestamps import parse_instant, to_micros
+from cogny_source.windows import Window
+
+# For so many rows it is said in which columns they differ.
+EXPLAINED_ROWS = 50
+
+Values = dict[str, tuple[Any, ...]]
+
+
+def verify(reading: Reading, state: State, destination: Destination) -> tuple[Difference, ...]:
+    """Read the resource anew and compare it with the destination: key, `updated_at` and content of every row.
+
+    Args:
+        reading: Client, endpoint and counters; its tally tells whether the counts agreed after the sync.
+        state: The resource's state after the sync.
+        destination: What is put to the proof.
+
+    Returns:
+        What differs. Rows that the API stamped after the sync had begun are marked as fresh, and so are rows that are
+        gone although the counts agreed after the sync, or a census had just seen them.
+
+    Raises:
+        ContractError: If the API's list cannot be read whole.
+    """
+    spec, start = reading.endpoint.table, parse_instant(state.get("start_date"))
+    roll = Roll(replace(reading, history=False), start)
+    theirs: Values = {}
+    with Comparison.with_destination(destination, spec, Window(start)) as comparison:
+        for chunk in roll.chunks():
+            if chunk.tables:
+                keys = comparison.take_theirs(chunk.tables).keys[: EXPLAINED_ROWS - len(theirs)]
+                theirs |= _read_values(spec, [chunk.tables[spec.name]], keys)
+        if not roll.complete:
+            raise ContractError("the list could not be read whole: nothing is proven", path=reading.endpoint.path)
+        differing = comparison.differing()
+        gone = comparison.gone(dated_only=start is not None)
+    ours = _read_values(spec, destination.read_keys(spec, list(theirs)), list(theirs))
+    judge = _Judge(reading, state, roll)
+    found = [
+        Difference(
+            table, key, kind, _name_columns(spec, table, ours.get(key), theirs.get(key)), judge.is_fresh(key, stamp)
+        )
+        for table, key, kind, stamp in differing
+    ]
+    judge.take_in(found)
+    return (*found, *(Difference(spec.name, key, "not listed", fresh=judge.left_since(key)) for key in gone))
+
+
+class _Judge:
+    """Tells a fresh change from a fault."""
+
+    def __init__(self, reading: Reading, state: State, roll: Roll) -> None:
+        self._whole = reading.endpoint.whole
+        # After a census every live row had just been listed, however the counts moved meanwhile.
+        self._counts_agreed = reading.tally.unexplained_rows == 0 or reading.tally.deleted_rows is not None
+        self._known = reading.tally.digests
+        self._listed = roll.digests
+        mark = parse_instant(state.get("updated_after"))
+        self._mark = None if mark is None else to_micros(mark)
+
+    def is_fresh(self, key: str, stamp: int | None) -> bool:
+        """Whether a listed row changed since the sync read it."""
+        if self._whole:
+            return self._listed.get(key) != self._known.get(key)
+        return self._mark is not None and stamp is not None and stamp >= self._mark
+
+    def take_in(self, found: list[Difference]) -> None:
+        """A row that is missing may hide in the counts that another one has left."""
+        self._counts_agreed &= not any(row.kind == "missing" and not row.fresh for row in found)
+
+    def left_since(self, key: str) -> bool:
+        """Whether a row that is no longer listed still was when the sync read the list."""
+        return key in self._known if self._whole else self._counts_agreed
+
+
+def _read_values(spec: TableSpec, tables: Any, keys: list[str]) -> Values:
+    """The compared values of some rows, by key."""
+    wanted = pa.array(keys, pa.string())
+    found: Values = {}
+    for table in tables:
+        rows = table.filter(pc.is_in(table["id"], value_set=wanted))
+        found |= {values[0]: values for values in islice(comparable_values(spec, rows), EXPLAINED_ROWS)}
+    return found
+
+
+def _name_columns(
+    spec: TableSpec, table: str, ours: tuple[Any, ...] | None, theirs: tuple[Any, ...] | None
+) -> tuple[str, ...]:
+    if table != spec.name or ours is None or theirs is None:
+        return ()
+    names = [column.name for column in compared_columns(spec)]
+    return tuple(name for name, one, other in zip(names, ours, theirs, strict=True) if one != other)

@@ -1,0 +1,149 @@
+"""The data dictionary: every table, its columns, types, keys and what they mean, the same on every destination.
+
+Types are dlt's: `text`, `double`, `bigint`, `bool`, `json`, and `timestamp` (UTC, to the microsecond).
+"""
+
+from __future__ import annotations
+
+from cogny_source.schema.spec import LOAD_ID, Column, ColumnType, ListSpec, TableSpec
+
+
+def _field(path: str, column_type: ColumnType, description: str) -> Column:
+    parts = tuple(path.split("."))
+    return Column("__".join(parts), column_type, description, path=parts)
+
+
+def _key(description: str) -> Column:
+    return Column("id", "text", description, path=("id",), nullable=False)
+
+
+DELETED_AT = Column("deleted_at", "timestamp", "When a census found that the API no longer lists the row; else null.")
+EXTRA = Column("extra", "json", "Fields that no column declares and values that do not fit their column, verbatim.")
+OURS = (DELETED_AT, EXTRA, LOAD_ID)
+
+TICKETS = TableSpec(
+    "tickets",
+    "A growth ticket: one finding, its expected impact and what to do about it.",
+    (
+        _key("Key, `tkt_…`."),
+        _field("warehouse_id", "text", "The warehouse it was found in; `warehouses.id`."),
+        _field("title", "text", "One line."),
+        _field("description", "text", "The finding in full."),
+        _field("category", "text", "Such as `conversion_optimization`, `retention`, `data_quality`."),
+        _field("priority", "text", "`critical`, `high`, `medium` or `low`."),
+        _field("status", "text", "`open`, `in_progress`, `completed` or `dismissed`."),
+        _field("assignee", "text", "Who works on it."),
+        _field("effort", "text", "Expected effort."),
+        _field("notes", "text", "Free notes."),
+        _field("estimated_impact.metric", "text", "The metric that the impact is stated in."),
+        _field("estimated_impact.current_value", "double", "The metric today, in its own unit."),
+        _field("estimated_impact.projected_value", "double", "The metric once the ticket is done, in its own unit."),
+        _field("estimated_impact.increase_percentage", "double", "Projected increase, in per cent."),
+        _field("estimated_impact.confidence", "double", "Confidence in the projection."),
+        _field("supporting_data", "json", "Free-form evidence."),
+        _field("url", "text", "The ticket in Cogny."),
+        _field("created_at", "timestamp", "When it was created; never changes."),
+        _field("updated_at", "timestamp", "When it last changed."),
+        *OURS,
+    ),
+    lists=(ListSpec("tickets__action_items", "One step of a ticket's action items.", "ticket_id", ("action_items",)),),
+    history=(
+        "status",
+        "priority",
+        "category",
+        "assignee",
+        "effort",
+        "estimated_impact__metric",
+        "estimated_impact__current_value",
+        "estimated_impact__projected_value",
+        "estimated_impact__increase_percentage",
+        "estimated_impact__confidence",
+    ),
+)
+
+REPORTS = TableSpec(
+    "reports",
+    "A report that was asked for by a prompt, and how far it is.",
+    (
+        _key("Key, `rpt_…`."),
+        _field("warehouse_id", "text", "The warehouse it asks; `warehouses.id`."),
+        _field("status", "text", "`queued`, `processing`, `completed`, `failed` or `cancelled`."),
+        _field("prompt", "text", "The question, up to 2000 characters."),
+        _field("summary.total_queries", "bigint", "Queries that were run."),
+        _field("summary.total_insights", "bigint", "Insights that were found."),
+        _field("metadata", "json", "Free-form metadata of the caller."),
+        _field("url", "text", "The report in Cogny."),
+        _field("stream_url", "text", "Where its progress can be followed."),
+        _field("created_at", "timestamp", "When it was asked for; never changes."),
+        _field("updated_at", "timestamp", "When it last changed."),
+        _field("completed_at", "timestamp", "When it finished."),
+        _field("estimated_completion", "timestamp", "When it is expected to finish."),
+        *OURS,
+    ),
+    lists=(
+        ListSpec(
+            "reports__summary__key_findings",
+            "One key finding of a report's summary.",
+            "report_id",
+            ("summary", "key_findings"),
+        ),
+    ),
+    history=("status", "completed_at"),
+)
+
+WAREHOUSES = TableSpec(
+    "warehouses",
+    "A connected data warehouse.",
+    (
+        _key("Key, `wh_…`."),
+        _field("name", "text", "Its name."),
+        _field("type", "text", "Such as `bigquery`."),
+        _field("status", "text", "State of the connection."),
+        _field("created_at", "timestamp", "When it was connected, where the API says so."),
+        _field("updated_at", "timestamp", "When it last changed, where the API says so."),
+        *OURS,
+    ),
+)
+
+SYNC_RUNS = TableSpec(
+    "sync_runs",
+    "One resource in one run of the sync.",
+    (
+        Column("run_id", "text", "The run; shared by its resources.", nullable=False),
+        Column("resource", "text", "`tickets`, `reports` or `warehouses`.", nullable=False),
+        Column(
+            "mode", "text", "`backfill`, `incremental`, `full` (all rows each time), `window`, `refresh` or `reset`."
+        ),
+        Column("started_at", "timestamp", "When the run began, by this machine's clock."),
+        Column("finished_at", "timestamp", "When the resource was done, by this machine's clock."),
+        Column("requests", "bigint", "Requests sent, repeats included."),
+        Column("retries", "bigint", "Requests that had to be repeated."),
+        Column("throttled", "bigint", "Answers with status 429."),
+        Column("waited_seconds", "double", "Seconds waited for the rate limit and between retries."),
+        Column("pages", "bigint", "Pages read."),
+        Column("rows", "bigint", "Rows read, repeats included."),
+        Column("total_count", "bigint", "The most that the API counted for one of its listings."),
+        Column("api_rows", "bigint", "Rows that the API counted in all, since `start_date` where one is set."),
+        Column("live_rows", "bigint", "Rows of the table that are not marked deleted, of the same span."),
+        Column("unexplained_rows", "bigint", "Rows that the API counts beyond those; negative: deletions not marked."),
+        Column("deleted_rows", "bigint", "Rows that the run's census marked deleted; null where it ran none."),
+        Column("differences", "bigint", "Rows that differed from the API when verified; null where nothing was."),
+        Column("compared_rows", "bigint", "Rows that did not change and were held against the API by the scrub."),
+        Column("compared_since", "timestamp", "Every row was held against the API, or read, at this time or later."),
+        Column("corrections", "json", "Rows that were wrong and are mended, by the way in which they were."),
+        Column("updated_after_before", "timestamp", "The watermark when the run began."),
+        Column("updated_after_after", "timestamp", "The watermark when it ended."),
+        Column(
+            "undeclared_fields",
+            "json",
+            "Fields kept in `extra`, with the number of rows that brought each; of more than 100 those that came most,"
+            " and the number of the others.",
+        ),
+        Column("status", "text", "`done`, `failed`, `stopped` or `killed`."),
+        Column("error", "text", "The sentence the run ended with, where it is not done."),
+        LOAD_ID,
+    ),
+    primary_key=("run_id", "resource"),
+)
+
+RESOURCE_TABLES = {table.name: table for table in (TICKETS, REPORTS, WAREHOUSES)}
