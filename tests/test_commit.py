@@ -27,6 +27,7 @@ from cogny_source.destinations.duckdb.merge import merge_rows
 from cogny_source.errors import ConfigError
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.sandbox import SandboxServer
+from cogny_source.schema import RESOURCE_TABLES
 
 TABLES = ("tickets", "tickets__action_items", "tickets_history", "reports", "warehouses", "sync_runs")
 
@@ -357,6 +358,7 @@ def test_a_column_that_came_later_is_made_by_dlt(
     former = replace(spec, columns=tuple(column for column in spec.columns if column.name != "type"))
     with monkeypatch.context() as earlier:
         earlier.setitem(ENDPOINTS, "warehouses", replace(ENDPOINTS["warehouses"], table=former))
+        earlier.setitem(RESOURCE_TABLES, "warehouses", former)
         sync(pipeline, settings_for(sandbox))
     assert ask("SELECT DISTINCT json_exists(extra, 'type') FROM warehouses") == [(True,)]
     of_dataset = "SELECT count(*) FROM duckdb_columns() WHERE schema_name = 'cogny_data'"
