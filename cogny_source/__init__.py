@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cogny_source.destinations.filesystem.dlt_client import open_folder
-    from cogny_source.engine.cancellation import StopFlag
+    from cogny_source.engine.cancellation import CancelToken
     from cogny_source.engine.progress import Progress
     from cogny_source.engine.run_record import ResourceRun, SyncResult
     from cogny_source.engine.runner import sync
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "CancelToken",
     "CognyError",
     "Progress",
     "ResourceRun",
     "Settings",
-    "StopFlag",
     "SyncResult",
     "__version__",
     "cogny_source",
@@ -40,7 +40,7 @@ _MODULES = {
     "Progress": "cogny_source.engine.progress",
     "ResourceRun": "cogny_source.engine.run_record",
     "Settings": "cogny_source.settings",
-    "StopFlag": "cogny_source.engine.cancellation",
+    "CancelToken": "cogny_source.engine.cancellation",
     "SyncResult": "cogny_source.engine.run_record",
     "cogny_source": "cogny_source.source",
     "open_folder": "cogny_source.destinations.filesystem.dlt_client",

@@ -14,7 +14,7 @@ from dlt.extract import DltResource
 from cogny_source.api.http_client import make_client
 from cogny_source.api.meter import Meter
 from cogny_source.destinations.dlt_source import Supply, make_resource
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.plan import make_plan
 from cogny_source.extract.resource import read_resource
@@ -58,7 +58,9 @@ def cogny_source(
     plan = make_plan(settings, start_date=settings.start_date)
 
     def supply(name: str) -> Supply:
-        reading = Reading(client, ENDPOINTS[name], Meter(), lambda: None, settings.chunk_rows, history=settings.history)
+        reading = ReadContext(
+            client, ENDPOINTS[name], Meter(), lambda: None, settings.chunk_rows, history=settings.history
+        )
 
         def read_at_once(state: dict[str, Any]) -> Iterator[Chunk]:
             # One load merges all that a run yields; two versions of a row in it would both be inserted.

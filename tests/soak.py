@@ -24,7 +24,7 @@ from soak_world import BORN, LIVE_KEY, Clock, Versions, Writer, draw_habits
 from support import NAME, ROOT, each_page, make_pipeline
 
 from cogny_source import sync
-from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.cancellation import CancelToken
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.engine.working_dir import hold_lock, open_pipeline
 from cogny_source.errors import Stopped
@@ -34,7 +34,7 @@ from cogny_source.settings import Settings
 Step = Callable[[], str]
 
 
-class Hasty(StopFlag):
+class Hasty(CancelToken):
     """A flag that never waits."""
 
     def sleep(self, seconds: float) -> None:
@@ -247,7 +247,7 @@ class Scenario:
             self._server.switches.update({name: type(value)(0) for name, value in names.items()})
 
     def _run(
-        self, machine: str, *, chunk_rows: int = 15_000, stop: StopFlag | None = None, **arguments: Any
+        self, machine: str, *, chunk_rows: int = 15_000, stop: CancelToken | None = None, **arguments: Any
     ) -> SyncResult:
         """A sync, as another process of a machine would run it."""
         folder = self.folder / machine

@@ -12,7 +12,7 @@ from support import Script, each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
-from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.cancellation import CancelToken
 from cogny_source.engine.run_record import ResourceRun
 from cogny_source.errors import CognyError, ConfigError
 from cogny_source.sandbox import SandboxServer
@@ -168,7 +168,7 @@ def test_count_that_lags_behind_a_deletion_is_asked_again(
     sync(pipeline, settings_for(sandbox))
     waits: list[float] = []
 
-    class CountFollows(StopFlag):
+    class CountFollows(CancelToken):
         """Waits that take no time, in which the count follows."""
 
         def sleep(self, seconds: float) -> None:

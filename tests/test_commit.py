@@ -22,7 +22,7 @@ from truth import Ask, assert_exact
 from cogny_source import cogny_source, sync
 from cogny_source.destinations.duckdb import commit, memory
 from cogny_source.destinations.duckdb.commit import Committer
-from cogny_source.destinations.duckdb.memory import Bounds
+from cogny_source.destinations.duckdb.memory import MemoryPlan
 from cogny_source.destinations.duckdb.merge import merge_rows
 from cogny_source.errors import ConfigError
 from cogny_source.extract.endpoints import ENDPOINTS
@@ -151,7 +151,7 @@ def test_no_memory_is_no_reason_to_fail(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the bound of memory is too tight for a transaction and for a checkpoint, DuckDB gets what it needs."""
-    monkeypatch.setattr(commit, "plan_bounds", lambda *_: Bounds(1))
+    monkeypatch.setattr(commit, "plan_memory", lambda *_: MemoryPlan(1))
     failures = spy_on_failures(monkeypatch)
     sandbox.world.patch("tickets", sandbox.world.rows("tickets")[0]["id"], notes="x" * 3_000_000)
     sync(pipeline, settings_for(sandbox, chunk_rows=200))
@@ -170,7 +170,7 @@ def test_a_deletion_that_ran_out_of_memory_is_no_conflict(
         f" SELECT CASE WHEN i % 1000 = 0 THEN '{changed}' ELSE 'filler' END, i, 'stale' FROM range(1_000_000) t(i)"
     )
     failures = spy_on_failures(monkeypatch)
-    monkeypatch.setattr(commit, "plan_bounds", lambda *_: Bounds(10))
+    monkeypatch.setattr(commit, "plan_memory", lambda *_: MemoryPlan(10))
     sandbox.world.patch("tickets", changed, action_items=["the only one"])
     sync(make_pipeline(tmp_path), settings_for(sandbox))
     assert failures[0] is duckdb.OutOfMemoryException
@@ -207,9 +207,9 @@ def test_wide_rows_of_other_tables_are_not_joined_in_little_memory(
     monkeypatch.setattr(memory, "LOADS_A_JOIN", 1)
     monkeypatch.setattr(memory, "WIDE_MEGABYTES", 1)
     failures = spy_on_failures(monkeypatch)
-    bounds: list[Bounds] = []
-    plan = commit.plan_bounds
-    monkeypatch.setattr(commit, "plan_bounds", lambda *asked: bounds.append(plan(*asked)) or bounds[-1])
+    bounds: list[MemoryPlan] = []
+    plan = commit.plan_memory
+    monkeypatch.setattr(commit, "plan_memory", lambda *asked: bounds.append(plan(*asked)) or bounds[-1])
     sync(pipeline, settings_for(sandbox, chunk_rows=100))
     bounds.clear()
     sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["warehouses"], full_refresh=True)
@@ -250,7 +250,7 @@ def test_a_file_that_is_open_elsewhere_gets_no_bound(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A load that ran out of memory could not be repeated: the file is opened anew only once all have closed it."""
-    monkeypatch.setattr(commit, "plan_bounds", lambda *_: Bounds(1))
+    monkeypatch.setattr(commit, "plan_memory", lambda *_: MemoryPlan(1))
     failures = spy_on_failures(monkeypatch)
     with duckdb.connect(str(tmp_path / "cogny.duckdb")):
         sync(pipeline, settings_for(sandbox))

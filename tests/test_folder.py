@@ -38,7 +38,7 @@ from cogny_source.destinations.filesystem.parquet import MONTHLY_FROM_ROWS, Parq
 from cogny_source.destinations.filesystem.scan import connect
 from cogny_source.destinations.filesystem.table_layout import list_shapes
 from cogny_source.destinations.filesystem.target import probe
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.records.chunk import ChunkBuilder
 from cogny_source.sandbox import SandboxServer, World
@@ -458,7 +458,7 @@ def test_disk_that_fails_while_it_is_read_is_named(
     sync(place.pipeline(), settings_for(sandbox))
     monkeypatch.setattr(ParquetTables, "files", Mock(side_effect=OSError(5, "Input/output error")))
     with pytest.raises(LoadFailed, match=r"does not answer: .*Input/output error"):
-        Destination(place.pipeline(), 0).count_live(TICKETS, None, None)
+        DestinationSession(place.pipeline(), 0).count_live(TICKETS, None, None)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from truth import Ask, assert_exact
 from cogny_source import sync
 from cogny_source.destinations.duckdb.commit import Committer
 from cogny_source.destinations.filesystem.dlt_client import open_folder
-from cogny_source.destinations.session import Destination, check_tried
+from cogny_source.destinations.session import DestinationSession, check_tried
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.sandbox import SandboxServer
 
@@ -105,10 +105,10 @@ def test_error_while_the_destination_is_read_is_named(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where it is written."""
-    destination = Destination(pipeline, 0)
+    destination = DestinationSession(pipeline, 0)
     sync(pipeline, settings_for(sandbox), resources=["warehouses"])
     with pytest.raises(LoadFailed, match=r"the destination does not answer: .*nothing_of_the_kind"):
-        destination.ask_if_there("SELECT nothing_of_the_kind FROM warehouses")
+        destination.query_or_empty("SELECT nothing_of_the_kind FROM warehouses")
 
 
 def test_setting_that_dlt_lacks_is_named(
@@ -119,7 +119,7 @@ def test_setting_that_dlt_lacks_is_named(
     def fail(_: object) -> None:
         raise ConfigFieldMissingException(AwsCredentialsWithoutDefaults(), {"aws_secret_access_key": []})
 
-    monkeypatch.setattr(Destination, "_open", fail)
+    monkeypatch.setattr(DestinationSession, "_open", fail)
     with pytest.raises(ConfigError, match=r"dlt lacks a setting of the destination: .*aws_secret_access_key"):
         sync(pipeline, settings_for(sandbox))
 

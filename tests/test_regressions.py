@@ -14,7 +14,7 @@ from support import each_page, make_pipeline, settings_for
 from truth import Ask, assert_exact, instant
 
 from cogny_source import sync
-from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.cancellation import CancelToken
 from cogny_source.engine.run_record import ResourceRun
 from cogny_source.errors import Stopped
 from cogny_source.sandbox import SandboxServer, World
@@ -36,7 +36,7 @@ def pass_hours(server: SandboxServer, hours: float) -> datetime:
 
 def stop_after(pages: int) -> dict[str, Any]:
     """Arguments of a sync that is stopped after so many pages of tickets."""
-    stop = StopFlag()
+    stop = CancelToken()
 
     def count(run: ResourceRun, _: int | None) -> None:
         if run.resource == "tickets" and run.meter.pages == pages:
@@ -130,7 +130,7 @@ def test_first_row_that_changes_before_the_proof_proves_no_order(
         stamp = moment + timedelta(seconds=minutes)
         large.world.patch("tickets", row["id"], notes="changed", updated_at=stamp.isoformat())
     pass_hours(large, 3)
-    stop = StopFlag()
+    stop = CancelToken()
 
     def change_then_stop(run: ResourceRun, _: int | None) -> None:
         if run.meter.pages == 9:

@@ -13,7 +13,7 @@ from support import each_page, make_pipeline, settings_for
 from truth import assert_exact
 
 from cogny_source import cogny_source, sync
-from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.cancellation import CancelToken
 from cogny_source.engine.run_record import ResourceRun
 from cogny_source.errors import AlreadyRunning, ConfigError, Forbidden, Stopped
 from cogny_source.sandbox import SandboxServer
@@ -82,7 +82,7 @@ def test_chunks_are_committed_one_by_one(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, tmp_path: Path
 ) -> None:
     """Stopped between two chunks, the loop has loaded the first, and goes on from there."""
-    stop = StopFlag()
+    stop = CancelToken()
 
     def stop_after_12_pages(run: ResourceRun, _: int | None) -> None:
         if run.resource == "tickets" and run.meter.pages == 12:

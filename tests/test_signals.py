@@ -15,7 +15,7 @@ from support import KEY, ROOT, Script, settings_for
 from truth import Ask, assert_exact
 
 from cogny_source import sync
-from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.cancellation import CancelToken
 from cogny_source.errors import Stopped
 from cogny_source.sandbox import SandboxServer
 
@@ -125,7 +125,7 @@ def test_signal_ends_a_run_whose_request_hangs(
 def test_flag_cuts_off_what_hangs(sandbox: SandboxServer, pipeline: dlt.Pipeline) -> None:
     """In a program of one's own too: all readers end, and nothing is asked for afterwards."""
     sandbox.switches.update({"dribble": 1.0, "stall_seconds": 600.0})
-    flag = StopFlag()
+    flag = CancelToken()
 
     def stop() -> None:
         while not sandbox.requests:

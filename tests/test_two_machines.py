@@ -19,8 +19,8 @@ from truth import Ask, assert_exact
 from cogny_source import sync, windows
 from cogny_source.api.http_client import make_client
 from cogny_source.destinations import loader
-from cogny_source.destinations.session import Destination
-from cogny_source.engine.cancellation import StopFlag
+from cogny_source.destinations.session import DestinationSession
+from cogny_source.engine.cancellation import CancelToken
 from cogny_source.engine.progress import Silence
 from cogny_source.engine.run_record import ResourceRun
 from cogny_source.engine.runner import _Run
@@ -32,21 +32,21 @@ from cogny_source.settings import Settings
 @pytest.fixture(autouse=True)
 def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads wait for each other as processes do, of which DuckDB lets one have the file."""
-    lock, hold = threading.RLock(), Destination.hold
+    lock, hold = threading.RLock(), DestinationSession.hold
 
     @contextmanager
-    def wait_and_hold(self: Destination) -> Iterator[Any]:
+    def wait_and_hold(self: DestinationSession) -> Iterator[Any]:
         with lock, hold(self) as client:
             yield client
 
-    monkeypatch.setattr(Destination, "hold", wait_and_hold)
+    monkeypatch.setattr(DestinationSession, "hold", wait_and_hold)
 
 
 def begin(pipeline: dlt.Pipeline, settings: Settings) -> _Run:
     """A run that has read its first chunks and loaded nothing yet."""
     names = ["tickets", "reports", "warehouses"]
     plan = Plan(overlap_seconds=settings.overlap_seconds)
-    run = _Run(pipeline, make_client(settings), settings, plan, names, Silence(), StopFlag(), StopFlag())
+    run = _Run(pipeline, make_client(settings), settings, plan, names, Silence(), CancelToken(), CancelToken())
     run.ledger.open()
     for name in names:
         run._open(name)

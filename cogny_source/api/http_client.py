@@ -78,7 +78,7 @@ class Timing:
     check: Callable[[], None] = lambda: None
 
 
-class Client:
+class HttpClient:
     """Sends GET requests to the API. Thread-safe.
 
     Args:
@@ -322,8 +322,8 @@ def _name_scope(error: Forbidden, scope: str | None) -> None:
         error.message += f"; the key needs the scope {scope}"
 
 
-def make_client(settings: Settings, timing: Timing | None = None) -> Client:
+def make_client(settings: Settings, timing: Timing | None = None) -> HttpClient:
     """A client with the limiter that its settings ask for."""
     timing = timing or Timing(clock=time.time)
     pace = Pace(settings.requests_per_minute, reserve_at_most=settings.reserve_requests)
-    return Client(settings, RateLimiter(pace, timing.stopwatch, timing.clock), timing)
+    return HttpClient(settings, RateLimiter(pace, timing.stopwatch, timing.clock), timing)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.monitoring.health import describe_comparison
 from cogny_source.monitoring.status import ResourceStatus, describe_age
@@ -27,7 +27,7 @@ OPEN_TICKETS = """
 """
 
 
-def print_summary(console: Console, result: SyncResult, destination: Destination) -> None:
+def print_summary(console: Console, result: SyncResult, destination: DestinationSession) -> None:
     """A row a table: what was loaded, what is there now, what it cost, what no column declares."""
     table = Table(title=f"Run {result.run_id}", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("table", no_wrap=True)
@@ -111,7 +111,7 @@ def _show_instant(value: object) -> str:
     return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if isinstance(value, datetime) else "-"
 
 
-def print_open_tickets(console: Console, destination: Destination) -> None:
+def print_open_tickets(console: Console, destination: DestinationSession) -> None:
     """The question an analyst asks first: open tickets by priority, with the impact they promise."""
     table = Table(title="Open tickets", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("priority")

@@ -23,7 +23,7 @@ from cogny_source.cli.options import (
 from cogny_source.cli.process import prepare_process
 from cogny_source.cli.sandbox import EmbeddedSandbox, run_sandbox
 from cogny_source.cli.streams import OutputFailed, say, writing_out
-from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.cancellation import CancelToken
 from cogny_source.errors import VerificationFailed
 from cogny_source.plain_text import safe_text
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     import dlt
 
-    from cogny_source.destinations.session import Destination
+    from cogny_source.destinations.session import DestinationSession
     from cogny_source.destinations.target import Target
     from cogny_source.engine.progress import Progress
     from cogny_source.engine.run_record import SyncResult
@@ -198,10 +198,10 @@ def _check(target: Target, settings: Settings, options: Options) -> int:
 
 def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
     """Sync into a pipeline and show what happened."""
-    from cogny_source.destinations.session import Destination
+    from cogny_source.destinations.session import DestinationSession
     from cogny_source.engine.runner import sync
 
-    showing, stop = _open_display(options), StopFlag()
+    showing, stop = _open_display(options), CancelToken()
     # From here on a signal lets the run load what is complete; before, there is nothing to load.
     with _settings(options, world) as settings, showing as progress, stop.on_signals():
         result = sync(
@@ -220,7 +220,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
     if options.verify or not options.quiet:
         try:
             with writing_out():
-                _print_result(Destination(pipeline, settings.destination_wait_seconds), result, options)
+                _print_result(DestinationSession(pipeline, settings.destination_wait_seconds), result, options)
         except OutputFailed as failure:
             logger.warning("the rows are loaded, but the summary cannot be written: %s", failure.reason)
     if options.verify:
@@ -246,7 +246,7 @@ def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
     return show_progress(console, live=live)
 
 
-def _print_result(destination: Destination, result: SyncResult, options: Options) -> None:
+def _print_result(destination: DestinationSession, result: SyncResult, options: Options) -> None:
     """Print what was done, and what a verification found."""
     from cogny_source.cli.console import PlainConsole
     from cogny_source.cli.display import print_differences, print_open_tickets, print_summary

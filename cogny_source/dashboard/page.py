@@ -23,7 +23,7 @@ from cogny_source.dashboard.ticket_figures import make_report_figures, make_tick
 from cogny_source.dashboard.ticket_metrics import TITLE_CHARACTERS, Tickets, read_tickets
 from cogny_source.dashboard.trust import MARKS, Level, answer, judge
 from cogny_source.destinations.portable_sql import SECOND, Inquiry, instant
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.working_dir import check_schema
 from cogny_source.errors import ConfigError
 from cogny_source.plain_text import safe_lines
@@ -55,7 +55,7 @@ class Content:
     outcomes: Outcomes | None
 
 
-def write_report(destination: Destination, out: Path, now: datetime) -> None:
+def write_report(destination: DestinationSession, out: Path, now: datetime) -> None:
     """Write the page on what a destination holds; a page that is there is replaced in one step.
 
     Args:
@@ -71,7 +71,7 @@ def write_report(destination: Destination, out: Path, now: datetime) -> None:
     _write(out, render(read_content(destination, now)))
 
 
-def read_content(destination: Destination, now: datetime) -> Content:
+def read_content(destination: DestinationSession, now: datetime) -> Content:
     """Ask a destination for all that the page tells.
 
     Raises:
@@ -99,10 +99,10 @@ def _name(pipeline: dlt.Pipeline) -> str:
     return f"{pipeline.destination.destination_name}, {pipeline.dataset_name}"
 
 
-def _learn_schema(destination: Destination) -> None:
+def _learn_schema(destination: DestinationSession) -> None:
     """Take the tables' names from the destination: to a machine that has not synced into it, a folder looks empty."""
     check_schema(destination.pipeline)
-    with destination.hold(), destination.naming_failures():
+    with destination.hold(), destination.translating_errors():
         destination.pipeline.sync_destination()
     destination.forget_schema()
 

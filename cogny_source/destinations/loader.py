@@ -12,7 +12,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from cogny_source.destinations.dlt_source import make_package_source
 from cogny_source.destinations.duckdb.commit import Committer
 from cogny_source.destinations.duckdb.declared_schema import SchemaVersion, find_schema, forget_lost_ledger
-from cogny_source.destinations.session import Destination, loads_into_duckdb
+from cogny_source.destinations.session import DestinationSession, loads_into_duckdb
 from cogny_source.records.package import Package
 
 # dlt orders ids as texts: epoch seconds with up to seven decimals.
@@ -26,7 +26,7 @@ class Loader:
         destination: Where they are loaded.
     """
 
-    def __init__(self, destination: Destination) -> None:
+    def __init__(self, destination: DestinationSession) -> None:
         self._destination = destination
         self._schema: SchemaVersion | None = None
         self._asked: set[str] = set()
@@ -49,7 +49,7 @@ class Loader:
                 return load_ids | destination.load(make_package_source(package))
             committer = Committer(destination, cast(DuckDbSqlClient, client), self._schema)
             load_id = name_load(committer.find_newest_load())
-            with destination.naming_failures(load_id):
+            with destination.translating_errors(load_id):
                 committer.commit(package, load_id)
         return load_ids | {load_id}
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from cogny_source.destinations.session import Destination, loads_into_bigquery
+from cogny_source.destinations.session import DestinationSession, loads_into_bigquery
 from cogny_source.errors import LoadFailed
 
 SECOND = 1_000_000
@@ -47,7 +47,7 @@ class Inquiry:
         now: The instant that ages are told at.
     """
 
-    def __init__(self, destination: Destination, now: datetime) -> None:
+    def __init__(self, destination: DestinationSession, now: datetime) -> None:
         self._destination = destination
         self._micros = "unix_micros({})" if loads_into_bigquery(destination.pipeline) else "epoch_us({})"
         self.now = round(now.timestamp() * SECOND)

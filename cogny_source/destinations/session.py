@@ -118,7 +118,7 @@ def check_tried(pipeline: dlt.Pipeline) -> None:
     )
 
 
-class Destination:
+class DestinationSession:
     """What a pipeline loads into.
 
     Args:
@@ -151,7 +151,7 @@ class Destination:
         if self._client is not None:
             yield self._client
             return
-        with self.naming_failures():
+        with self.translating_errors():
             self._client, lock = self._wait_for(self._open)
         try:
             yield self._client
@@ -180,7 +180,7 @@ class Destination:
         """
         # BigQuery takes no JSON columns from Parquet.
         file_format: TLoaderFileFormat = "jsonl" if loads_into_bigquery(self.pipeline) else "parquet"
-        with self.hold(), self.naming_failures():
+        with self.hold(), self.translating_errors():
             load_ids = set(self.pipeline.run(source, loader_file_format=file_format).loads_ids)
         self.forget_schema()
         return load_ids
@@ -191,10 +191,10 @@ class Destination:
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """What a query brings, as Python's values; its table must be there."""
-        with self.hold() as client, self.naming_failures(), client.execute_query(query) as cursor:
+        with self.hold() as client, self.translating_errors(), client.execute_query(query) as cursor:
             return list(cursor.fetchall())
 
-    def ask_if_there(self, query: str) -> list[tuple[Any, ...]]:
+    def query_or_empty(self, query: str) -> list[tuple[Any, ...]]:
         """What a query brings, as Python's values; nothing where its table is not there."""
         return [
             row for table in self._query(query) for row in zip(*(c.to_pylist() for c in table.columns), strict=True)
@@ -271,7 +271,7 @@ class Destination:
 
     def state_ids(self) -> set[str]:
         """The load ids of every state that the destination keeps."""
-        with self.hold() as client, self.naming_failures():
+        with self.hold() as client, self.translating_errors():
             if isinstance(client, KeepsStates):
                 return set(client.list_states(self.pipeline.pipeline_name))
         tables = self._query(STATES, self.pipeline.pipeline_name)
@@ -279,7 +279,7 @@ class Destination:
 
     def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
         """The states by resource that some load packages committed, the oldest package first."""
-        with self.hold() as client, self.naming_failures():
+        with self.hold() as client, self.translating_errors():
             if isinstance(client, KeepsStates):
                 texts = client.read_states(self.pipeline.pipeline_name, load_ids)
             else:
@@ -290,7 +290,7 @@ class Destination:
         return [source.get("resources", {}) for source in sources]
 
     @contextmanager
-    def naming_failures(self, load_id: str | None = None) -> Iterator[None]:
+    def translating_errors(self, load_id: str | None = None) -> Iterator[None]:
         """Turn what dlt, DuckDB and the disk raise into one sentence.
 
         Args:

@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from cogny_source.api.http_client import Params
 from cogny_source.api.pagination import PAGE_ROWS, read_page
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import BadRequest, ConfigError
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.state import State, claims_rows
 from cogny_source.windows import CREATED
 
 logger = logging.getLogger(__name__)
 
 
-def check_account(readings: Sequence[Reading], states: Mapping[str, State], destination: Destination) -> None:
+def check_account(
+    readings: Sequence[ReadContext], states: Mapping[str, State], destination: DestinationSession
+) -> None:
     """Refuse rows of another account, before any is loaded.
 
     An account is recognised by any row that the API lists and the destination holds: a warehouse, else the row that
@@ -50,19 +52,19 @@ def check_account(readings: Sequence[Reading], states: Mapping[str, State], dest
         )
 
 
-def _lists_the_same(reading: Reading, states: Mapping[str, State]) -> bool:
+def _lists_the_same(reading: ReadContext, states: Mapping[str, State]) -> bool:
     """Whether a list that is read whole has the content that the destination has loaded last."""
     digest = reading.tally.list_digest
     return bool(reading.tally.digests) and digest == states[reading.endpoint.name].get("list_digest")
 
 
-def _find_listed(reading: Reading) -> list[str]:
+def _find_listed(reading: ReadContext) -> list[str]:
     """The keys that came with the run's own requests."""
     tally = reading.tally
     return [*list(tally.digests)[:PAGE_ROWS], *([tally.sample[0]] if tally.sample else [])]
 
 
-def _fetch_oldest(reading: Reading) -> list[str]:
+def _fetch_oldest(reading: ReadContext) -> list[str]:
     """The keys of the rows that were created first, as far as the API heeds the sort."""
     endpoint = reading.endpoint
     params: Params = {"sort": CREATED, "limit": PAGE_ROWS}
@@ -73,5 +75,5 @@ def _fetch_oldest(reading: Reading) -> list[str]:
     return [str(row["id"]) for row in read_page(answer, endpoint.path).rows if row.get("id") is not None]
 
 
-def _holds_any(reading: Reading, destination: Destination, keys: Sequence[str]) -> bool:
+def _holds_any(reading: ReadContext, destination: DestinationSession, keys: Sequence[str]) -> bool:
     return any(len(table) for table in destination.read_keys(reading.endpoint.table, keys))

@@ -15,13 +15,13 @@ from cogny_source.errors import Stopped
 ECHO_SECONDS = 1.0
 
 
-class StopFlag:
+class CancelToken:
     """Remembers that a signal asked the run to stop."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self._signal_number = 0
-        self._followers: WeakSet[StopFlag] = WeakSet()
+        self._followers: WeakSet[CancelToken] = WeakSet()
 
     def set(self, signal_number: int) -> None:
         """Ask the run to stop."""
@@ -40,7 +40,7 @@ class StopFlag:
         if self._event.wait(seconds):
             raise Stopped(self._signal_number)
 
-    def follow(self) -> StopFlag:
+    def follow(self) -> CancelToken:
         """A flag that is set with this one, and may be set without it."""
         flag = type(self)()
         self._followers.add(flag)

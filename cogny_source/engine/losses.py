@@ -20,7 +20,7 @@ from cogny_source.destinations.duckdb.declared_schema import (
 )
 from cogny_source.destinations.loader import name_load
 from cogny_source.destinations.losses import describe_loss
-from cogny_source.destinations.session import Destination, loads_into_duckdb
+from cogny_source.destinations.session import DestinationSession, loads_into_duckdb
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.state import State
 from cogny_source.records.chunk import Chunk
@@ -41,7 +41,7 @@ class LooksAtTables(Protocol):
         """What tables lack: the name of each that lacks something, and that as a sentence."""
 
 
-def mend_losses(destination: Destination, states: Mapping[str, State], turn: str) -> dict[str, State]:
+def mend_losses(destination: DestinationSession, states: Mapping[str, State], turn: str) -> dict[str, State]:
     """Forget what the states claim of tables that are no longer what was loaded; to be called while it is held.
 
     That is committed before any table is made anew: a run that is killed in between leaves no state that claims rows of
@@ -57,7 +57,7 @@ def mend_losses(destination: Destination, states: Mapping[str, State], turn: str
     """
     if not states:
         return dict(states)
-    with destination.hold() as client, destination.naming_failures():
+    with destination.hold() as client, destination.translating_errors():
         tables = _list_expected(destination.pipeline)
         if isinstance(client, LooksAtTables):
             losses = client.find_losses(tables)
@@ -111,7 +111,7 @@ def _list_expected(pipeline: dlt.Pipeline) -> Columns:
     return found
 
 
-def _commit(destination: Destination, client: SqlClientBase[Any], package: Package) -> None:
+def _commit(destination: DestinationSession, client: SqlClientBase[Any], package: Package) -> None:
     """Commit states alone."""
     if not loads_into_duckdb(destination.pipeline):
         destination.load(make_package_source(package))
@@ -122,7 +122,7 @@ def _commit(destination: Destination, client: SqlClientBase[Any], package: Packa
     committer.commit(package, name_load(committer.find_newest_load()))
 
 
-def _make_anew(destination: Destination, client: SqlClientBase[Any], package: Package) -> None:
+def _make_anew(destination: DestinationSession, client: SqlClientBase[Any], package: Package) -> None:
     """Let dlt make what its schema has and the database lacks: it looks where it does not find the schema's version."""
     forget_version(client)
     destination.load(make_package_source(package.without_rows()))

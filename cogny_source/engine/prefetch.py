@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Literal
 
-from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.cancellation import CancelToken
 from cogny_source.records.chunk import Chunk
 
 
-class Ahead:
+class Prefetcher:
     """Threads that read while others load; a context that leaves none of them behind.
 
     Args:
@@ -19,7 +19,7 @@ class Ahead:
         stop: Set with the end of the context, so that they end too.
     """
 
-    def __init__(self, resources: int, stop: StopFlag) -> None:
+    def __init__(self, resources: int, stop: CancelToken) -> None:
         self._pool = ThreadPoolExecutor(resources, thread_name_prefix="resource")
         self._stop = stop
 
@@ -32,7 +32,7 @@ class Ahead:
             coming = self._pool.submit(next, chunks, None)
             yield chunk
 
-    def __enter__(self) -> Ahead:
+    def __enter__(self) -> Prefetcher:
         return self
 
     def __exit__(self, *_: object) -> Literal[False]:

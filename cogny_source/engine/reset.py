@@ -12,9 +12,9 @@ import dlt
 import pyarrow as pa
 
 from cogny_source.destinations.loader import Loader
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, build_rows
-from cogny_source.engine.state_store import Ledger
+from cogny_source.engine.state_store import StateStore
 from cogny_source.engine.working_dir import hold_lock
 from cogny_source.errors import ConfigError
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
@@ -58,8 +58,8 @@ class Reset:
     def __init__(self, pipeline: dlt.Pipeline, resource: str, wait_seconds: float) -> None:
         [self._name] = select_resources([resource])
         self._pipeline = pipeline
-        self._destination = Destination(pipeline, wait_seconds)
-        self._ledger = Ledger(self._destination, [self._name])
+        self._destination = DestinationSession(pipeline, wait_seconds)
+        self._ledger = StateStore(self._destination, [self._name])
 
     def look(self) -> Known:
         """Read what would be forgotten.
@@ -72,7 +72,7 @@ class Reset:
             if not self._ledger.states:
                 raise ConfigError(NOTHING_THERE)
             state = self._ledger.states.get(self._name, {})
-            counted = self._destination.ask_if_there(f"SELECT count(*) FROM {ENDPOINTS[self._name].table.name}")
+            counted = self._destination.query_or_empty(f"SELECT count(*) FROM {ENDPOINTS[self._name].table.name}")
         return Known(
             counted[0][0] if counted else 0,
             state.get("updated_after"),
@@ -97,8 +97,8 @@ class Reset:
             record = pa.Table.from_pylist(build_rows(run_id, [run]), schema=arrow_schema(SYNC_RUNS.columns))
             # Whose rows the dataset holds is not forgotten: rows of another API must not come among them.
             waiting = {self._name: Chunk(state={"origin": state.get("origin")})}
-            self._ledger.agree(waiting)
-            package = Package(waiting, self._ledger.name_turn(run_id), record, history=False)
+            self._ledger.lower_to_other_writers(waiting)
+            package = Package(waiting, self._ledger.next_token(run_id), record, history=False)
             Loader(self._destination).load(package)
 
     def _lock(self) -> AbstractContextManager[None]:

@@ -6,24 +6,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from cogny_source.destinations.session import Destination
-from cogny_source.extract.context import Reading
+from cogny_source.destinations.session import DestinationSession
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.counting import note_sample
 from cogny_source.extract.lookback import choose_reach
 from cogny_source.extract.plan import Plan
 from cogny_source.extract.resource import read_resource
 from cogny_source.extract.state import State, prepare_state
-from cogny_source.reconcile.settlement import Settlement
+from cogny_source.reconcile.settlement import Reconciliation
 from cogny_source.reconcile.versions import VersionGuard
 from cogny_source.records.chunk import Chunk
 from cogny_source.timestamps import parse_instant
 
 
 def sync_resource(
-    reading: Reading,
+    reading: ReadContext,
     state: State,
     plan: Plan,
-    destination: Destination,
+    destination: DestinationSession,
     ahead: Callable[[Iterator[Chunk]], Iterator[Chunk]] = iter,
 ) -> Iterator[Chunk]:
     """Read a resource, then count it on both sides, and hold it against the API as far as the plan asks.
@@ -46,7 +46,7 @@ def sync_resource(
     return _read_and_settle(ahead(_count_and_read(reading, state, plan)), reading, state, plan, destination)
 
 
-def _count_and_read(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]:
+def _count_and_read(reading: ReadContext, state: State, plan: Plan) -> Iterator[Chunk]:
     if not reading.endpoint.whole and not _begins_with_everything(state):
         note_sample(reading, parse_instant(state.get("start_date")))
     # The state is prepared for a full refresh by now; to prepare it again would be to begin again.
@@ -55,7 +55,7 @@ def _count_and_read(reading: Reading, state: State, plan: Plan) -> Iterator[Chun
 
 
 def _read_and_settle(
-    chunks: Iterator[Chunk], reading: Reading, state: State, plan: Plan, destination: Destination
+    chunks: Iterator[Chunk], reading: ReadContext, state: State, plan: Plan, destination: DestinationSession
 ) -> Iterator[Chunk]:
     guard: VersionGuard | None = None
     begins_at, loads_first = state, "backfill" in state
@@ -70,10 +70,10 @@ def _read_and_settle(
         is_first = is_first and "backfill" in state
         yield replace(chunk if is_first or is_anew else guard.admit(chunk), last=False)
     loaded_since = _find_beginning(begins_at, reading) if loads_first else None
-    yield from Settlement(reading, state, plan, destination, loaded_since).chunks()
+    yield from Reconciliation(reading, state, plan, destination, loaded_since).chunks()
 
 
-def _find_beginning(state: State, reading: Reading) -> datetime | None:
+def _find_beginning(state: State, reading: ReadContext) -> datetime | None:
     """When the first load began that this run has ended, by the server's clock."""
     return parse_instant(state["backfill"].get("updated_after")) or reading.tally.taken_at
 

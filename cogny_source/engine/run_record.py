@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from cogny_source.api.meter import Meter
-from cogny_source.extract.context import Tally
+from cogny_source.extract.context import RowCounts
 from cogny_source.records.convert import dump_json
 from cogny_source.records.undeclared import Undeclared
 from cogny_source.schema import TOMBSTONE
@@ -41,7 +41,7 @@ class ResourceRun:
     mode: str
     started_at: datetime
     meter: Meter = field(default_factory=Meter)
-    tally: Tally = field(default_factory=Tally)
+    tally: RowCounts = field(default_factory=RowCounts)
     rows_loaded: Counter[str] = field(default_factory=Counter)
     undeclared: Undeclared = field(default_factory=Undeclared)
     updated_after_before: str | None = None

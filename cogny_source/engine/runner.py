@@ -13,22 +13,22 @@ from typing import Any
 
 import dlt
 
-from cogny_source.api.http_client import Client, Timing, make_client
+from cogny_source.api.http_client import HttpClient, Timing, make_client
 from cogny_source.destinations.dlt_internals import find_capabilities_once
 from cogny_source.destinations.loader import Loader
-from cogny_source.destinations.session import Destination, check_tried
+from cogny_source.destinations.session import DestinationSession, check_tried
 from cogny_source.engine.account import check_account
 from cogny_source.engine.address_space import check_address_space, read_limit
-from cogny_source.engine.cancellation import StopFlag
-from cogny_source.engine.prefetch import Ahead
+from cogny_source.engine.cancellation import CancelToken
+from cogny_source.engine.prefetch import Prefetcher
 from cogny_source.engine.progress import Progress, Silence
 from cogny_source.engine.resource import sync_resource
 from cogny_source.engine.run_journal import Journal
 from cogny_source.engine.run_record import ResourceRun, SyncResult
-from cogny_source.engine.state_store import Ledger
+from cogny_source.engine.state_store import StateStore
 from cogny_source.engine.working_dir import hold_lock
 from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped, describe_unforeseen
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.extract.plan import Census, Plan, make_plan
 from cogny_source.extract.resource import choose_mode
@@ -57,7 +57,7 @@ def sync(
     verify: bool = False,
     accept_deletions: bool = False,
     progress: Progress | None = None,
-    stop: StopFlag | None = None,
+    stop: CancelToken | None = None,
 ) -> SyncResult:
     """Bring the destination up to date, committing chunk by chunk.
 
@@ -98,7 +98,7 @@ def sync(
         verify=verify,
         accept_deletions=accept_deletions,
     )
-    stop = stop or StopFlag()
+    stop = stop or CancelToken()
     stop.check()
     names = select_resources(resources)
     with hold_lock(Path(pipeline.pipelines_dir), pipeline.pipeline_name), find_capabilities_once(pipeline):
@@ -129,30 +129,30 @@ class _Run:
     """One run of the loop; `reading` ends its readers, with `stop` or before it."""
 
     pipeline: dlt.Pipeline
-    client: Client
+    client: HttpClient
     settings: Settings
     plan: Plan
     names: list[str]
     progress: Progress
-    stop: StopFlag
-    reading: StopFlag
+    stop: CancelToken
+    reading: CancelToken
 
     def __post_init__(self) -> None:
         self.run_id = str(uuid.uuid4())
         started_at = datetime.now(UTC)
         self.runs = {name: ResourceRun(name, "", started_at) for name in self.names}
         self.readers: dict[str, Iterator[Chunk]] = {}
-        self.readings: list[Reading] = []
+        self.readings: list[ReadContext] = []
         self.knows_account = False
         self.waiting: dict[str, Chunk] = {}
         self.error: CognyError | None = None
         self.recorded = False
-        self.ahead = Ahead(len(self.names), self.reading)
+        self.ahead = Prefetcher(len(self.names), self.reading)
         folder = Path(self.pipeline.pipelines_dir) / f"{self.pipeline.pipeline_name}.runs"
         self.journal = Journal(folder, self.run_id)
-        self.destination = Destination(self.pipeline, self.settings.destination_wait_seconds, self.stop.sleep)
+        self.destination = DestinationSession(self.pipeline, self.settings.destination_wait_seconds, self.stop.sleep)
         self.loader = Loader(self.destination)
-        self.ledger = Ledger(self.destination, self.names)
+        self.ledger = StateStore(self.destination, self.names)
 
     def execute(self) -> SyncResult:
         """Read and load until every resource is done."""
@@ -186,7 +186,7 @@ class _Run:
         run, endpoint = self.runs[name], ENDPOINTS[name]
         run.mode = choose_mode(endpoint, state, self.plan)
         run.updated_after_before = run.updated_after = state.get("updated_after")
-        reading = Reading(
+        reading = ReadContext(
             self.client,
             endpoint,
             run.meter,
@@ -275,9 +275,9 @@ class _Run:
     def _load(self) -> None:
         runs = list(self.runs.values())
         with self.destination.hold():
-            self.ledger.agree(self.waiting)
+            self.ledger.lower_to_other_writers(self.waiting)
             self.journal.write(runs)
-            turn = self.ledger.name_turn(self.run_id)
+            turn = self.ledger.next_token(self.run_id)
             table = None if self.readers else self.journal.read_table()
             package = Package(self.waiting, turn, table, self.settings.history)
             self.progress.load(sum(chunk.rows for chunk in self.waiting.values()))

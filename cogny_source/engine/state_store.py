@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cogny_source.destinations.load_ids import rise_above
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.losses import mend_losses
 from cogny_source.engine.working_dir import check_schema, restore_state
 from cogny_source.extract.endpoints import ENDPOINTS
@@ -19,7 +19,7 @@ from cogny_source.records.package import Package
 logger = logging.getLogger(__name__)
 
 
-class Ledger:
+class StateStore:
     """The states that the destination holds, this run's and those of other machines that load into it meanwhile.
 
     Args:
@@ -27,7 +27,7 @@ class Ledger:
         names: The resources that this run loads.
     """
 
-    def __init__(self, destination: Destination, names: Sequence[str]) -> None:
+    def __init__(self, destination: DestinationSession, names: Sequence[str]) -> None:
         self._destination = destination
         self._names = names
         self._known: set[str] = set()
@@ -40,10 +40,10 @@ class Ledger:
         check_schema(self._destination.pipeline)
         with self._destination.hold():
             restored = restore_state(self._destination)
-            self.states = mend_losses(self._destination, restored, self.name_turn(str(uuid.uuid4())))
+            self.states = mend_losses(self._destination, restored, self.next_token(str(uuid.uuid4())))
             self._known = self._destination.state_ids()
 
-    def agree(self, waiting: dict[str, Chunk]) -> None:
+    def lower_to_other_writers(self, waiting: dict[str, Chunk]) -> None:
         """Lower the states about to be committed to what other machines vouch for that loaded since.
 
         Both may have read a row at different times; whichever loads last may put the older version there. Hence no
@@ -65,7 +65,7 @@ class Ledger:
                 state = lower_state(state, theirs.get(name, {})) if name in self._names else theirs.get(name, {})
             waiting[name] = replace(chunk, state=state)
 
-    def name_turn(self, run_id: str) -> str:
+    def next_token(self, run_id: str) -> str:
         """What names the next package in the state."""
         self._turns += 1
         return f"{run_id}:{self._turns}"

@@ -13,7 +13,7 @@ import dlt
 from dlt.common.exceptions import DltException
 from filelock import FileLock, Timeout
 
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import AlreadyRunning, ConfigError
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def open_pipeline(make: Callable[[], dlt.Pipeline], pipelines_dir: Path, pipelin
         ) from error
 
 
-def restore_state(destination: Destination) -> dict[str, Any]:
+def restore_state(destination: DestinationSession) -> dict[str, Any]:
     """Take the state from the destination, which alone knows what it holds; let go of everything local.
 
     A local state may belong to a database that was deleted or swapped; its watermark would leave rows out. A package
@@ -103,7 +103,7 @@ def restore_state(destination: Destination) -> dict[str, Any]:
         if _has_pending_data(pipeline):
             logger.info("what an earlier run left unfinished is let go, and read again")
         _drop_working_directory(pipeline)
-        with destination.naming_failures():
+        with destination.translating_errors():
             pipeline.sync_destination()
     # Else dlt's `run` does the same once more.
     pipeline._state_restored = True

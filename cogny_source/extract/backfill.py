@@ -13,9 +13,9 @@ from typing import Any
 
 from cogny_source.api.pagination import PAGE_ROWS
 from cogny_source.errors import CognyError
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.listing import Listing
-from cogny_source.extract.parallel import Crew, StateAt, count_readers, is_worthwhile
+from cogny_source.extract.parallel import StateAt, WindowPool, count_readers, is_worthwhile
 from cogny_source.extract.unproven import Span, load_spans, note_spans
 from cogny_source.records.chunk import Chunk, ChunkBuilder
 from cogny_source.timestamps import format_instant, parse_instant
@@ -32,7 +32,7 @@ FIRST_CHUNK_ROWS = 2_000
 StateWith = Callable[[list[Window], list[Window], datetime | None], dict[str, Any] | None]
 
 
-def read_window(reading: Reading, window: Window, state: dict[str, Any]) -> Iterator[Chunk]:
+def read_window(reading: ReadContext, window: Window, state: dict[str, Any]) -> Iterator[Chunk]:
     """Read the rows that were created in a window, without moving the state.
 
     Args:
@@ -47,7 +47,7 @@ def read_window(reading: Reading, window: Window, state: dict[str, Any]) -> Iter
     yield Chunk(state=state, last=True)
 
 
-def read_backfill(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
+def read_backfill(reading: ReadContext, state: dict[str, Any]) -> Iterator[Chunk]:
     """Read what is left of the first load.
 
     `state["backfill"]` holds the windows that are left, and the watermark that holds once they are read: the server's
@@ -85,7 +85,7 @@ def _dump_window(window: Window) -> list[str | None]:
     return [format_instant(instant) if instant else None for instant in (window.start, window.end)]
 
 
-def _read_windows(reading: Reading, windows: list[Window], state_at: StateWith) -> Iterator[Chunk]:
+def _read_windows(reading: ReadContext, windows: list[Window], state_at: StateWith) -> Iterator[Chunk]:
     """Read windows, one after the other, or side by side where that pays and the API heeds them."""
     first: Listing | None = None
     unfinished: list[Window] = []
@@ -131,7 +131,7 @@ def _read_listing(
             early = heeded and len(page.rows) < rows <= SHARED_WITHIN_ROWS
             size = count_readers(reading, fetch_seconds) if early and is_worthwhile(listing, page, rows) else 1
             if size > 1 and listing.prove_order():
-                crew = Crew(listing, later, size, state_at)
+                crew = WindowPool(listing, later, size, state_at)
                 yield from crew.chunks(builder)
                 if crew.heeded:
                     unfinished += crew.unfinished

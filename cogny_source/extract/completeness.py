@@ -21,7 +21,7 @@ def hash_key(row: Row) -> int:
     return hash(repr(row.get("id")))
 
 
-class RowCount:
+class RowCounter:
     """Counts the rows of a listing against the API's own counts.
 
     A cursor that counts places skips a row for each that vanishes, or moves behind the reader, before its place.

@@ -34,7 +34,7 @@ class Difference:
 
 
 @dataclass
-class Tally:
+class RowCounts:
     """How many rows of a resource there are, on both sides.
 
     Attributes:
@@ -93,7 +93,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadContext:
     """What every reading of a resource needs.
 
     Attributes:
@@ -116,7 +116,7 @@ class Reading:
     after_page: Callable[[], None]
     chunk_rows: int
     history: bool = False
-    tally: Tally = field(default_factory=Tally)
+    tally: RowCounts = field(default_factory=RowCounts)
     workers: int = 1
     requests_per_minute: Callable[[], float | None] = lambda: None
     spare_requests: Callable[[], int | None] = lambda: None

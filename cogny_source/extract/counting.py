@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from cogny_source.api.http_client import Params
 from cogny_source.api.pagination import Page, read_page
 from cogny_source.errors import BadRequest
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.timestamps import format_instant, parse_instant, shift
 from cogny_source.windows import CREATED, MARGIN_SECONDS, UPDATED
 
@@ -31,7 +31,7 @@ class Count:
     sample: dict[str, object] | None = None
 
 
-def fetch_count(reading: Reading, start: datetime | None) -> Count:
+def fetch_count(reading: ReadContext, start: datetime | None) -> Count:
     """Ask how many rows there are that were created at `start` or later; of all rows, the one that changed last comes.
 
     Raises:
@@ -48,7 +48,7 @@ def fetch_count(reading: Reading, start: datetime | None) -> Count:
     return Count(None if ignores_filter else page.list_rows, page.server_time, page.rows[0] if page.rows else None)
 
 
-def note_count(reading: Reading, start: datetime | None) -> Count:
+def note_count(reading: ReadContext, start: datetime | None) -> Count:
     """Ask how many rows there are, as `fetch_count` does, and note it in the tally; a refusal is told."""
     try:
         count = fetch_count(reading, start)
@@ -59,7 +59,7 @@ def note_count(reading: Reading, start: datetime | None) -> Count:
     return count
 
 
-def note_sample(reading: Reading, start: datetime | None) -> None:
+def note_sample(reading: ReadContext, start: datetime | None) -> None:
     """Ask how many rows there are before a resource is read, and note the row that comes with the count too."""
     sample = note_count(reading, start).sample or {}
     key, version = sample.get("id"), parse_instant(sample.get(UPDATED))
@@ -67,13 +67,13 @@ def note_sample(reading: Reading, start: datetime | None) -> None:
         reading.tally.sample = (key, version)
 
 
-def _fetch_newest(reading: Reading) -> Page:
+def _fetch_newest(reading: ReadContext) -> Page:
     try:
         return _fetch(reading, {"limit": 1, "sort": f"-{UPDATED}"})
     except BadRequest:  # a list that documents no sort may refuse one
         return _fetch(reading, {"limit": 1})
 
 
-def _fetch(reading: Reading, params: Params) -> Page:
+def _fetch(reading: ReadContext, params: Params) -> Page:
     endpoint = reading.endpoint
     return read_page(reading.client.get(endpoint.path, params, reading.meter, scope=endpoint.scope), endpoint.path)

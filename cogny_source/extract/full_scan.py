@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from cogny_source.extract.context import Reading, Tally
-from cogny_source.extract.full_table import list_whole, note_digest
+from cogny_source.extract.context import ReadContext, RowCounts
+from cogny_source.extract.full_table import list_full_table, note_digest
 from cogny_source.extract.listing import Listing
 from cogny_source.records.chunk import Chunk, ChunkBuilder
 from cogny_source.windows import CREATED, Window
 
 
-class Roll:
+class FullScan:
     """Reads a resource from its first row to its last, without touching its state.
 
     Args:
@@ -28,8 +28,8 @@ class Roll:
         digests: Of a list that is read whole: each row's content.
     """
 
-    def __init__(self, reading: Reading, start: datetime | None) -> None:
-        self.tally = Tally()
+    def __init__(self, reading: ReadContext, start: datetime | None) -> None:
+        self.tally = RowCounts()
         self._reading = replace(reading, tally=self.tally)
         self._window = Window(start)
         self.complete = False
@@ -40,7 +40,7 @@ class Roll:
     def chunks(self) -> Iterator[Chunk]:
         """Read everything; rows may come more than once, the newest version last."""
         if self._reading.endpoint.whole:
-            yield from self._read_whole()
+            yield from self._read_full_table()
             return
         listing = Listing(self._reading, CREATED, self._window)
         yield from self._read(listing)
@@ -58,10 +58,10 @@ class Roll:
         self.complete, self.ended_at = listing.complete and not listing.cut_short, listing.latest_time
         self.surplus = listing.surplus
 
-    def _read_whole(self) -> Iterator[Chunk]:
+    def _read_full_table(self) -> Iterator[Chunk]:
         builder = self._make_builder()
         began_at = None
-        for page in list_whole(self._reading):
+        for page in list_full_table(self._reading):
             builder.add(row for row in page.rows if note_digest(self.digests, row))
             began_at = began_at or page.server_time
             self.ended_at = page.server_time

@@ -12,7 +12,7 @@ import orjson
 
 from cogny_source.api.pagination import Page, iter_pages
 from cogny_source.errors import BadRequest
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.listing import MAX_RESTARTS
 from cogny_source.records.chunk import Chunk, ChunkBuilder
 from cogny_source.records.convert import Row, dump_json
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 COMPARE_EVERY_SECONDS = 86_400.0
 
 
-def read_whole(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
+def read_full_table(reading: ReadContext, state: dict[str, Any]) -> Iterator[Chunk]:
     """Read a short list whole, and load the rows that changed since the last time.
 
     Args:
@@ -37,7 +37,7 @@ def read_whole(reading: Reading, state: dict[str, Any]) -> Iterator[Chunk]:
     endpoint, digests = reading.endpoint, reading.tally.digests
     builder = ChunkBuilder(endpoint.table)
     server_time, total = None, 0
-    for page in list_whole(reading):
+    for page in list_full_table(reading):
         server_time, total = server_time or page.server_time, page.total_count or 0
         builder.add(row for row in page.rows if note_digest(digests, row))
         reading.after_page()
@@ -71,7 +71,7 @@ def note_list(state: dict[str, Any], text: str, now: datetime | None) -> dict[st
     return {**kept, "list_digest": text, "compared_at": format_instant(now) if now else None}
 
 
-def list_whole(reading: Reading) -> Iterator[Page]:
+def list_full_table(reading: ReadContext) -> Iterator[Page]:
     """The pages of a list, from its beginning again where a cursor expired or the API counts more than it listed.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cogny_source.api.pagination import Page
 from cogny_source.errors import CognyError
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.listing import Listing
 from cogny_source.extract.lookback import MEMBER as LOOKED_BACK_AT
 from cogny_source.extract.lookback import Reach
@@ -25,7 +25,7 @@ CLOCKLESS_OVERLAP_SECONDS = 3600.0
 
 
 def read_incremental(
-    reading: Reading, state: dict[str, Any], reach: Reach, held: Chunk | None = None
+    reading: ReadContext, state: dict[str, Any], reach: Reach, held: Chunk | None = None
 ) -> Generator[Chunk, None, tuple[dict[str, Any], datetime | None]]:
     """Read the rows that changed since the watermark.
 

@@ -9,8 +9,8 @@ from datetime import datetime
 from cogny_source.api.http_client import Params
 from cogny_source.api.pagination import GROWTH_ROWS, Page, iter_pages, read_page
 from cogny_source.errors import BadRequest
-from cogny_source.extract.completeness import RowCount, hash_key
-from cogny_source.extract.context import Reading
+from cogny_source.extract.completeness import RowCounter, hash_key
+from cogny_source.extract.context import ReadContext
 from cogny_source.records.convert import Row, check_keys
 from cogny_source.timestamps import parse_instant
 from cogny_source.windows import CREATED, UPDATED, Order, Window
@@ -48,7 +48,7 @@ class Listing:
         has_gap: Whether rows may have slipped out of what is read, and the listing could not be taken up before them.
     """
 
-    def __init__(self, reading: Reading, field: str, window: Window) -> None:
+    def __init__(self, reading: ReadContext, field: str, window: Window) -> None:
         self.reading = reading
         self.field = field
         self.window = window
@@ -69,7 +69,7 @@ class Listing:
         self._pages = 0
         self._rows_after_start = 0
         self._rows_before_start = 0
-        self.count = RowCount(field)
+        self.count = RowCounter(field)
         self._listed: set[int] = set()
 
     def pages(self) -> Iterator[Page]:
@@ -106,7 +106,7 @@ class Listing:
             elif self._is_short(attempt, shortages):
                 furthest, fruitless = None, 0
                 # What was read proves nothing of the rows that slipped: no chunk of the new reading may pass them.
-                start, self.last, self.count, self.has_gap = self.window.start, None, RowCount(self.field), False
+                start, self.last, self.count, self.has_gap = self.window.start, None, RowCounter(self.field), False
             elif self._ends_early(attempt):
                 moved = furthest is None or (self.last is not None and self.last > furthest)
                 furthest, fruitless = self.last, 0 if moved else fruitless + 1
@@ -300,7 +300,7 @@ class _Attempt:
     def __init__(self, listing: Listing, window: Window) -> None:
         self._listing = listing
         self._window = window
-        self._count = listing.count if listing.count.is_new else RowCount(listing.field)
+        self._count = listing.count if listing.count.is_new else RowCounter(listing.field)
         self.pages_read = 0
         self.gap_after: datetime | None = None
         self.cut_short = False

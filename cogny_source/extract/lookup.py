@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from cogny_source.errors import BadRequest, ContractError, Forbidden, NotFound
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.records.convert import Row
 from cogny_source.timestamps import parse_instant, to_micros
 from cogny_source.windows import UPDATED
@@ -25,7 +25,7 @@ class LookupUnusable(Exception):
     """The API gives no single rows of this resource."""
 
 
-def fetch_row(reading: Reading, key: str) -> Row | None:
+def fetch_row(reading: ReadContext, key: str) -> Row | None:
     """Ask the API for one row.
 
     Returns:
@@ -48,7 +48,7 @@ def fetch_row(reading: Reading, key: str) -> Row | None:
     return row
 
 
-def find_deleted(reading: Reading, keys: Sequence[str], listed: str | None) -> list[str] | None:
+def find_deleted(reading: ReadContext, keys: Sequence[str], listed: str | None) -> list[str] | None:
     """Which rows the API says are not there.
 
     Args:
@@ -69,7 +69,7 @@ def find_deleted(reading: Reading, keys: Sequence[str], listed: str | None) -> l
         return None
 
 
-def find_confirmed(reading: Reading, versions: Mapping[str, int]) -> set[str] | None:
+def find_confirmed(reading: ReadContext, versions: Mapping[str, int]) -> set[str] | None:
     """Which rows the API itself gives in a version that is older than the one that the destination holds.
 
     A listing may come from a copy that lags behind; a backup that was put back is a step back indeed.

@@ -19,7 +19,7 @@ from typing import Any
 
 from cogny_source.api.pagination import PAGE_ROWS, Page
 from cogny_source.errors import CognyError
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.listing import Listing
 from cogny_source.records.chunk import Chunk, ChunkBuilder
 from cogny_source.timestamps import shift
@@ -37,7 +37,7 @@ NARROWEST_SECONDS = 4 * MARGIN_SECONDS
 StateAt = Callable[[list[Window], list[Window]], dict[str, Any] | None]
 
 
-def count_readers(reading: Reading, fetch_seconds: float) -> int:
+def count_readers(reading: ReadContext, fetch_seconds: float) -> int:
     """How many readers keep this machine, or the rate limit, busy.
 
     Args:
@@ -68,7 +68,7 @@ def is_worthwhile(listing: Listing, page: Page, rows: int) -> bool:
 
 
 @dataclass
-class Reader:
+class WindowReader:
     """One window, read page by page.
 
     Attributes:
@@ -93,17 +93,17 @@ class Reader:
         """What is read of the window, as long as its listing has not come to its end."""
         return [Window(self.listing.window.start, self.cut)] if self.cut is not None else []
 
-    def step(self) -> Step:
+    def step(self) -> ReadStep:
         """Read the next page; the only method that runs in another thread."""
         try:
             page = next(self.pages, None)
         except CognyError as error:
-            return Step(None, error, self.listing.safe_cut)
-        return Step(page, None, self.listing.safe_cut)
+            return ReadStep(None, error, self.listing.safe_cut)
+        return ReadStep(page, None, self.listing.safe_cut)
 
 
 @dataclass(frozen=True)
-class Step:
+class ReadStep:
     """What a reader brings at a time.
 
     Attributes:
@@ -117,7 +117,7 @@ class Step:
     cut: datetime | None
 
 
-class Crew:
+class WindowPool:
     """Readers of the windows that a listing is divided into, and of those after it.
 
     Args:
@@ -140,8 +140,8 @@ class Crew:
         rows = max(whole.total_count or 0, WORTHWHILE_ROWS)
         self._share = max(WORTHWHILE_ROWS, rows // (size * WINDOWS_A_READER))
         self._waiting = deque([*self._divide(whole.window, rows // self._share), *later])
-        self._readers: list[Reader] = []
-        self._running: dict[Future[Step], Reader] = {}
+        self._readers: list[WindowReader] = []
+        self._running: dict[Future[ReadStep], WindowReader] = {}
         self._counts: list[int] = []
         self._error: CognyError | None = None
 
@@ -188,11 +188,11 @@ class Crew:
             reading = replace(self._whole.reading, after_page=lambda: None)
             listing = Listing(reading, CREATED, self._waiting.popleft())
             listing.trust(self._whole)
-            reader = Reader(listing, listing.pages())
+            reader = WindowReader(listing, listing.pages())
             self._readers.append(reader)
             self._running[pool.submit(reader.step)] = reader
 
-    def _accept(self, step: Step, reader: Reader) -> Page | None:
+    def _accept(self, step: ReadStep, reader: WindowReader) -> Page | None:
         """Look at what a reader brought; returns the page to take in, where the reader is to go on after it."""
         if step.error is not None:
             self._error = self._error or step.error
@@ -204,7 +204,7 @@ class Crew:
             return None
         return step.page if reader.begun or self._begin(reader, step.page) else None
 
-    def _take_in(self, page: Page, cut: datetime | None, reader: Reader, builder: ChunkBuilder) -> None:
+    def _take_in(self, page: Page, cut: datetime | None, reader: WindowReader, builder: ChunkBuilder) -> None:
         try:
             builder.add(reader.listing.window.clip(page.rows, page.instants(CREATED)))
             reader.cut = cut
@@ -212,7 +212,7 @@ class Crew:
         except CognyError as error:
             self._error = self._error or error
 
-    def _begin(self, reader: Reader, page: Page) -> bool:
+    def _begin(self, reader: WindowReader, page: Page) -> bool:
         """Look at a window's first page; returns whether the reader is to go on with it."""
         reader.begun = True
         window = reader.listing.window

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cogny_source.extract.backfill import read_backfill, read_window
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import Endpoint
-from cogny_source.extract.full_table import read_whole
+from cogny_source.extract.full_table import read_full_table
 from cogny_source.extract.incremental import read_incremental
 from cogny_source.extract.lookback import choose_reach
 from cogny_source.extract.plan import Plan
@@ -27,7 +27,7 @@ def choose_mode(endpoint: Endpoint, state: State, plan: Plan) -> str:
     return "incremental" if "backfill" not in prepare_state(state, plan) else "backfill"
 
 
-def read_resource(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]:
+def read_resource(reading: ReadContext, state: State, plan: Plan) -> Iterator[Chunk]:
     """Read a resource as the plan and its state say.
 
     Args:
@@ -39,7 +39,7 @@ def read_resource(reading: Reading, state: State, plan: Plan) -> Iterator[Chunk]
         Chunks; the last is marked as such.
     """
     if reading.endpoint.whole:
-        yield from read_whole(reading, {"origin": state.get("origin")} if plan.full_refresh else state)
+        yield from read_full_table(reading, {"origin": state.get("origin")} if plan.full_refresh else state)
         return
     if plan.window is not None:
         yield from read_window(reading, plan.window, state)

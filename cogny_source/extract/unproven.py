@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from cogny_source.errors import BadRequest
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.counting import fetch_count
 from cogny_source.extract.listing import Listing
 from cogny_source.records.chunk import Chunk, ChunkBuilder
@@ -59,7 +59,7 @@ def note_spans(state: dict[str, Any], spans: Sequence[Span]) -> dict[str, Any]:
     return {**rest, MEMBER: [_dump(span) for span in _merge(spans)]} if spans else rest
 
 
-def reread_spans(reading: Reading, state: dict[str, Any], newest: datetime | None) -> Iterator[Chunk]:
+def reread_spans(reading: ReadContext, state: dict[str, Any], newest: datetime | None) -> Iterator[Chunk]:
     """Read again what an earlier run read without coming to an end, where something may have moved since.
 
     Args:
@@ -88,7 +88,7 @@ def reread_spans(reading: Reading, state: dict[str, Any], newest: datetime | Non
     yield replace(builder.build(note_spans(state, left)), last=True)
 
 
-def _stood_still(reading: Reading, span: Span, newest: datetime | None, start: datetime | None) -> bool:
+def _stood_still(reading: ReadContext, span: Span, newest: datetime | None, start: datetime | None) -> bool:
     """Whether nothing moved in a span since its listing began, so that no row can have slipped out of it."""
     if span.began_at is None:
         return False

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from cogny_source.api.http_client import Client, make_client
+from cogny_source.api.http_client import HttpClient, make_client
 from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import read_page
 from cogny_source.destinations.target import Target
@@ -70,7 +70,7 @@ def _with_less_patience(settings: Settings) -> Settings:
     return replace(settings, max_outage_seconds=outage, max_wait_seconds=wait)
 
 
-def _check_api(client: Client, names: Sequence[str], clock: Callable[[], float]) -> Iterator[Finding]:
+def _check_api(client: HttpClient, names: Sequence[str], clock: Callable[[], float]) -> Iterator[Finding]:
     server_time: datetime | None = None
     for name in names:
         endpoint = ENDPOINTS[name]
@@ -106,7 +106,7 @@ def _describe_clock(ahead_seconds: float) -> str:
     return f"clock: this machine is {abs(ahead_seconds):,.0f} s {which} the API; a sync goes by the API's"
 
 
-def _describe_pace(client: Client) -> str:
+def _describe_pace(client: HttpClient) -> str:
     limiter = client.limiter
     pace = limiter.requests_per_minute
     if limiter.remaining is not None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_journal import Journal
 from cogny_source.engine.working_dir import restore_state
 from cogny_source.extract.endpoints import ENDPOINTS
@@ -102,7 +102,7 @@ class ResourceStatus:
 
 
 def read_status(
-    destination: Destination, workspace: Path, pipeline_name: str, *, running: bool = False
+    destination: DestinationSession, workspace: Path, pipeline_name: str, *, running: bool = False
 ) -> list[ResourceStatus]:
     """Read how each resource stands.
 
@@ -133,12 +133,12 @@ def describe_age(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in units[:2])
 
 
-def _read_one(destination: Destination, name: str, state: State, runs: list[dict[str, Any]]) -> ResourceStatus:
+def _read_one(destination: DestinationSession, name: str, state: State, runs: list[dict[str, Any]]) -> ResourceStatus:
     spec = ENDPOINTS[name].table
     query = f"SELECT count(*), count(deleted_at) FROM {spec.name}"
-    rows, deleted = next(iter(destination.ask_if_there(query)), (0, 0))
+    rows, deleted = next(iter(destination.query_or_empty(query)), (0, 0))
     mine = sorted((run for run in runs if run["resource"] == name), key=_began)
-    ask = destination.ask_if_there
+    ask = destination.query_or_empty
     told = ResourceStatus(
         name,
         rows - deleted,
@@ -166,7 +166,7 @@ def _make_run(runs: Iterable[dict[str, Any]]) -> RunStatus | None:
     return None if last is None else RunStatus(**{name: last[name] for name in COLUMNS if name != "resource"})
 
 
-def _read_runs(destination: Destination) -> list[dict[str, Any]]:
+def _read_runs(destination: DestinationSession) -> list[dict[str, Any]]:
     """The newest run of each resource, and the newest that was not done."""
     found = []
     for name in ENDPOINTS:
@@ -175,7 +175,7 @@ def _read_runs(destination: Destination) -> list[dict[str, Any]]:
                 f"SELECT {', '.join(COLUMNS)} FROM sync_runs WHERE resource = '{name}'{condition}"
                 " ORDER BY started_at DESC LIMIT 1"
             )
-            found += [dict(zip(COLUMNS, row, strict=True)) for row in destination.ask_if_there(query)]
+            found += [dict(zip(COLUMNS, row, strict=True)) for row in destination.query_or_empty(query)]
     return found
 
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from cogny_source.destinations.session import Destination
-from cogny_source.extract.context import Reading
-from cogny_source.extract.full_scan import Roll
+from cogny_source.destinations.session import DestinationSession
+from cogny_source.extract.context import ReadContext
+from cogny_source.extract.full_scan import FullScan
 from cogny_source.extract.lookup import find_confirmed, find_deleted
 from cogny_source.extract.plan import DeletionGuard
 from cogny_source.reconcile.comparison import Comparison, Differing
@@ -45,7 +45,7 @@ class Census:
     """
 
     def __init__(
-        self, reading: Reading, destination: Destination, start: datetime | None, guard: DeletionGuard
+        self, reading: ReadContext, destination: DestinationSession, start: datetime | None, guard: DeletionGuard
     ) -> None:
         self._reading = reading
         self._destination = destination
@@ -53,7 +53,7 @@ class Census:
         self._guard = guard
         self._spec = reading.endpoint.table
         self._verdicts = Verdicts(reading)
-        self.roll = Roll(reading, start)
+        self.roll = FullScan(reading, start)
         self.marked: int | None = None
         self.refused = 0
         self.brought = 0
@@ -83,7 +83,7 @@ class Census:
         self.marked = len(gone)
 
     def _call_roll(self, comparison: Comparison) -> Generator[Chunk, None, None]:
-        self.roll = Roll(self._reading, self._start)
+        self.roll = FullScan(self._reading, self._start)
         self._verdicts.begin_listing()
         found: list[Chunk] = []
         for chunk in self.roll.chunks():
@@ -112,7 +112,7 @@ class Verdicts:
         open: Whether older versions came that a second listing must confirm, as the API gives no single rows.
     """
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: ReadContext) -> None:
         self._reading = reading
         self._listings = 0
         self._seen: dict[str, int] = {}
@@ -147,7 +147,9 @@ class Verdicts:
         return refused
 
 
-def mark_deleted(destination: Destination, spec: TableSpec, keys: Sequence[str], deleted_at: datetime | None) -> Chunk:
+def mark_deleted(
+    destination: DestinationSession, spec: TableSpec, keys: Sequence[str], deleted_at: datetime | None
+) -> Chunk:
     """Rows as the destination holds them, with `deleted_at`: the server's clock, else this machine's."""
     schema = arrow_schema(spec.columns)
     tables = []

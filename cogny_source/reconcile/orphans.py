@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.reconcile.comparison import Comparison
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.convert import arrow_schema
@@ -16,7 +16,7 @@ from cogny_source.schema import LOAD_ID, TOMBSTONE, ListSpec, TableSpec
 logger = logging.getLogger(__name__)
 
 
-def clear_orphans(comparison: Comparison, spec: TableSpec, destination: Destination) -> Iterator[Chunk]:
+def clear_orphans(comparison: Comparison, spec: TableSpec, destination: DestinationSession) -> Iterator[Chunk]:
     """Remove child rows without a parent, and leave one of the rows that stand more than once.
 
     Whatever the API lists is brought anyway, and takes the place of all that has its key.

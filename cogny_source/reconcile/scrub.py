@@ -13,8 +13,8 @@ from datetime import datetime
 from math import inf
 
 from cogny_source.api.pagination import Page, iter_pages
-from cogny_source.destinations.session import Destination
-from cogny_source.extract.context import Reading
+from cogny_source.destinations.session import DestinationSession
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.lookup import find_deleted
 from cogny_source.extract.plan import DeletionGuard
 from cogny_source.reconcile.census import Verdicts, mark_deleted
@@ -54,7 +54,7 @@ class Scrub:
     """
 
     def __init__(
-        self, reading: Reading, destination: Destination, start: datetime | None, guard: DeletionGuard
+        self, reading: ReadContext, destination: DestinationSession, start: datetime | None, guard: DeletionGuard
     ) -> None:
         self._reading = reading
         self._destination = destination

@@ -7,9 +7,9 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ContractError, MassDeletion
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.counting import note_count
 from cogny_source.extract.full_table import digest_list, note_list
 from cogny_source.extract.incremental import read_incremental
@@ -32,7 +32,7 @@ COUNT_AGAIN_SECONDS = (1.0, 2.0, 4.0)
 SLICE_PAGES = 100
 
 
-class Settlement:
+class Reconciliation:
     """What remains to be done with a resource once it was read.
 
     Args:
@@ -46,10 +46,10 @@ class Settlement:
 
     def __init__(
         self,
-        reading: Reading,
+        reading: ReadContext,
         state: State,
         plan: Plan,
-        destination: Destination,
+        destination: DestinationSession,
         loaded_since: datetime | None = None,
     ) -> None:
         self._reading = reading

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ContractError
-from cogny_source.extract.context import Difference, Reading
-from cogny_source.extract.full_scan import Roll
+from cogny_source.extract.context import Difference, ReadContext
+from cogny_source.extract.full_scan import FullScan
 from cogny_source.extract.state import State
 from cogny_source.reconcile.comparison import Comparison
 from cogny_source.reconcile.digest import comparable_values, compared_columns
@@ -26,7 +26,7 @@ EXPLAINED_ROWS = 50
 Values = dict[str, tuple[Any, ...]]
 
 
-def verify(reading: Reading, state: State, destination: Destination) -> tuple[Difference, ...]:
+def verify(reading: ReadContext, state: State, destination: DestinationSession) -> tuple[Difference, ...]:
     """Read the resource anew and compare it with the destination: key, `updated_at` and content of every row.
 
     Args:
@@ -42,7 +42,7 @@ def verify(reading: Reading, state: State, destination: Destination) -> tuple[Di
         ContractError: If the API's list cannot be read whole.
     """
     spec, start = reading.endpoint.table, parse_instant(state.get("start_date"))
-    roll = Roll(replace(reading, history=False), start)
+    roll = FullScan(replace(reading, history=False), start)
     theirs: Values = {}
     with Comparison.with_destination(destination, spec, Window(start)) as comparison:
         for chunk in roll.chunks():
@@ -68,7 +68,7 @@ def verify(reading: Reading, state: State, destination: Destination) -> tuple[Di
 class _Judge:
     """Tells a fresh change from a fault."""
 
-    def __init__(self, reading: Reading, state: State, roll: Roll) -> None:
+    def __init__(self, reading: ReadContext, state: State, roll: FullScan) -> None:
         self._whole = reading.endpoint.whole
         # After a census every live row had just been listed, however the counts moved meanwhile.
         self._counts_agreed = reading.tally.unexplained_rows == 0 or reading.tally.deleted_rows is not None

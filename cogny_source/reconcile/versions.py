@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.destinations.session import Destination
-from cogny_source.extract.context import Reading
+from cogny_source.destinations.session import DestinationSession
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.lookup import find_confirmed
 from cogny_source.reconcile.comparison import Comparison
 from cogny_source.records.chunk import Chunk, select_rows
@@ -34,7 +34,7 @@ class VersionGuard:
             look back that far. Of those, only what the destination lacks is loaded, and counted as late.
     """
 
-    def __init__(self, reading: Reading, destination: Destination, settled_before: datetime | None) -> None:
+    def __init__(self, reading: ReadContext, destination: DestinationSession, settled_before: datetime | None) -> None:
         self._reading = reading
         self._destination = destination
         self._settled_before = settled_before

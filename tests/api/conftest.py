@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import pytest
 
-from cogny_source.api.http_client import Client, Timing
+from cogny_source.api.http_client import HttpClient, Timing
 from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.sandbox import SandboxServer, World
@@ -182,15 +182,15 @@ def meter() -> Meter:
 
 
 @pytest.fixture
-def make_client(clock: Clock) -> Iterator[Callable[..., Client]]:
+def make_client(clock: Clock) -> Iterator[Callable[..., HttpClient]]:
     """Make clients that live by the clock: `make_client(base_url, api_key=…, any setting=…)`; jitter is a half."""
-    clients: list[Client] = []
+    clients: list[HttpClient] = []
 
-    def make(base_url: str, api_key: str = TEST_KEY, **settings: Any) -> Client:
+    def make(base_url: str, api_key: str = TEST_KEY, **settings: Any) -> HttpClient:
         chosen = Settings(api_key=api_key, base_url=base_url, **{"requests_per_minute": None, **settings})
         pace = Pace(chosen.requests_per_minute, reserve_at_most=chosen.reserve_requests)
         timing = Timing(clock=clock, sleep=clock.sleep, jitter=lambda: 0.5, stopwatch=clock)
-        clients.append(Client(chosen, RateLimiter(pace, clock, clock), timing))
+        clients.append(HttpClient(chosen, RateLimiter(pace, clock, clock), timing))
         return clients[-1]
 
     yield make

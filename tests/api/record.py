@@ -18,7 +18,7 @@ from vcr import VCR
 from vcr.request import Request
 
 from cogny_source.api.envelope import Answer
-from cogny_source.api.http_client import Client, Timing
+from cogny_source.api.http_client import HttpClient, Timing
 from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import iter_pages
 from cogny_source.api.rate_limit import Pace, RateLimiter
@@ -40,7 +40,7 @@ KEY_HEADERS = ("Authorization", "X-API-Key")
 # They prove nothing and change with the versions of libraries.
 UNWANTED_HEADERS = ("User-Agent", "Accept-Encoding", "Connection")
 
-Call = Callable[[Client], Any]
+Call = Callable[[HttpClient], Any]
 
 
 def make_world() -> World:
@@ -56,12 +56,12 @@ def _get(path: str, **params: str | int) -> Call:
     return lambda client: client.get(path, params, Meter())
 
 
-def _get_completed_content(client: Client) -> Answer:
+def _get_completed_content(client: HttpClient) -> Answer:
     done = next(row["id"] for row in make_world().rows("reports") if row["status"] == "completed")
     return client.get(f"/reports/{done}/content", {}, Meter())
 
 
-def _get_remaining(client: Client) -> list[int | None]:
+def _get_remaining(client: HttpClient) -> list[int | None]:
     counts = []
     for _ in range(3):
         client.get("/tickets", {"limit": 1}, Meter())
@@ -115,7 +115,7 @@ def play(scene: Scene, base_url: str) -> tuple[Any, list[float]]:
         return NOW.timestamp() + sum(slept)
 
     settings = Settings(api_key=scene.api_key, base_url=base_url, auth_header=scene.auth_header)
-    client = Client(settings, RateLimiter(Pace(None), tell), Timing(tell, slept.append, lambda: 0.5))
+    client = HttpClient(settings, RateLimiter(Pace(None), tell), Timing(tell, slept.append, lambda: 0.5))
     try:
         return scene.call(client), slept
     except CognyError as error:

@@ -15,7 +15,7 @@ from uuid import UUID
 import pytest
 
 from cogny_source.api.auth import KeyAuth
-from cogny_source.api.http_client import Client, Timing
+from cogny_source.api.http_client import HttpClient, Timing
 from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import TRIAL_SECONDS, Pace, RateLimiter
 from cogny_source.errors import (
@@ -40,7 +40,7 @@ from cogny_source.settings import Settings
 if TYPE_CHECKING:
     from conftest import Clock, Edge
 
-Made = Callable[..., Client]
+Made = Callable[..., HttpClient]
 
 STANDARD, REPORTS_ONLY = "sk_live_standard_sandbox", "sk_live_reports_only_sandbox"
 SECRET = "sk_live_7f3a9c51d2e84b60"
@@ -62,7 +62,7 @@ BLIND = "; tried 8 times in 62 s"
 OUTAGE = HALF_BACK_OFF + [30.0] * 27
 
 
-def fail(client: Client, path: str = "/tickets", meter: Meter | None = None, **more: Any) -> CognyError:
+def fail(client: HttpClient, path: str = "/tickets", meter: Meter | None = None, **more: Any) -> CognyError:
     """The error that a request ends with."""
     with pytest.raises(CognyError) as caught:
         client.get(path, {}, meter or Meter(), **more)
@@ -162,7 +162,9 @@ def test_without_chance_and_without_time_an_outage_still_ends(sandbox: SandboxSe
     """Where no wait takes any time and each draw is zero, what was to be waited counts."""
     waits: list[float] = []
     timing = Timing(clock=lambda: 0.0, sleep=waits.append, jitter=lambda: 0.0, stopwatch=lambda: 0.0)
-    client = Client(Settings(api_key=STANDARD, base_url=sandbox.base_url), RateLimiter(Pace(None), lambda: 0.0), timing)
+    client = HttpClient(
+        Settings(api_key=STANDARD, base_url=sandbox.base_url), RateLimiter(Pace(None), lambda: 0.0), timing
+    )
     sandbox.switches.away = True
     assert fail(client).message == "the API is away (no JSON in the answer); tried 155 times in 894 s"
     assert waits == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.6, 3.2] + [6.0] * 148)
@@ -218,7 +220,7 @@ def test_a_server_that_dribbles_does_not_hold_a_run(
     sandbox.switches.stall_seconds = 2.0
     sandbox.fail_next("dribble")
     settings = Settings(api_key=STANDARD, base_url=sandbox.base_url, read_timeout_seconds=0.2)
-    client = Client(settings, RateLimiter(Pace(None), clock), Timing(clock, clock.sleep))
+    client = HttpClient(settings, RateLimiter(Pace(None), clock), Timing(clock, clock.sleep))
     assert client.get("/warehouses", {}, meter).data == sandbox.world.rows("warehouses")
     assert (meter.requests, caplog.messages[0].split(" (")[0]) == (2, "the answer did not end within 1 s")
     client.close()
@@ -369,7 +371,7 @@ def test_a_429_holds_back_every_user_of_the_limiter(sandbox: SandboxServer, cloc
 
     sandbox.fail_next("rate_limited")
     timing = Timing(clock, sleep, stopwatch=clock)
-    client = Client(Settings(api_key=STANDARD, base_url=sandbox.base_url), limiter, timing)
+    client = HttpClient(Settings(api_key=STANDARD, base_url=sandbox.base_url), limiter, timing)
     client.get("/warehouses", {}, Meter())
     client.close()
     assert waits == [1.0, 0.0, TRIAL_SECONDS]
@@ -787,7 +789,7 @@ def test_headers_teach_the_limiter_on_success_and_on_failure(
 def test_a_client_without_timing_lives_by_the_real_clock(sandbox: SandboxServer) -> None:
     """The defaults need no argument."""
     timing = Timing()
-    client = Client(Settings(api_key=STANDARD, base_url=sandbox.base_url), RateLimiter(Pace(None), timing.clock))
+    client = HttpClient(Settings(api_key=STANDARD, base_url=sandbox.base_url), RateLimiter(Pace(None), timing.clock))
     try:
         assert client.get("/warehouses", {}, Meter()).data == sandbox.world.rows("warehouses")
     finally:

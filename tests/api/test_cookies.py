@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cogny_source.api.cookies import MOST_COOKIE_BYTES
-from cogny_source.api.http_client import Client
+from cogny_source.api.http_client import HttpClient
 from cogny_source.api.meter import Meter
 
 if TYPE_CHECKING:
     from conftest import Edge
 
-Made = Callable[..., Client]
+Made = Callable[..., HttpClient]
 
 OK = {"success": True, "data": []}
 KEPT = ("__cf_bm", "cf_clearance", "AWSALB", "AWSALBCORS", "AWSALBTG", "AWSALBTGCORS", "GCLB", "ARRAffinity")
 KEPT += ("ARRAffinitySameSite", "incap_ses_123_456", "visid_incap_456", "ak_bmsc", "bm_sz", "_abck", "BIGipServerpool")
 
 
-def collect(edge: Edge, client: Client, cookies: list[str]) -> list[str | None]:
+def collect(edge: Edge, client: HttpClient, cookies: list[str]) -> list[str | None]:
     """The `Cookie` of each request, while each answer sets one of some cookies; and of one after them."""
     for cookie in cookies:
         edge.will_answer(OK, headers={"Set-Cookie": f"{cookie}; Path=/"})

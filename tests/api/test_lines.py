@@ -12,18 +12,18 @@ import pytest
 from certificates import Authority
 from wire import Play, Wire, answer, sent_id
 
-from cogny_source.api.http_client import Client, Timing
+from cogny_source.api.http_client import HttpClient, Timing
 from cogny_source.api.lines import MOST_INFORMATIONAL
 from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import Pace, RateLimiter
-from cogny_source.engine.cancellation import StopFlag
+from cogny_source.engine.cancellation import CancelToken
 from cogny_source.errors import CognyError, NetworkError, Stopped
 from cogny_source.settings import Settings
 
 if TYPE_CHECKING:
     from conftest import Clock
 
-Made = Callable[..., Client]
+Made = Callable[..., HttpClient]
 
 EARLY = "HTTP/1.1 {} Early\r\nLink: </style.css>\r\n\r\n"
 
@@ -173,10 +173,10 @@ def test_a_connection_that_is_never_made_is_ended_from_another_thread(
 
 def assert_is_ended(base_url: str, asked: threading.Event, clock: Clock, meter: Meter) -> None:
     """Hang up once a request is under way; it and the next one end as stopped, and none is sent again."""
-    flag = StopFlag()
+    flag = CancelToken()
     timing = Timing(clock, clock.sleep, check=flag.check)
     settings = Settings("sk_test_sandbox", base_url, read_timeout_seconds=200.0, connect_timeout_seconds=200.0)
-    client = Client(settings, RateLimiter(Pace(None), clock, clock), timing)
+    client = HttpClient(settings, RateLimiter(Pace(None), clock, clock), timing)
 
     def stop() -> None:
         asked.wait()

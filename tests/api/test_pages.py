@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cogny_source.api.envelope import Answer
-from cogny_source.api.http_client import Client, Params
+from cogny_source.api.http_client import HttpClient, Params
 from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import MAX_STALE_PAGES, Page, iter_pages, read_page
 from cogny_source.errors import AnswerTooLarge, BadRequest, ContractError, PaginationError, ServerError
@@ -232,10 +232,10 @@ def test_a_list_of_anything_but_objects_breaks_the_contract(data: object) -> Non
     assert type(caught.value) is ContractError
 
 
-Made = Callable[..., Client]
+Made = Callable[..., HttpClient]
 
 
-def walk(client: Client, path: str, meter: Meter, **params: Any) -> list[Mapping[str, Any]]:
+def walk(client: HttpClient, path: str, meter: Meter, **params: Any) -> list[Mapping[str, Any]]:
     """Every row of a list."""
     return [row for page in iter_pages(client, path, params, meter) for row in page.rows]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cogny_source.api.http_client import Client
+from cogny_source.api.http_client import HttpClient
 from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import TRIAL_SECONDS, Pace, RateLimiter
 from cogny_source.sandbox import SandboxServer
@@ -237,7 +237,7 @@ def test_many_threads_take_exactly_what_there_is(clock: Clock, announced: bool) 
 def test_the_sandbox_never_turns_a_client_away(
     sandbox: SandboxServer,
     clock: Clock,
-    make_client: Callable[..., Client],
+    make_client: Callable[..., HttpClient],
     key: str,
     rate_headers: bool,
     sent: dict[int, int],
@@ -253,7 +253,7 @@ def test_the_sandbox_never_turns_a_client_away(
     }
 
 
-def test_threads_share_one_pace(sandbox: SandboxServer, make_client: Callable[..., Client]) -> None:
+def test_threads_share_one_pace(sandbox: SandboxServer, make_client: Callable[..., HttpClient]) -> None:
     """Four threads on one client make 240 requests, and the sandbox turns none of them away."""
     client = make_client(sandbox.base_url, STANDARD, requests_per_minute=100.0)
 
@@ -267,7 +267,7 @@ def test_threads_share_one_pace(sandbox: SandboxServer, make_client: Callable[..
 
 
 def test_a_window_that_others_use_is_waited_out(
-    sandbox: SandboxServer, clock: Clock, make_client: Callable[..., Client], meter: Meter
+    sandbox: SandboxServer, clock: Clock, make_client: Callable[..., HttpClient], meter: Meter
 ) -> None:
     """A client that joins when fifteen requests are left waits once, for the reset, and is never turned away."""
     other = make_client(sandbox.base_url, STANDARD)
@@ -386,7 +386,7 @@ def test_after_a_refusal_one_request_goes_first(clock: Clock) -> None:
     ids=str,
 )
 def test_an_api_that_gives_no_useful_advice_turns_away_few_requests(
-    edge: Edge, clock: Clock, make_client: Callable[..., Client], headers: dict[str, str]
+    edge: Edge, clock: Clock, make_client: Callable[..., HttpClient], headers: dict[str, str]
 ) -> None:
     """A first load of 65 requests beside a limit of 30 a minute sees ten answers of 429 at most."""
     answered: list[float] = []

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cogny_source.api.http_client import Client
+from cogny_source.api.http_client import HttpClient
 from cogny_source.api.meter import Meter
 from cogny_source.errors import ConfigError
 
 if TYPE_CHECKING:
     from conftest import Edge
 
-Made = Callable[..., Client]
+Made = Callable[..., HttpClient]
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 OK = {"success": True, "data": []}

@@ -11,14 +11,14 @@ import pytest
 from certificates import DAY, Authority
 from wire import Wire, answer
 
-from cogny_source.api.http_client import Client
+from cogny_source.api.http_client import HttpClient
 from cogny_source.api.meter import Meter
 from cogny_source.api.session import CERTIFICATE_FILES
 from cogny_source.api.tls import find_distrust
 from cogny_source.cli.exits import EXIT_USAGE, exit_code
 from cogny_source.errors import ConfigError, Untrusted
 
-Made = Callable[..., Client]
+Made = Callable[..., HttpClient]
 
 UNKNOWN = (
     "the certificate of base_url's host is signed by nobody whom this machine knows: behind a proxy that looks into"

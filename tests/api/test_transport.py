@@ -15,7 +15,7 @@ import requests
 from urllib3.exceptions import SSLError
 from wire import Wire
 
-from cogny_source.api.http_client import Client
+from cogny_source.api.http_client import HttpClient
 from cogny_source.api.meter import Meter
 from cogny_source.api.transport import Timeouts, describe_failure
 from cogny_source.errors import AnswerTooLarge
@@ -23,7 +23,7 @@ from cogny_source.errors import AnswerTooLarge
 if TYPE_CHECKING:
     from conftest import Clock, Edge
 
-Made = Callable[..., Client]
+Made = Callable[..., HttpClient]
 
 OK = {"success": True, "data": [{"id": "tkt_1", "title": "a" * 1000}], "meta": {}}
 BODY = json.dumps(OK).encode()

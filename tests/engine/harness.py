@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from cogny_source.api.http_client import Client, Timing
+from cogny_source.api.http_client import HttpClient, Timing
 from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.extract.counting import note_count
 from cogny_source.extract.endpoints import ENDPOINTS
-from cogny_source.extract.listing import Reading
+from cogny_source.extract.listing import ReadContext
 from cogny_source.extract.resource import Plan, read_resource
 from cogny_source.records.chunk import Chunk
 from cogny_source.sandbox import SandboxServer
@@ -59,7 +59,7 @@ class Api:
         self.meter = Meter()
         settings = Settings("sk_test_sandbox", server.base_url, requests_per_minute=None, read_timeout_seconds=5)
         timing = Timing(lambda: time.time() + clock_offset_seconds, sleep=lambda _: None, jitter=lambda: 0.0)
-        self.client = Client(settings, RateLimiter(Pace(None), timing.clock), timing)
+        self.client = HttpClient(settings, RateLimiter(Pace(None), timing.clock), timing)
 
     def read(
         self,
@@ -72,7 +72,7 @@ class Api:
         """Read and commit; yields after each commit, so that a caller can stop there."""
         self.meter = Meter()
         endpoint = ENDPOINTS[self.resource]
-        reading = Reading(self.client, endpoint, self.meter, after_page, chunk_rows, workers=self.workers)
+        reading = ReadContext(self.client, endpoint, self.meter, after_page, chunk_rows, workers=self.workers)
         if "backfill" in destination.state or (self.workers > 1 and destination.state):
             note_count(reading, None)
         for chunk in read_resource(reading, destination.state, plan or Plan()):

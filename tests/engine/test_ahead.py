@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from cogny_source.engine.cancellation import StopFlag
-from cogny_source.engine.prefetch import Ahead
+from cogny_source.engine.cancellation import CancelToken
+from cogny_source.engine.prefetch import Prefetcher
 from cogny_source.errors import NetworkError, Stopped
 from cogny_source.records.chunk import Chunk
 
@@ -30,7 +30,7 @@ def test_one_chunk_is_read_ahead_and_no_more() -> None:
             event.set()
             yield Chunk(rows=number)
 
-    with Ahead(1, StopFlag()) as ahead:
+    with Prefetcher(1, CancelToken()) as ahead:
         chunks = ahead(read())
         wait_until(begun[0])
         assert next(chunks).rows == 0
@@ -47,7 +47,7 @@ def test_resources_are_read_side_by_side() -> None:
         meeting.wait()
         yield Chunk()
 
-    with Ahead(2, StopFlag()) as ahead:
+    with Prefetcher(2, CancelToken()) as ahead:
         readers = [ahead(read()), ahead(read())]
         assert [len(list(chunks)) for chunks in readers] == [1, 1]
 
@@ -59,7 +59,7 @@ def test_what_was_read_comes_before_the_failure() -> None:
         yield Chunk(rows=1)
         raise NetworkError("gone")
 
-    with Ahead(1, StopFlag()) as ahead:
+    with Prefetcher(1, CancelToken()) as ahead:
         chunks = ahead(read())
         assert next(chunks).rows == 1
         with pytest.raises(NetworkError, match="gone"):
@@ -68,7 +68,7 @@ def test_what_was_read_comes_before_the_failure() -> None:
 
 def test_a_reader_that_waits_ends_with_the_run() -> None:
     """Where the loading fails nobody waits for the hour that a reader waits for, and the run's own flag stays down."""
-    run, waiting = StopFlag(), threading.Event()
+    run, waiting = CancelToken(), threading.Event()
     stop = run.follow()
 
     def read() -> Iterator[Chunk]:
@@ -77,7 +77,7 @@ def test_a_reader_that_waits_ends_with_the_run() -> None:
         yield Chunk()
 
     start = time.monotonic()
-    with Ahead(1, stop) as ahead:
+    with Prefetcher(1, stop) as ahead:
         ahead(read())
         wait_until(waiting)
     assert time.monotonic() - start < PATIENCE_SECONDS
@@ -86,7 +86,7 @@ def test_a_reader_that_waits_ends_with_the_run() -> None:
 
 def test_a_signal_ends_the_readers_too() -> None:
     """A signal that comes before a reader begins, or after, is heeded by both flags."""
-    early, late = StopFlag(), StopFlag()
+    early, late = CancelToken(), CancelToken()
     early.set(15)
     followers = [early.follow(), late.follow()]
     late.set(15)

@@ -19,7 +19,7 @@ from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import Getter
 from cogny_source.errors import CognyError, ContractError, Stopped
 from cogny_source.extract import backfill, parallel
-from cogny_source.extract.context import Reading
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.parallel import count_readers
 from cogny_source.sandbox import SandboxServer, World
@@ -157,7 +157,7 @@ def test_readers_follow_latency_and_limit(
 ) -> None:
     """As many as use the rate limit up, or keep this machine busy."""
     client: Any = None
-    reading = Reading(
+    reading = ReadContext(
         client, ENDPOINTS["tickets"], Meter(), lambda: None, 1, workers=workers, requests_per_minute=lambda: limit
     )
     assert count_readers(reading, fetch_seconds) == expected

@@ -17,7 +17,7 @@ from cogny_source.errors import BadRequest
 from cogny_source.extract.backfill import read_backfill
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.incremental import read_incremental
-from cogny_source.extract.listing import Listing, Reading
+from cogny_source.extract.listing import Listing, ReadContext
 from cogny_source.extract.lookback import Reach
 from cogny_source.timestamps import format_instant
 from cogny_source.windows import Order, Window
@@ -55,9 +55,9 @@ class Script:
         return Answer(rows, pagination, self._server_time, None)
 
 
-def reading_of(client: Any) -> Reading:
+def reading_of(client: Any) -> ReadContext:
     """Reading tickets from a client."""
-    return Reading(client, ENDPOINTS["tickets"], Meter(), lambda: None, 1000)
+    return ReadContext(client, ENDPOINTS["tickets"], Meter(), lambda: None, 1000)
 
 
 def keys(listing: Listing) -> list[str]:

@@ -15,67 +15,67 @@ from cogny_source.destinations.duckdb.memory import (
     LOADS_A_WIDE_JOIN,
     MEGABYTE,
     UNBOUNDED,
-    Bounds,
-    Holdings,
-    Portion,
+    FileStats,
+    MemoryPlan,
+    TableLoad,
     keep_within,
-    plan_bounds,
+    plan_memory,
 )
 
-FEW = Portion(rows=100, size=60_000, table_rows=5_000, scattered=True)
-QUIET = Holdings(loads=3)
-TURN = Holdings(loads=LOADS_A_JOIN, rows=5_000, size=3 * MEGABYTE)
+FEW = TableLoad(rows=100, size=60_000, table_rows=5_000, scattered=True)
+QUIET = FileStats(loads=3)
+TURN = FileStats(loads=LOADS_A_JOIN, rows=5_000, size=3 * MEGABYTE)
 
 
 def test_a_chunk_of_a_first_load_gets_little() -> None:
     """Rows that are new take what they are themselves, twice; a few may be there before."""
-    chunk = Portion(rows=15_000, size=12 * MEGABYTE, table_rows=1_000_000, scattered=False)
-    assert plan_bounds([chunk], QUIET) == Bounds(COMMIT_MEGABYTES)
-    assert plan_bounds([chunk, chunk], QUIET) == Bounds(57)
+    chunk = TableLoad(rows=15_000, size=12 * MEGABYTE, table_rows=1_000_000, scattered=False)
+    assert plan_memory([chunk], QUIET) == MemoryPlan(COMMIT_MEGABYTES)
+    assert plan_memory([chunk, chunk], QUIET) == MemoryPlan(57)
 
 
 def test_rows_that_are_replaced_take_notes() -> None:
     """Of a thousand rows scattered over a table each has a vector's note of 48 KB; never more notes than vectors."""
-    scattered = Portion(rows=3_200, size=MEGABYTE, table_rows=100_000_000, scattered=True)
-    assert plan_bounds([scattered], QUIET) == Bounds(152)
-    everywhere = Portion(rows=15_000, size=MEGABYTE, table_rows=2048 * 2_000, scattered=True)
-    assert plan_bounds([everywhere], QUIET) == Bounds(95)
+    scattered = TableLoad(rows=3_200, size=MEGABYTE, table_rows=100_000_000, scattered=True)
+    assert plan_memory([scattered], QUIET) == MemoryPlan(152)
+    everywhere = TableLoad(rows=15_000, size=MEGABYTE, table_rows=2048 * 2_000, scattered=True)
+    assert plan_memory([everywhere], QUIET) == MemoryPlan(95)
 
 
 def test_row_groups_are_joined_once_in_many_loads() -> None:
     """Two loads in a row, of which one brings rows, have their turn; the others add a group each."""
-    turns = [loads for loads in range(3 * LOADS_A_JOIN) if plan_bounds([FEW], replace(TURN, loads=loads)).joins]
+    turns = [loads for loads in range(3 * LOADS_A_JOIN) if plan_memory([FEW], replace(TURN, loads=loads)).joins]
     assert turns == [0, 1, 16, 17, 32, 33]
-    assert plan_bounds([FEW], TURN) == Bounds(JOIN_MEGABYTES, joins=True)
+    assert plan_memory([FEW], TURN) == MemoryPlan(JOIN_MEGABYTES, joins=True)
 
 
 def test_large_chunks_join_nothing() -> None:
     """A chunk whose row group is large enough is written once."""
-    chunk = Portion(rows=LARGE_ENOUGH_ROWS, size=MEGABYTE, table_rows=200_000, scattered=False)
-    assert plan_bounds([chunk, FEW], TURN) == Bounds(COMMIT_MEGABYTES)
+    chunk = TableLoad(rows=LARGE_ENOUGH_ROWS, size=MEGABYTE, table_rows=200_000, scattered=False)
+    assert plan_memory([chunk, FEW], TURN) == MemoryPlan(COMMIT_MEGABYTES)
 
 
 def test_groups_that_are_large_enough_wait() -> None:
     """After a first load in large chunks the row groups are joined once small loads outweigh them."""
-    loaded = Holdings(loads=112, rows=1_000_000, size=200 * MEGABYTE)
-    assert not plan_bounds([FEW], loaded).joins
-    assert plan_bounds([FEW], replace(loaded, loads=144)).joins
+    loaded = FileStats(loads=112, rows=1_000_000, size=200 * MEGABYTE)
+    assert not plan_memory([FEW], loaded).joins
+    assert plan_memory([FEW], replace(loaded, loads=144)).joins
 
 
 @pytest.mark.parametrize(
     ("portions", "size"),
-    [([FEW, Portion(rows=50, size=2 * MEGABYTE, table_rows=5_000, scattered=True)], 0), ([FEW], 2**28), ([], 2**28)],
+    [([FEW, TableLoad(rows=50, size=2 * MEGABYTE, table_rows=5_000, scattered=True)], 0), ([FEW], 2**28), ([], 2**28)],
 )
-def test_wide_rows_are_joined_seldom_and_without_a_bound(portions: list[Portion], size: int) -> None:
+def test_wide_rows_are_joined_seldom_and_without_a_bound(portions: list[TableLoad], size: int) -> None:
     """Those that come tell of it, and the file: the row groups of all tables are joined, whatever a load brings."""
-    assert plan_bounds(portions, replace(TURN, size=size)) == Bounds(COMMIT_MEGABYTES)
-    seldom = Holdings(loads=LOADS_A_WIDE_JOIN, rows=5_000, size=size)
-    assert plan_bounds(portions, seldom) == Bounds(None, joins=True) != UNBOUNDED
+    assert plan_memory(portions, replace(TURN, size=size)) == MemoryPlan(COMMIT_MEGABYTES)
+    seldom = FileStats(loads=LOADS_A_WIDE_JOIN, rows=5_000, size=size)
+    assert plan_memory(portions, seldom) == MemoryPlan(None, joins=True) != UNBOUNDED
 
 
 def test_a_quiet_sync_has_its_turn_too() -> None:
     """It brings a row of `sync_runs`, whose row groups would be as many as the syncs."""
-    assert plan_bounds([], TURN) == Bounds(JOIN_MEGABYTES, joins=True)
+    assert plan_memory([], TURN) == MemoryPlan(JOIN_MEGABYTES, joins=True)
 
 
 def read_settings(connection: duckdb.DuckDBPyConnection) -> tuple[object, ...]:
@@ -92,7 +92,7 @@ def test_settings_are_set_back_as_they_were(limit: str) -> None:
         connection.execute(f"SET memory_limit = '{limit}'; SET threads = 3; SET checkpoint_threshold = '1gb'")
         before = read_settings(connection)
         for _ in range(3):
-            with keep_within(Bounds(48, joins=True), connection):
+            with keep_within(MemoryPlan(48, joins=True), connection):
                 assert read_settings(connection) == ("45.7 MiB", 1, 1, "0 bytes")
         assert read_settings(connection) == before
 
@@ -101,6 +101,6 @@ def test_a_tighter_limit_of_the_user_stays() -> None:
     """Whoever gave DuckDB less than a commit would get has reasons."""
     with duckdb.connect() as connection:
         connection.execute("SET memory_limit = '40MB'")
-        with keep_within(Bounds(96), connection):
+        with keep_within(MemoryPlan(96), connection):
             assert read_settings(connection)[0] == "38.1 MiB"
         assert read_settings(connection)[0] == "38.1 MiB"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cogny_source.extract.context import Tally
+from cogny_source.extract.context import RowCounts
 from cogny_source.extract.state import accepts, lower_state, merge_windows, note_census
 
 EARLY, MIDDLE, LATE = (f"2025-0{month}-01T00:00:00.000000Z" for month in (1, 2, 3))
@@ -135,4 +135,4 @@ def test_rows_created_since_the_count_explain_themselves(
     api_rows: int | None, live: int, settled: int, unexplained: int | None
 ) -> None:
     """The API's count may hold any of the rows that were created after it was taken."""
-    assert Tally(api_rows, datetime.now(UTC)).unexplained(live, settled) == unexplained
+    assert RowCounts(api_rows, datetime.now(UTC)).unexplained(live, settled) == unexplained

@@ -20,9 +20,9 @@ from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mark_state_extracted, state_doc
 
 from cogny_source.destinations.duckdb.declared_schema import SCHEMA_NAME, SchemaVersion
-from cogny_source.destinations.duckdb.memory import UNBOUNDED, Holdings, Portion, keep_within, plan_bounds
+from cogny_source.destinations.duckdb.memory import UNBOUNDED, FileStats, TableLoad, keep_within, plan_memory
 from cogny_source.destinations.duckdb.merge import merge_rows
-from cogny_source.destinations.session import Destination
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ConfigError
 from cogny_source.records.package import Package, list_tables, stamp
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
@@ -58,7 +58,7 @@ class Committer:
         schema: What the destination keeps.
     """
 
-    def __init__(self, destination: Destination, client: DuckDbSqlClient, schema: SchemaVersion) -> None:
+    def __init__(self, destination: DestinationSession, client: DuckDbSqlClient, schema: SchemaVersion) -> None:
         self._destination = destination
         self._client = client
         self._schema = schema
@@ -112,7 +112,7 @@ class Committer:
             return
         holdings = self._weigh_file()
         news = [batch for batch in batches if len(batch.rows) and batch.spec != SYNC_RUNS]
-        bounds = plan_bounds(list(map(self._weigh, news)), holdings)
+        bounds = plan_memory(list(map(self._weigh, news)), holdings)
         try:
             with keep_within(bounds, self._connection):
                 self._write(batches, record)
@@ -145,15 +145,15 @@ class Committer:
         is_external = self._client.credentials.external_conn() is not None
         return is_external or int(connections) > OWN_CONNECTIONS
 
-    def _weigh(self, batch: Batch) -> Portion:
-        return Portion(len(batch.rows), batch.rows.nbytes, self._count(batch.spec.name), batch.scattered)
+    def _weigh(self, batch: Batch) -> TableLoad:
+        return TableLoad(len(batch.rows), batch.rows.nbytes, self._count(batch.spec.name), batch.scattered)
 
-    def _weigh_file(self) -> Holdings:
+    def _weigh_file(self) -> FileStats:
         used = "SELECT used_blocks * block_size FROM pragma_database_size() WHERE database_name = current_database()"
         most = "SELECT max(estimated_size) FROM duckdb_tables() WHERE schema_name = ? AND NOT internal"
         query = f"SELECT ({used}), ({most})"
         [(size, rows)] = self._connection.execute(query, [self._client.dataset_name]).fetchall()
-        return Holdings(self._count(LOADS_TABLE_NAME), rows or 0, size or 0)
+        return FileStats(self._count(LOADS_TABLE_NAME), rows or 0, size or 0)
 
     def _has_load(self, load_id: str) -> bool:
         query = f"SELECT count(*) FROM {self._name(LOADS_TABLE_NAME)} WHERE load_id = ?"

@@ -36,7 +36,7 @@ UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 @dataclass(frozen=True)
-class Portion:
+class TableLoad:
     """What a commit brings into one table.
 
     Attributes:
@@ -58,7 +58,7 @@ class Portion:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class MemoryPlan:
     """What DuckDB may do in a commit.
 
     Attributes:
@@ -70,11 +70,11 @@ class Bounds:
     joins: bool = False
 
 
-UNBOUNDED = Bounds(None)
+UNBOUNDED = MemoryPlan(None)
 
 
 @dataclass(frozen=True)
-class Holdings:
+class FileStats:
     """What the file holds before a commit.
 
     Attributes:
@@ -98,7 +98,7 @@ class Holdings:
         return self.rows >= LARGE_ENOUGH_ROWS * max(1, self.loads)
 
 
-def plan_bounds(portions: Sequence[Portion], holdings: Holdings) -> Bounds:
+def plan_memory(portions: Sequence[TableLoad], holdings: FileStats) -> MemoryPlan:
     """The bounds of a commit.
 
     Args:
@@ -115,12 +115,12 @@ def plan_bounds(portions: Sequence[Portion], holdings: Holdings) -> Bounds:
     is_time = holdings.loads % (LOADS_A_JOIN if is_narrow else LOADS_A_WIDE_JOIN) < 2
     is_large = holdings.has_large_groups or any(portion.rows >= LARGE_ENOUGH_ROWS for portion in portions)
     if is_large or not is_time:
-        return Bounds(enough)
-    return Bounds(max(enough, JOIN_MEGABYTES) if is_narrow else None, joins=True)
+        return MemoryPlan(enough)
+    return MemoryPlan(max(enough, JOIN_MEGABYTES) if is_narrow else None, joins=True)
 
 
 @contextmanager
-def keep_within(bounds: Bounds, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+def keep_within(bounds: MemoryPlan, connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Within the block, let DuckDB keep to bounds, and write a commit into the file at once.
 
     Else it would write the rows into its log, and from that into the file. The settings are the whole database's, and

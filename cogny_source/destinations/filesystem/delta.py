@@ -17,7 +17,7 @@ from fsspec import AbstractFileSystem
 
 from cogny_source.destinations.filesystem.delta_versions import Versions, is_set_back
 from cogny_source.destinations.filesystem.scan import ROWS_A_BATCH, Scanner, run_in_memory, stage
-from cogny_source.destinations.filesystem.table_layout import Shape
+from cogny_source.destinations.filesystem.table_layout import TableLayout
 from cogny_source.destinations.losses import describe_loss
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class DeltaTables:
     def __init__(
         self,
         url: str,
-        shapes: Mapping[str, Shape],
+        shapes: Mapping[str, TableLayout],
         config: FilesystemDestinationClientConfiguration,
         versions: Versions,
         filesystem: AbstractFileSystem | None = None,
@@ -108,7 +108,9 @@ class DeltaTables:
             if package.get(name):
                 self._merge_table(db, scanner, shape, package[name])
 
-    def _merge_table(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: Shape, files: Sequence[str]) -> None:
+    def _merge_table(
+        self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: TableLayout, files: Sequence[str]
+    ) -> None:
         """Merge into one table, and again where another process committed into it since it was opened."""
         live = stage(db, shape, files)
         rows = _cast(db.execute(f"{live} ORDER BY {', '.join(shape.order)}").to_arrow_table(), shape)
@@ -126,7 +128,9 @@ class DeltaTables:
                 continue
             return
 
-    def _merge_rows(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: Shape, incoming: Incoming) -> None:
+    def _merge_rows(
+        self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: TableLayout, incoming: Incoming
+    ) -> None:
         table, rows = incoming.table, incoming.rows
         evolve_delta_table_schema(table, rows.schema)
         paths = list_files(table)
@@ -148,7 +152,7 @@ class DeltaTables:
             table.optimize.compact(commit_properties=ALONE)
             table.vacuum(dry_run=False)
 
-    def _rewrite(self, db: duckdb.DuckDBPyConnection, shape: Shape, kept: str, incoming: Incoming) -> None:
+    def _rewrite(self, db: duckdb.DuckDBPyConnection, shape: TableLayout, kept: str, incoming: Incoming) -> None:
         """Write the whole table anew, where a key stands in it more than once: a merge would change each of its rows.
 
         Args:
@@ -172,7 +176,7 @@ class DeltaTables:
         now = self._open(name)
         return now is not None and (table is None or now.version() != table.version())
 
-    def _create(self, shape: Shape, rows: pa.Table) -> None:
+    def _create(self, shape: TableLayout, rows: pa.Table) -> None:
         write_deltalake(
             self._url + shape.name,
             rows,
@@ -194,7 +198,7 @@ def list_files(table: DeltaTable) -> list[str]:
     return [unquote(uri.removeprefix("file://")) for uri in table.file_uris()]
 
 
-def _replace_rows(table: DeltaTable, shape: Shape, rows: pa.Table, gone: pa.Table) -> None:
+def _replace_rows(table: DeltaTable, shape: TableLayout, rows: pa.Table, gone: pa.Table) -> None:
     """Put rows in the places of those with their keys, and take others away, in one commit."""
     marked = [
         part.append_column(GONE, pa.repeat(pa.scalar(value), len(part)))
@@ -217,7 +221,7 @@ def _replace_rows(table: DeltaTable, shape: Shape, rows: pa.Table, gone: pa.Tabl
     )
 
 
-def _cast(rows: pa.Table, shape: Shape) -> pa.Table:
+def _cast(rows: pa.Table, shape: TableLayout) -> pa.Table:
     """Rows with the types and descriptions of their table."""
     schema = shape.widen(rows.schema)
     return rows.select(schema.names).cast(schema)

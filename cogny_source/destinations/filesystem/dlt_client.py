@@ -39,7 +39,7 @@ from cogny_source.destinations.filesystem.file_store import (
 )
 from cogny_source.destinations.filesystem.parquet import ParquetTables
 from cogny_source.destinations.filesystem.scan import Scanner
-from cogny_source.destinations.filesystem.table_layout import Shape, list_shapes
+from cogny_source.destinations.filesystem.table_layout import TableLayout, list_shapes
 from cogny_source.destinations.load_ids import rise_above_state
 from cogny_source.errors import ConfigError
 
@@ -129,7 +129,7 @@ class LakeClient(FilesystemClient):
         """What DuckDB reads by; None for local files."""
         return None if self.is_local_filesystem else self.fs_client
 
-    def _open_store(self, shapes: Mapping[str, Shape]) -> Store:
+    def _open_store(self, shapes: Mapping[str, TableLayout]) -> Store:
         if self.is_local_filesystem:
             return open_local_store(Path(self.bucket_path), list(shapes))
         return ObjectStore(self.fs_client, self.dataset_path, f"{self.config.protocol}://")

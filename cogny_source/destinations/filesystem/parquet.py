@@ -18,7 +18,7 @@ from cogny_source.destinations.filesystem.scan import (
     run_in_memory,
     stage,
 )
-from cogny_source.destinations.filesystem.table_layout import Shape
+from cogny_source.destinations.filesystem.table_layout import TableLayout
 from cogny_source.destinations.local_files import read_local
 from cogny_source.destinations.losses import describe_loss
 
@@ -40,7 +40,7 @@ class ParquetTables:
     def __init__(
         self,
         store: Store,
-        shapes: Mapping[str, Shape],
+        shapes: Mapping[str, TableLayout],
         filesystem: AbstractFileSystem | None = None,
         monthly_from_rows: int = MONTHLY_FROM_ROWS,
     ) -> None:
@@ -103,7 +103,7 @@ class _Tables:
 class _Merge:
     """A load's rows of one table, on their way into its files."""
 
-    def __init__(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: Shape, tables: _Tables) -> None:
+    def __init__(self, db: duckdb.DuckDBPyConnection, scanner: Scanner, shape: TableLayout, tables: _Tables) -> None:
         self._db = db
         self._scanner = scanner
         self._shape = shape

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 from fsspec import AbstractFileSystem
 
-from cogny_source.destinations.filesystem.table_layout import Shape
+from cogny_source.destinations.filesystem.table_layout import TableLayout
 from cogny_source.destinations.local_files import read_local
 from cogny_source.schema import TOMBSTONE
 
@@ -71,7 +71,7 @@ def _without_views(schema: pa.Schema) -> pa.Schema:
     )
 
 
-def stage(db: duckdb.DuckDBPyConnection, shape: Shape, files: Sequence[str]) -> str:
+def stage(db: duckdb.DuckDBPyConnection, shape: TableLayout, files: Sequence[str]) -> str:
     """Make the view `incoming` of a load's rows of one table, and `blank` with its columns.
 
     Args:

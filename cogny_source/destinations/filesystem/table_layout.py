@@ -12,7 +12,7 @@ from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, Column, TableSpec
 
 
 @dataclass(frozen=True)
-class Shape:
+class TableLayout:
     """One table of a folder.
 
     Attributes:
@@ -55,24 +55,24 @@ class Shape:
         return pa.schema([*self.schema, *more], self.schema.metadata)
 
 
-def list_shapes() -> dict[str, Shape]:
+def list_shapes() -> dict[str, TableLayout]:
     """The shapes of all tables by name, each after its parent."""
     found = [shape for spec in RESOURCE_TABLES.values() for shape in _shapes_of(spec)]
     found.append(_make_shape(SYNC_RUNS, "started_at"))
     return {shape.name: shape for shape in found}
 
 
-def _shapes_of(spec: TableSpec) -> Iterator[Shape]:
+def _shapes_of(spec: TableSpec) -> Iterator[TableLayout]:
     yield _make_shape(spec, "created_at")
     for item in spec.lists:
         column = item.parent_column
-        yield Shape(item.name, item.description, item.columns, (column,), (column, "position"), spec.name, column)
+        yield TableLayout(item.name, item.description, item.columns, (column,), (column, "position"), spec.name, column)
     if spec.versions is not None:
         versions = spec.versions
         key = versions.primary_key
-        yield Shape(versions.name, versions.description, versions.columns, key, key, spec.name, "id")
+        yield TableLayout(versions.name, versions.description, versions.columns, key, key, spec.name, "id")
 
 
-def _make_shape(spec: TableSpec, dated_by: str) -> Shape:
+def _make_shape(spec: TableSpec, dated_by: str) -> TableLayout:
     order = (dated_by, *spec.primary_key)
-    return Shape(spec.name, spec.description, spec.columns, spec.primary_key, order, dated_by=dated_by)
+    return TableLayout(spec.name, spec.description, spec.columns, spec.primary_key, order, dated_by=dated_by)
