@@ -10,16 +10,24 @@ EMULATOR_PYTHON ?= $(shell for name in python3.13 python3.14 python3.15 python3 
 	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 13) <= sys.version_info[:2] <= (3, 15))' 2>/dev/null && echo $$name && break; done)
 # The tests' Airflow, which brings 130 packages of its own.
 AIRFLOW := .venv-airflow
+# What a demo needs, and what the tests need beside it, in one environment.
+DEMO := $(VENV)/.demo
 READY := $(VENV)/.ready
+# uv, where it is there and reaches what it needs, installs in a fraction of pip's time; both compile, as each import of
+# dlt would else do it anew.
+UV := $(shell uv --version >/dev/null 2>&1 && command -v uv)
+export UV_SYSTEM_CERTS = true
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --editable
+install = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --editable $(1) ||) $(PIP) $(1)
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check test-lowest soak sandbox docs bench peers profile clean
 
-demo: $(READY)
+demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
 
-demo-parquet: $(READY)
+demo-parquet: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_parquet.py --sandbox
 
 # The pipeline into the emulator, twice; no Google account is asked.
@@ -123,7 +131,7 @@ sandbox: $(READY)
 # Peers that `make peers` has not installed are left out.
 bench: $(READY)
 	@$(BIN)/python -c 'import matplotlib' 2>/dev/null || \
-		$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --editable '.[bench]'
+		{ $(call install,'.[bench]'); }
 	$(BIN)/python benchmarks/run.py $(BENCH)
 
 # What the benchmarks compare with and what does not fit beside dlt: each in an environment of its own. PyAirbyte needs
@@ -143,10 +151,14 @@ profile: $(READY)
 docs: $(READY)
 	$(BIN)/python -m cogny_source.schema.markdown > docs/tables.md
 
-$(READY): pyproject.toml
+$(DEMO): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile --editable '.[dev]'
+	@$(call install,'.[sandbox]')
+	touch $@
+
+$(READY): $(DEMO)
+	@$(call install,'.[dev]')
 	touch $@
 
 clean:
