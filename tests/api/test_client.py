@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import socket
 import threading
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from requests import PreparedRequest
 
 from cogny_source.api.auth import KeyAuth
 from cogny_source.api.http_client import HttpClient, Timing
@@ -813,3 +815,13 @@ def test_the_first_request_goes_alone(edge: Edge, make_client: Made, clock: Cloc
         assert [answer.result().data for answer in answers] == [[], [], []]
     assert (sent_at_first, slept_at_first) == (1, [])
     assert clock.slept[0] == pytest.approx(40, abs=2)
+
+
+def test_paths_that_hold_ids_take_no_memory(sandbox: SandboxServer) -> None:
+    """One request is prepared for all: a thousand reports that are asked for one by one leave nothing behind."""
+    client = HttpClient(Settings(api_key=STANDARD, base_url=sandbox.base_url), RateLimiter(Pace(None), lambda: 0.0))
+    for number in range(1_000):
+        request = client._make_request(f"/reports/rpt_{number}", {}, "id")
+        assert request.url == f"{sandbox.base_url}/reports/rpt_{number}"
+    gc.collect()
+    assert sum(isinstance(found, PreparedRequest) for found in gc.get_objects()) <= 2
