@@ -35,9 +35,10 @@ def test_commands_of_a_page(cogny: Script, page: Path) -> None:
         cogny(*command)
 
 
-def test_commands_of_the_readme(cogny: Script) -> None:
+def test_scripts_of_the_pages(cogny: Script) -> None:
     """Those that need a bucket or an account are read, the others run."""
-    found = SCRIPT.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    pages = [page.read_text(encoding="utf-8") for page in (ROOT / "README.md", *PAGES)]
+    found = [script for text in pages for script in SCRIPT.findall(text)]
     assert {destination for destination, _ in found} == {"duckdb", "parquet", "bigquery"}
     for destination, rest in found:
         arguments = shlex.split(rest)
@@ -54,6 +55,21 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+?)(?:#[\w-]+)?\)", page.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert missing == []
+
+
+def test_readme_stays_short() -> None:
+    """It leads to the pages, each of which it names."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    assert [page.name for page in PAGES if f"docs/{page.name}" not in text] == []
+
+
+def test_guarantees_name_tests_that_are_there() -> None:
+    """Each promise names its test."""
+    text = (ROOT / "docs" / "guarantees.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w./]+)`", text)
+    assert len(named) > 40
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def printed_texts() -> list[str]:

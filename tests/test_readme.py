@@ -1,4 +1,4 @@
-"""The queries that README.md shows, run as they stand there."""
+"""The queries that README.md and the pages of docs/ show, run as they stand there."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from support import KEY, ROOT, Script, settings_for
 from cogny_source import sync
 from cogny_source.sandbox import SandboxServer
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(python|sql)\n(.*?)```", README, re.DOTALL)
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("destinations", "queries"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+BLOCKS = re.findall(r"```(python|sql)\n(.*?)```", TEXT, re.DOTALL)
 READERS = ("duckdb", "pandas", "polars")
 
 
