@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import metadata, version
 from importlib.resources import files
 
+import pytest
+
 import cogny_source
 
 
@@ -46,3 +48,21 @@ def test_import_loads_neither_dlt_nor_duckdb_nor_pyarrow() -> None:
     script = "import sys, cogny_source; print(sorted({'dlt', 'duckdb', 'pyarrow', 'pandas'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["sync", "--help"], ["status", "--nonsense"], ["nonsense"]]
+)
+def test_help_version_and_usage_errors_load_nothing_heavy(arguments: list[str]) -> None:
+    """Whoever asks for help waits for no import of dlt, DuckDB or Arrow."""
+    script = (
+        "import atexit, sys\n"
+        "heavy = {'dlt', 'duckdb', 'pyarrow', 'pandas', 'rich'}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules)), file=sys.stderr))\n"
+        f"sys.argv = ['cogny', *{arguments!r}]\n"
+        "from cogny_source.cli import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == (2 if "nonsense" in arguments[-1] else 0)
+    assert done.stderr.splitlines()[-1] == "[]"
