@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import duckdb
 import pytest
-from support import Script, make_pipeline, settings_for
+from support import Script, make_pipeline, settings_for, wait
 from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
+from cogny_source.api.http_client import Meter
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import SyncResult
+from cogny_source.extract.context import ReadContext
+from cogny_source.extract.endpoints import ENDPOINTS
+from cogny_source.extract.plan import DeletionGuard
+from cogny_source.reconcile.coverage import Coverage
+from cogny_source.reconcile.scrub import Scrub
+from cogny_source.records.chunk import Chunk
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.settings import Settings
+from cogny_source.source import make_client
 from cogny_source.timestamps import format_instant
 
 BIRTH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -28,22 +37,6 @@ def sandbox() -> Iterator[SandboxServer]:
     """A world whose clock stands still but for what the test does."""
     with SandboxServer(World(seed=7, tickets=1_250, reports=40, warehouses=5, now=BIRTH)) as server:
         yield server
-
-
-@pytest.fixture
-def ask(tmp_path: Path) -> Ask:
-    """Asks the database."""
-
-    def run(query: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(tmp_path / "cogny.duckdb"), read_only=True) as connection:
-            return connection.execute("USE cogny_data").execute(query).fetchall()
-
-    return run
-
-
-def wait(sandbox: SandboxServer, **span: float) -> None:
-    """Let the world's clock go on."""
-    sandbox.world.advance(sandbox.world.now + timedelta(**span), created=0, changed=0)
 
 
 def run(sandbox: SandboxServer, tmp_path: Path, **values: Any) -> SyncResult:
@@ -152,8 +145,8 @@ def test_scrub_bears_every_habit_of_the_api(
         setattr(sandbox.switches, name, value)
     sync(pipeline, settings_for(sandbox))
     spoil(sandbox, tmp_path)
-    for _ in range(8):
-        wait(sandbox, days=1)
+    for _ in range(4):
+        wait(sandbox, days=2)
         run(sandbox, tmp_path)
     assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
 
@@ -167,10 +160,41 @@ def test_rows_of_one_timestamp_are_one_slice(
         sandbox.world.put("tickets", {**row, "created_at": rows[100]["created_at"]})
     sync(pipeline, settings_for(sandbox))
     spoil(sandbox, tmp_path)
-    for _ in range(7):
-        wait(sandbox, days=1)
+    for _ in range(4):
+        wait(sandbox, days=2)
         run(sandbox, tmp_path)
     assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
+
+
+def test_slices_of_a_dense_second_lead_on(sandbox: SandboxServer, pipeline: dlt.Pipeline) -> None:
+    """Where a page of rows lies within the margin before a slice, the slice ends behind its beginning all the same."""
+    rows = sandbox.world.rows("tickets")
+    instant = datetime.fromisoformat(rows[100]["created_at"])
+    for place, row in enumerate(rows[100:700]):
+        created = format_instant(instant + timedelta(milliseconds=place))
+        sandbox.world.put("tickets", {**row, "created_at": created})
+    settings = settings_for(sandbox)
+    sync(pipeline, settings, resources=["tickets"])
+    reading = ReadContext(make_client(settings), ENDPOINTS["tickets"], Meter(), lambda: None, 10_000)
+    scrub = Scrub(reading, DestinationSession(pipeline, 10.0), None, DeletionGuard())
+    coverage = Coverage.of_all(BIRTH, BIRTH)
+    ends: list[datetime] = []
+    while len(ends) < 20:
+        coverage = _run_slice(scrub.chunks(coverage, 1))
+        if coverage.position is None:
+            break
+        ends.append(coverage.position)
+    assert coverage.position is None
+    assert ends == sorted(set(ends))
+
+
+def _run_slice(chunks: Generator[Chunk, None, Coverage]) -> Coverage:
+    """Compare a slice in which nothing differs."""
+    while True:
+        try:
+            assert next(chunks).rows == 0
+        except StopIteration as end:
+            return cast(Coverage, end.value)
 
 
 def test_warehouse_that_is_wrong_here_is_mended_within_a_day(
@@ -218,8 +242,49 @@ def test_row_deleted_while_another_comes_back_is_found(
     run(sandbox, tmp_path)
     sandbox.world.put("tickets", rows[5])
     sandbox.world.delete("tickets", rows[900]["id"])
-    for _ in range(7):
-        wait(sandbox, days=1)
+    for _ in range(4):
+        wait(sandbox, days=2)
         run(sandbox, tmp_path)
     assert ask("SELECT id FROM tickets WHERE deleted_at IS NOT NULL") == [(rows[900]["id"],)]
     assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
+
+
+def test_list_that_is_read_whole_tells_its_last_comparison(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path
+) -> None:
+    """Whether a census made it or a sync of a later day."""
+    only = ["warehouses"]
+    sync(pipeline, settings_for(sandbox), resources=only)
+    for census in ("always", "auto"):
+        wait(sandbox, days=3)
+        [warehouses] = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=only, census=census).resources
+        assert warehouses.tally.compared_since == sandbox.world.now
+
+
+def test_earlier_start_date_makes_no_old_row_compared(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path
+) -> None:
+    """What no sync has held against the API since it was loaded stays so, though a first load ends once more."""
+    late, early = (sandbox.world.rows("tickets")[place]["created_at"] for place in (900, 600))
+    for start_date, census in ((late, "never"), (late, "never"), (early, "auto")):
+        wait(sandbox, days=1)
+        [tickets] = sync(
+            make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=start_date, census=census
+        ).resources
+    assert tickets.mode == "backfill"
+    assert tickets.tally.compared_since is None
+
+
+def test_scrub_begins_once_the_api_tells_its_time(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path
+) -> None:
+    """A first load without a clock does not keep it off for good."""
+    sandbox.switches.date_header = sandbox.switches.meta_timestamp = False
+    sync(pipeline, settings_for(sandbox), resources=["reports"])
+    sandbox.switches.date_header = sandbox.switches.meta_timestamp = True
+    compared = []
+    for _ in range(2):
+        wait(sandbox, days=6)
+        [reports] = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["reports"]).resources
+        compared.append(reports.tally.compared_rows)
+    assert compared == [0, 40]

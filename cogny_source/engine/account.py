@@ -11,7 +11,8 @@ from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import BadRequest, ConfigError
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.state import State, claims_rows
-from cogny_source.windows import CREATED
+from cogny_source.timestamps import parse_instant
+from cogny_source.windows import CREATED, Window
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def check_account(
         if _holds_any(reading, destination, keys):
             return
         if not reading.endpoint.whole:
-            keys = _fetch_oldest(reading)
+            keys = _fetch_oldest(reading, states[reading.endpoint.name])
             if _holds_any(reading, destination, keys):
                 return
         listed = listed or bool(keys and destination.count_live(reading.endpoint.table, None, None).rows)
@@ -64,10 +65,11 @@ def _find_listed(reading: ReadContext) -> list[str]:
     return [*list(tally.digests)[:PAGE_ROWS], *([tally.sample[0]] if tally.sample else [])]
 
 
-def _fetch_oldest(reading: ReadContext) -> list[str]:
-    """The keys of the rows that were created first, as far as the API heeds the sort."""
+def _fetch_oldest(reading: ReadContext, state: State) -> list[str]:
+    """The keys of the rows that were created first of those wanted, as far as the API heeds the sort."""
     endpoint = reading.endpoint
-    params: Params = {"sort": CREATED, "limit": PAGE_ROWS}
+    wanted = Window(parse_instant(state.get("start_date"))).params(CREATED)
+    params: Params = {**wanted, "sort": CREATED, "limit": PAGE_ROWS}
     try:
         answer = reading.client.get(endpoint.path, params, reading.meter, scope=endpoint.scope)
     except BadRequest:

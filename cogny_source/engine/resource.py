@@ -41,7 +41,8 @@ def sync_resource(
         Chunks; the last is marked as such.
     """
     if plan.window is not None:
-        return ahead(read_resource(reading, state, plan))
+        guard = VersionGuard(reading, destination, None)
+        return map(guard.admit, ahead(read_resource(reading, state, plan)))
     state = state if reading.endpoint.whole else prepare_state(state, plan)
     return _read_and_settle(ahead(_count_and_read(reading, state, plan)), reading, state, plan, destination)
 
@@ -69,7 +70,9 @@ def _read_and_settle(
         state = chunk.state or state
         is_first = is_first and "backfill" in state
         yield replace(chunk if is_first or is_anew else guard.admit(chunk), last=False)
-    loaded_since = _find_beginning(begins_at, reading) if loads_first else None
+    # Where an earlier start date opened a window, the rows after it were loaded long ago.
+    loads_all = loads_first and "updated_after" not in begins_at
+    loaded_since = _find_beginning(begins_at, reading) if loads_all else None
     yield from Reconciliation(reading, state, plan, destination, loaded_since).chunks()
 
 

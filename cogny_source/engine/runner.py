@@ -27,13 +27,12 @@ from cogny_source.engine.run_journal import Journal
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.engine.state_store import StateStore
 from cogny_source.engine.working_dir import hold_lock
-from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped, describe_unforeseen
+from cogny_source.errors import CognyError, ConfigError, LoadFailed, MassDeletion, Stopped, describe_unforeseen
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.extract.plan import Census, Plan, make_plan
 from cogny_source.extract.resource import choose_mode
 from cogny_source.extract.state import claim_state
-from cogny_source.plain_text import safe_text
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package
 from cogny_source.settings import Settings, parse_date, resolve_settings
@@ -235,7 +234,7 @@ class _Run:
         self.waiting[name] = replace(chunk, state=held.state if chunk.state is None else chunk.state)
         run = self.runs[name]
         for field in run.undeclared.take(chunk.undeclared):
-            logger.warning("%s: %s fits no column; its values are kept in extra", name, safe_text(field))
+            logger.warning("%s: %s fits no column; its values are kept in extra", name, field)
         run.count_loaded(chunk.tables)
         if chunk.last:
             self._tell_others(run)
@@ -249,10 +248,11 @@ class _Run:
             logger.warning("%s: … and %s (see undeclared_fields in sync_runs)", run.resource, others)
 
     def _end(self, name: str, error: CognyError) -> None:
-        """Note how a resource ended, and let the others end with what they have; the first error is the run's."""
+        """Note how a resource ended; the first error is the run's, and lets the others end with what they have."""
         self._tell_others(self.runs[name])
         self.error = self.error or error
-        self.reading.set(0)
+        if not isinstance(error, MassDeletion):  # which a person is asked about, maybe for days
+            self.reading.set(0)
         stopped = isinstance(error, Stopped)
         self.runs[name].finish(
             "stopped" if stopped else "failed", datetime.now(UTC), str(self.error if stopped else error)

@@ -17,7 +17,7 @@ from cogny_source.extract.lookback import reach_back
 from cogny_source.extract.plan import Plan
 from cogny_source.extract.state import State, accepts, note_census, note_refusal, remembers_refusal
 from cogny_source.reconcile.census import Census
-from cogny_source.reconcile.coverage import Coverage, count_pages, load_coverage, note_coverage
+from cogny_source.reconcile.coverage import Coverage, count_pages, find_compared_since, load_coverage, note_coverage
 from cogny_source.reconcile.scrub import Scrub
 from cogny_source.reconcile.verification import verify
 from cogny_source.reconcile.versions import VersionGuard
@@ -86,6 +86,7 @@ class Reconciliation:
             yield from self._scrub()
         if self._plan.verify:
             tally.differences = verify(self._reading, self._state, self._destination)
+        tally.compared_since = find_compared_since(self._state)
         yield Chunk(state=self._state, last=True)
 
     def _scrub(self) -> Generator[Chunk, None, None]:
@@ -94,6 +95,8 @@ class Reconciliation:
         coverage = load_coverage(self._state)
         if coverage is None:
             coverage = Coverage.of_all(self._loaded_since, tally.taken_at)
+        if coverage.scrubbed_at is None:  # no answer told the time until now
+            coverage = replace(coverage, scrubbed_at=tally.taken_at)
         limit = self._reading.requests_per_minute()
         pages = count_pages(coverage, tally.live_rows or 0, tally.taken_at, plan.scrub_share, limit)
         if pages and not coverage.sliceable:
@@ -108,11 +111,7 @@ class Reconciliation:
             before = coverage
             coverage = yield from scrub.chunks(coverage, part)
             pages = 0 if coverage == before or coverage.position is None else pages - part
-        self._note_coverage(coverage)
-
-    def _note_coverage(self, coverage: Coverage) -> None:
         self._state = note_coverage(self._state, coverage)
-        self._reading.tally.compared_since = coverage.compared_since
 
     def _compare_counts(self) -> bool:
         """Compare the API's count with the destination's, and with a second count of the API where they differ.
@@ -174,14 +173,13 @@ class Reconciliation:
             self._count_again()
         if roll.complete:
             self._state = note_census(self._state, tally.unexplained_rows)
-            known = load_coverage(self._state)
-            began_at = roll.tally.taken_at
-            self._note_coverage(
-                Coverage.of_all(began_at, began_at, sliceable=known.sliceable if known is not None else True)
-            )
             if self._reading.endpoint.whole:
                 self._state = note_list(self._state, digest_list(roll.digests), roll.ended_at) or self._state
                 tally.digests, tally.unlisted_rows = roll.digests, 0
+            else:
+                known, began_at = load_coverage(self._state), roll.tally.taken_at
+                sliceable = known is None or known.sliceable
+                self._state = note_coverage(self._state, Coverage.of_all(began_at, began_at, sliceable=sliceable))
         if tally.unexplained_rows:
             logger.warning("%s: also after a census, %s", name, describe_difference(tally.unexplained_rows))
         if roll.surplus and tally.unexplained_rows and not accepts(self._state, tally.unexplained_rows):
