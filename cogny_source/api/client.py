@@ -38,6 +38,7 @@ from cogny_source.errors import (
     CognyError,
     Contradiction,
     EdgeRefusal,
+    FatalError,
     Forbidden,
     NetworkError,
     RateLimited,
@@ -165,7 +166,12 @@ class Client:
                 self._timing.check()
                 meter.add(requests=1)
                 sent_at = self._timing.stopwatch()
-                answer = self._try_once(path, params, scope)
+                try:
+                    answer = self._try_once(path, params, scope)
+                except CognyError as error:
+                    # A row that is not there was asked for all the same: the limit is free.
+                    self.limiter.settle(sent_at, answered=isinstance(error, FatalError))
+                    raise
             self.limiter.settle(sent_at, answered=isinstance(answer, Answer))
             if isinstance(answer, Answer):
                 return answer

@@ -13,6 +13,7 @@ import pytest
 
 from cogny_source.api.client import Client, Meter
 from cogny_source.api.rate_limit import TRIAL_SECONDS, Pace, RateLimiter
+from cogny_source.errors import FatalError
 from cogny_source.sandbox import SandboxServer
 
 if TYPE_CHECKING:
@@ -371,6 +372,20 @@ def test_after_a_refusal_one_request_goes_first(clock: Clock) -> None:
     assert [limiter.reserve_slot() for _ in range(2)] == [0.0, TRIAL_SECONDS]
     limiter.settle(clock(), answered=True)
     assert [limiter.reserve_slot() for _ in range(3)] == [0.0] * 3
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_answer_that_says_no_is_taken_too(
+    edge: Edge, clock: Clock, make_client: Callable[..., Client], status: int
+) -> None:
+    """After a 429, single rows that are gone are asked for one after the other without a wait between them."""
+    edge.will_answer({"success": False}, 429, {"Retry-After": "3"})
+    edge.will_answer({"success": False}, status)
+    client = make_client(edge.base_url)
+    for key in ("a", "b", "c"):
+        with pytest.raises(FatalError):
+            client.get(f"/tickets/{key}", {}, Meter())
+    assert len(clock.slept) == 1
 
 
 @pytest.mark.parametrize(
