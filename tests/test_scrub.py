@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dlt
 import duckdb
@@ -15,10 +15,19 @@ from support import Script, make_pipeline, settings_for
 from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
+from cogny_source.api.client import Meter
+from cogny_source.engine.chunk import Chunk
+from cogny_source.engine.coverage import Coverage
+from cogny_source.engine.destination import Destination
+from cogny_source.engine.endpoints import ENDPOINTS
+from cogny_source.engine.plan import DeletionGuard
+from cogny_source.engine.reading import Reading
 from cogny_source.engine.record import SyncResult
+from cogny_source.engine.scrub import Scrub
 from cogny_source.instants import format_instant
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.settings import Settings
+from cogny_source.source import make_client
 
 BIRTH = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -171,6 +180,37 @@ def test_rows_of_one_timestamp_are_one_slice(
         wait(sandbox, days=1)
         run(sandbox, tmp_path)
     assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
+
+
+def test_slices_of_a_dense_second_lead_on(sandbox: SandboxServer, pipeline: dlt.Pipeline) -> None:
+    """Where a page of rows lies within the margin before a slice, the slice ends behind its beginning all the same."""
+    rows = sandbox.world.rows("tickets")
+    instant = datetime.fromisoformat(rows[100]["created_at"])
+    for place, row in enumerate(rows[100:700]):
+        created = format_instant(instant + timedelta(milliseconds=place))
+        sandbox.world.put("tickets", {**row, "created_at": created})
+    settings = settings_for(sandbox)
+    sync(pipeline, settings, resources=["tickets"])
+    reading = Reading(make_client(settings), ENDPOINTS["tickets"], Meter(), lambda: None, 10_000)
+    scrub = Scrub(reading, Destination(pipeline, 10.0), None, DeletionGuard())
+    coverage = Coverage.of_all(BIRTH, BIRTH)
+    ends: list[datetime] = []
+    while len(ends) < 20:
+        coverage = _run_slice(scrub.chunks(coverage, 1))
+        if coverage.position is None:
+            break
+        ends.append(coverage.position)
+    assert coverage.position is None
+    assert ends == sorted(set(ends))
+
+
+def _run_slice(chunks: Generator[Chunk, None, Coverage]) -> Coverage:
+    """Compare a slice in which nothing differs."""
+    while True:
+        try:
+            assert next(chunks).rows == 0
+        except StopIteration as end:
+            return cast(Coverage, end.value)
 
 
 def test_warehouse_that_is_wrong_here_is_mended_within_a_day(

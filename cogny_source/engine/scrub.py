@@ -126,7 +126,9 @@ class Scrub:
             self._reading.after_page()
             if window.end is not None and order.last and order.last > shift(window.end, MARGIN_SECONDS):
                 break
-            if page.has_more and len(read) >= pages and order.last and order.last != window.start:
+            # The first rows may lie in the margin before the window.
+            goes_on = order.last is not None and (window.start is None or order.last > window.start)
+            if page.has_more and len(read) >= pages and goes_on:
                 cut = order.last
                 break
         return Slice(Window(window.start, cut), self._convert(read, Window(window.start, cut)), time)
