@@ -34,7 +34,6 @@ from cogny_source.engine.stop import StopFlag
 from cogny_source.engine.windows import Window
 from cogny_source.engine.workspace import hold_lock
 from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped, describe_unforeseen
-from cogny_source.plain_text import safe_text
 from cogny_source.settings import Settings, parse_date, resolve_settings
 from cogny_source.source import Package, make_client, select_resources
 
@@ -234,7 +233,7 @@ class _Run:
         self.waiting[name] = replace(chunk, state=held.state if chunk.state is None else chunk.state)
         run = self.runs[name]
         for field in run.undeclared.take(chunk.undeclared):
-            logger.warning("%s: %s fits no column; its values are kept in extra", name, safe_text(field))
+            logger.warning("%s: %s fits no column; its values are kept in extra", name, field)
         run.count_loaded(chunk.tables)
         if chunk.last:
             self._tell_others(run)
