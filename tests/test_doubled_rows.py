@@ -22,7 +22,9 @@ from cogny_source.destinations import delta_tables
 from cogny_source.destinations.delta_tables import DeltaTables
 from cogny_source.destinations.lake import LakeConfiguration, open_folder
 from cogny_source.destinations.shapes import list_shapes
+from cogny_source.engine.census import mark_deleted
 from cogny_source.engine.chunk import ChunkBuilder
+from cogny_source.engine.destination import Destination
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import TICKETS
 
@@ -194,3 +196,16 @@ def test_doubled_rows_that_the_api_no_longer_lists_are_mended(
         (key,) for key in sorted(gone)
     ]
     assert place.ask("SELECT count(*), count(DISTINCT id) FROM tickets") == [(450, 450)]
+
+
+def test_row_that_stands_twice_is_marked_once(home: tuple[str, Place], sandbox: SandboxServer, tmp_path: Path) -> None:
+    """The scrub marks rows of a slice, where nothing has made one of two before."""
+    kind, place = home
+    sync(place.pipeline(), settings_for(sandbox), resources=["tickets"])
+    DOUBLE[kind](tmp_path, "tickets")
+    keys = sorted(row["id"] for row in sandbox.world.rows("tickets")[:2])
+    pipeline = place.pipeline()
+    pipeline.sync_destination()
+    chunk = mark_deleted(Destination(pipeline, 10.0), TICKETS, keys, None)
+    assert sorted(chunk.tables["tickets"]["id"].to_pylist()) == keys
+    assert chunk.rows == 2

@@ -14,7 +14,7 @@ from cogny_source.engine.chunk import Chunk, merge_chunks, select_rows
 from cogny_source.engine.comparison import Comparison, Differing
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.lookup import find_confirmed, find_deleted
-from cogny_source.engine.orphans import clear_orphans
+from cogny_source.engine.orphans import clear_orphans, keep_newest
 from cogny_source.engine.plan import DeletionGuard
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.roll import Roll
@@ -148,12 +148,12 @@ class Verdicts:
 
 
 def mark_deleted(destination: Destination, spec: TableSpec, keys: Sequence[str], deleted_at: datetime | None) -> Chunk:
-    """Rows as the destination holds them, with `deleted_at`: the server's clock, else this machine's."""
-    schema = arrow_schema(spec.columns)
-    tables = []
-    for table in destination.read_keys(spec, keys):
-        place = table.column_names.index(DELETED_AT.name)
-        instant = pa.scalar(deleted_at or datetime.now(UTC), schema.field(DELETED_AT.name).type)
-        marked = table.set_column(place, schema.field(DELETED_AT.name), pa.repeat(instant, len(table)))
-        tables.append(marked.select(schema.names).cast(schema))
-    return Chunk({spec.name: pa.concat_tables(tables)}, rows=len(keys)) if tables else Chunk()
+    """Rows as the destination holds them, one a key, with `deleted_at`: the server's clock, else this machine's."""
+    found = list(destination.read_keys(spec, keys))
+    if not found:
+        return Chunk()
+    rows = keep_newest(pa.concat_tables(found), spec)
+    field = arrow_schema(spec.columns).field(DELETED_AT.name)
+    instant = pa.scalar(deleted_at or datetime.now(UTC), field.type)
+    marked = rows.set_column(rows.column_names.index(field.name), field, pa.repeat(instant, len(rows)))
+    return Chunk({spec.name: marked}, rows=len(marked))
