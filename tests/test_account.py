@@ -57,6 +57,17 @@ def test_window_on_a_new_database_tells_whose_rows_they_are(
     assert_exact(ask, sandbox.world)
 
 
+def test_dataset_that_begins_late_is_recognised(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """Where older rows were never wanted, the oldest of those that were tell it, also for a load between two dates."""
+    rows = sandbox.world.rows("tickets")
+    settings = settings_for(sandbox)
+    sync(pipeline, settings, resources=["tickets"], start_date=rows[250]["created_at"])
+    window = {"start_date": rows[100]["created_at"], "end_date": rows[110]["created_at"]}
+    result = sync(make_pipeline(tmp_path), settings, resources=["tickets"], **window)
+    wanted = [row for row in rows if window["start_date"] <= row["created_at"] < window["end_date"]]
+    assert result.resources[0].rows_loaded["tickets"] == len(wanted)
+
+
 def test_account_is_recognised_by_any_row(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
     """All warehouses exchanged, the newest ticket unknown: the oldest ones tell, with one request."""
     sync(pipeline, settings_for(sandbox))

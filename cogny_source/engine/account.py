@@ -10,8 +10,9 @@ from cogny_source.api.pages import PAGE_ROWS, read_page
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.state import State, claims_rows
-from cogny_source.engine.windows import CREATED
+from cogny_source.engine.windows import CREATED, Window
 from cogny_source.errors import BadRequest, ConfigError
+from cogny_source.instants import parse_instant
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def check_account(readings: Sequence[Reading], states: Mapping[str, State], dest
         if _holds_any(reading, destination, keys):
             return
         if not reading.endpoint.whole:
-            keys = _fetch_oldest(reading)
+            keys = _fetch_oldest(reading, states[reading.endpoint.name])
             if _holds_any(reading, destination, keys):
                 return
         listed = listed or bool(keys and destination.count_live(reading.endpoint.table, None, None).rows)
@@ -62,10 +63,11 @@ def _find_listed(reading: Reading) -> list[str]:
     return [*list(tally.digests)[:PAGE_ROWS], *([tally.sample[0]] if tally.sample else [])]
 
 
-def _fetch_oldest(reading: Reading) -> list[str]:
-    """The keys of the rows that were created first, as far as the API heeds the sort."""
+def _fetch_oldest(reading: Reading, state: State) -> list[str]:
+    """The keys of the rows that were created first of those wanted, as far as the API heeds the sort."""
     endpoint = reading.endpoint
-    params: Params = {"sort": CREATED, "limit": PAGE_ROWS}
+    wanted = Window(parse_instant(state.get("start_date"))).params(CREATED)
+    params: Params = {**wanted, "sort": CREATED, "limit": PAGE_ROWS}
     try:
         answer = reading.client.get(endpoint.path, params, reading.meter, scope=endpoint.scope)
     except BadRequest:
