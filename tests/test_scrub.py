@@ -263,3 +263,15 @@ def test_row_deleted_while_another_comes_back_is_found(
         run(sandbox, tmp_path)
     assert ask("SELECT id FROM tickets WHERE deleted_at IS NOT NULL") == [(rows[900]["id"],)]
     assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
+
+
+def test_list_that_is_read_whole_tells_its_last_comparison(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path
+) -> None:
+    """Whether a census made it or a sync of a later day."""
+    only = ["warehouses"]
+    sync(pipeline, settings_for(sandbox), resources=only)
+    for census in ("always", "auto"):
+        wait(sandbox, days=3)
+        [warehouses] = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=only, census=census).resources
+        assert warehouses.tally.compared_since == sandbox.world.now

@@ -10,7 +10,7 @@ from datetime import datetime
 from cogny_source.engine.census import Census
 from cogny_source.engine.chunk import Chunk
 from cogny_source.engine.counting import note_count
-from cogny_source.engine.coverage import Coverage, count_pages, load_coverage, note_coverage
+from cogny_source.engine.coverage import Coverage, count_pages, find_compared_since, load_coverage, note_coverage
 from cogny_source.engine.destination import Destination
 from cogny_source.engine.incremental import read_incremental
 from cogny_source.engine.lookback import reach_back
@@ -86,6 +86,7 @@ class Settlement:
             yield from self._scrub()
         if self._plan.verify:
             tally.differences = verify(self._reading, self._state, self._destination)
+        tally.compared_since = find_compared_since(self._state)
         yield Chunk(state=self._state, last=True)
 
     def _scrub(self) -> Generator[Chunk, None, None]:
@@ -108,11 +109,7 @@ class Settlement:
             before = coverage
             coverage = yield from scrub.chunks(coverage, part)
             pages = 0 if coverage == before or coverage.position is None else pages - part
-        self._note_coverage(coverage)
-
-    def _note_coverage(self, coverage: Coverage) -> None:
         self._state = note_coverage(self._state, coverage)
-        self._reading.tally.compared_since = coverage.compared_since
 
     def _compare_counts(self) -> bool:
         """Compare the API's count with the destination's, and with a second count of the API where they differ.
@@ -174,14 +171,13 @@ class Settlement:
             self._count_again()
         if roll.complete:
             self._state = note_census(self._state, tally.unexplained_rows)
-            known = load_coverage(self._state)
-            began_at = roll.tally.taken_at
-            self._note_coverage(
-                Coverage.of_all(began_at, began_at, sliceable=known.sliceable if known is not None else True)
-            )
             if self._reading.endpoint.whole:
                 self._state = note_list(self._state, digest_list(roll.digests), roll.ended_at) or self._state
                 tally.digests, tally.unlisted_rows = roll.digests, 0
+            else:
+                known, began_at = load_coverage(self._state), roll.tally.taken_at
+                sliceable = known is None or known.sliceable
+                self._state = note_coverage(self._state, Coverage.of_all(began_at, began_at, sliceable=sliceable))
         if tally.unexplained_rows:
             logger.warning("%s: also after a census, %s", name, describe_difference(tally.unexplained_rows))
         if roll.surplus and tally.unexplained_rows and not accepts(self._state, tally.unexplained_rows):
