@@ -275,3 +275,17 @@ def test_list_that_is_read_whole_tells_its_last_comparison(
         wait(sandbox, days=3)
         [warehouses] = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=only, census=census).resources
         assert warehouses.tally.compared_since == sandbox.world.now
+
+
+def test_earlier_start_date_makes_no_old_row_compared(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path
+) -> None:
+    """What no sync has held against the API since it was loaded stays so, though a first load ends once more."""
+    late, early = (sandbox.world.rows("tickets")[place]["created_at"] for place in (900, 600))
+    for start_date, census in ((late, "never"), (late, "never"), (early, "auto")):
+        wait(sandbox, days=1)
+        [tickets] = sync(
+            make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=start_date, census=census
+        ).resources
+    assert tickets.mode == "backfill"
+    assert tickets.tally.compared_since is None

@@ -117,7 +117,9 @@ def _read_and_settle(
         state = chunk.state or state
         is_first = is_first and "backfill" in state
         yield replace(chunk if is_first or is_anew else guard.admit(chunk), last=False)
-    loaded_since = _find_beginning(begins_at, reading) if loads_first else None
+    # Where an earlier start date opened a window, the rows after it were loaded long ago.
+    loads_all = loads_first and "updated_after" not in begins_at
+    loaded_since = _find_beginning(begins_at, reading) if loads_all else None
     yield from Settlement(reading, state, plan, destination, loaded_since).chunks()
 
 
