@@ -62,7 +62,11 @@ def note_count(reading: Reading, start: datetime | None) -> Count:
 def note_sample(reading: Reading, start: datetime | None) -> None:
     """Ask how many rows there are before a resource is read, and note the row that comes with the count too."""
     sample = note_count(reading, start).sample or {}
-    key, version = sample.get("id"), parse_instant(sample.get(UPDATED))
+    key, version, created = sample.get("id"), parse_instant(sample.get(UPDATED)), parse_instant(sample.get(CREATED))
+    if start is None:
+        reading.tally.newest_change = version
+    elif created is not None and created < start:  # the bound is asked for a little wider
+        return
     if isinstance(key, str) and version is not None:
         reading.tally.sample = (key, version)
 

@@ -163,12 +163,10 @@ class Listing:
         """The server's clock, or the newest change that there was when the listing began, if it is the earlier one."""
         if page.server_time is None or not page.doubtful_time:
             return page.server_time
-        sample = self.reading.tally.sample
-        if sample is None:
-            row = self._fetch_newest(Window(), UPDATED) or {}
-            stamps = [parse_instant(row.get(UPDATED)), *page.instants(UPDATED)]
-        else:
-            stamps = [sample[1], *page.instants(UPDATED)]
+        known = self.reading.tally.newest_change
+        if known is None:
+            known = parse_instant((self._fetch_newest(Window(), UPDATED) or {}).get(UPDATED))
+        stamps = [known, *page.instants(UPDATED)]
         newest = max((stamp for stamp in stamps if stamp is not None), default=page.server_time)
         return min(newest, page.server_time)
 

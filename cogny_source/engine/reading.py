@@ -41,6 +41,7 @@ class Tally:
         api_rows: The API's count without a filter, but for `start_date`; None where it does not say.
         taken_at: The server's clock when it counted (UTC).
         sample: Key and `updated_at` of a row that the API listed before the resource was read; None where none came.
+        newest_change: The newest `updated_at` that there was then (UTC); None where the row that came was another.
         live_rows: The destination's rows that are not marked deleted; None where they were not counted.
         unexplained_rows: By how many the API counts more than those; None where it does not count.
         deleted_rows: Rows that a census marked deleted; None where none was completed.
@@ -56,6 +57,7 @@ class Tally:
     api_rows: int | None = None
     taken_at: datetime | None = None
     sample: tuple[str, datetime] | None = None
+    newest_change: datetime | None = None
     live_rows: int | None = None
     unexplained_rows: int | None = None
     deleted_rows: int | None = None
