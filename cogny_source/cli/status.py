@@ -44,8 +44,8 @@ class Age(click.ParamType[float]):
 def status(make_target: MakeTarget, output: str, max_age: float | None, verbose: bool) -> None:
     """Tell how each resource stands: rows, watermark and its age, first load, last run, last error.
 
-    Exit 0 where all is well; 1 where a resource was never synced, its last run did not end well, one run marked a tenth
-    of its rows deleted, or its watermark is older than --max-age. Needs no key, and may be asked while a sync runs.
+    Exit 0 where all is well; 1 where a resource was never synced, its last run did not end well, or its watermark is
+    older than --max-age. Needs no key, and may be asked while a sync runs.
 
     \b
     Examples:
