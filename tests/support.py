@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ def each_page(call: Callable[[ResourceRun, int | None], None]) -> Progress:
 def settings_for(server: SandboxServer, **values: Any) -> Settings:
     """Settings for the sandbox."""
     return Settings(KEY, server.base_url, requests_per_minute=None, **values)
+
+
+def wait(sandbox: SandboxServer, **span: float) -> None:
+    """Let the world's clock go on."""
+    sandbox.world.advance(sandbox.world.now + timedelta(**span), created=0, changed=0)
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

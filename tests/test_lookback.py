@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import dlt
-import duckdb
 import pytest
-from support import make_pipeline, settings_for
+from support import make_pipeline, settings_for, wait
 from truth import Ask, assert_exact
 
 from cogny_source import sync
@@ -28,22 +27,6 @@ def sandbox() -> Iterator[SandboxServer]:
     """A world whose clock stands still but for what the test does."""
     with SandboxServer(World(seed=7, tickets=450, reports=40, warehouses=5, now=BIRTH)) as server:
         yield server
-
-
-@pytest.fixture
-def ask(tmp_path: Path) -> Ask:
-    """Asks the database."""
-
-    def run(query: str) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(tmp_path / "cogny.duckdb"), read_only=True) as connection:
-            return connection.execute("USE cogny_data").execute(query).fetchall()
-
-    return run
-
-
-def wait(sandbox: SandboxServer, **span: float) -> None:
-    """Let the world's clock go on."""
-    sandbox.world.advance(sandbox.world.now + timedelta(**span), created=0, changed=0)
 
 
 def change_late(sandbox: SandboxServer, place: int, **age: float) -> str:
