@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cogny_source.arrow import Converted, Row, arrow_schema, convert_rows
+from cogny_source.engine.windows import BEGINNING, UPDATED
 from cogny_source.schema import TableSpec
 
 # Rows are held as Python objects for so many, or so many characters, only; Arrow takes a fraction of their memory.
@@ -19,8 +20,6 @@ BATCH_ROWS = 500
 BATCH_CHARACTERS = 4 * 2**20
 # More than 10,000 tickets take; of rows with long texts a chunk takes fewer, so that memory stays what it is.
 CHUNK_BYTES = 16 * 2**20
-BEGINNING = datetime.min.replace(tzinfo=UTC)
-UPDATED = "updated_at"
 
 
 @dataclass(frozen=True)

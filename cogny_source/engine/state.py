@@ -8,10 +8,11 @@ the watermark that holds after it), `unproven` (spans that a listing without an 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from cogny_source.engine.plan import Plan
+from cogny_source.engine.windows import BEGINNING
 from cogny_source.errors import ConfigError
 from cogny_source.instants import format_instant, parse_instant
 
@@ -19,7 +20,6 @@ State = dict[str, Any]
 WindowTexts = list[str | None]
 # A state without any of these says of no row that it is loaded.
 CLAIMS = ("backfill", "updated_after", "list_digest")
-BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 def claim_state(state: State, origin: str) -> State:
