@@ -87,7 +87,8 @@ def count_pages(
     budget = math.inf if requests_per_minute is None else share * requests_per_minute * seconds / 60
     if not coverage.sliceable:
         return pages if needed >= pages and budget >= pages else 0
-    return int(min(needed, budget))
+    # What is left of a page is spent with it: a table of eleven pages that is synced each day would take eleven days.
+    return 0 if needed < 1 or budget < 1 else int(min(math.ceil(needed), budget))
 
 
 def load_coverage(state: dict[str, Any]) -> Coverage | None:

@@ -56,10 +56,10 @@ def test_coverage_is_unknown_until_a_round_is_done() -> None:
     ("rows", "hours", "limit", "pages"),
     [
         (1_000_000, 1, 100.0, 60),  # 1 % of 6,000 requests
-        (1_000_000, 1, 1000.0, 69),  # as many as a round within six days takes
+        (1_000_000, 1, 1000.0, 70),  # as many as a round within six days takes
         (5_000, 1, 100.0, 0),  # 50 pages need none in an hour
-        (5_000, 24, 100.0, 8),
-        (5_000, 24, None, 8),
+        (5_000, 24, 100.0, 9),
+        (5_000, 24, None, 9),
         (5_000, 24 * 30, 100.0, 50),
         (0, 24, 100.0, 0),
     ],
@@ -82,6 +82,20 @@ def test_million_rows_at_a_hundred_requests_a_minute_are_through_in_a_week(minut
         assert pages <= minutes
         read += pages * 100
         coverage = coverage.advance(None if read >= 1_000_000 else BEGIN + timedelta(seconds=read), now)
+    assert now - BEGIN <= timedelta(days=7)
+
+
+@pytest.mark.parametrize("hours", [1, 5, 24])
+@pytest.mark.parametrize("pages", range(1, 30))
+def test_table_of_any_size_is_through_in_a_week(pages: int, hours: int) -> None:
+    """However few its pages are, and whether the sync runs each hour or each day."""
+    coverage, now, read = Coverage.of_all(BEGIN, BEGIN), BEGIN, 0
+    while coverage.compared_since == BEGIN:
+        now += timedelta(hours=hours)
+        slice_pages = count_pages(coverage, pages * 100, now, 0.01, 100.0)
+        if slice_pages:
+            read += slice_pages
+            coverage = coverage.advance(None if read >= pages else BEGIN + timedelta(seconds=read), now)
     assert now - BEGIN <= timedelta(days=7)
 
 
