@@ -26,11 +26,11 @@ def notes(ask: Ask, key: str) -> Any:
     return ask(f"SELECT notes FROM tickets WHERE id = '{key}'")[0][0]
 
 
-@pytest.mark.parametrize("how", [{"census": "always"}, {}, {"full_refresh": True}])
+@pytest.mark.parametrize("how", [{"census": "always"}, {}, {"full_refresh": True}, {"end_date": "2030-01-01"}])
 def test_lagging_list_takes_no_change_back(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, how: dict[str, Any]
 ) -> None:
-    """A census, a pass and a full refresh from a copy that lags leave the newer version where it is."""
+    """A census, a pass, a full refresh and a window from a copy that lags leave the newer version where it is."""
     sync(pipeline, settings_for(sandbox))
     key = sandbox.world.rows("tickets")[7]["id"]
     sandbox.world.patch("tickets", key, notes="first")

@@ -89,7 +89,8 @@ def sync_resource(
         Chunks; the last is marked as such.
     """
     if plan.window is not None:
-        return ahead(read_resource(reading, state, plan))
+        guard = VersionGuard(reading, destination, None)
+        return map(guard.admit, ahead(read_resource(reading, state, plan)))
     state = state if reading.endpoint.whole else prepare_state(state, plan)
     return _read_and_settle(ahead(_count_and_read(reading, state, plan)), reading, state, plan, destination)
 
