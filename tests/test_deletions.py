@@ -13,7 +13,7 @@ from truth import Ask, assert_exact, read_gone
 from cogny_source import sync
 from cogny_source.engine.plan import DeletionGuard
 from cogny_source.errors import MassDeletion
-from cogny_source.sandbox import SandboxServer
+from cogny_source.sandbox import SandboxServer, World
 
 RESOURCES = ("tickets", "reports", "warehouses")
 
@@ -75,6 +75,22 @@ def test_mass_deletion_marks_nothing_until_it_is_accepted(
     assert database("SELECT count(*) FROM tickets WHERE deleted_at IS NOT NULL") == [(60,)]
     assert_exact(database, sandbox.world, but=read_gone(database, sandbox.world))
     sync_here()
+
+
+def test_refusal_keeps_no_other_resource_back(tmp_path: Path, pipeline: dlt.Pipeline, ask: Ask) -> None:
+    """As long as nobody accepts it, the others are read to their end all the same, however many pages they take."""
+    with SandboxServer(World(seed=7, tickets=100, reports=450, warehouses=5)) as sandbox:
+        sync(pipeline, settings_for(sandbox))
+        delete(sandbox, "tickets", *range(60))
+        with pytest.raises(MassDeletion):
+            sync(make_pipeline(tmp_path), settings_for(sandbox))
+        for row in sandbox.world.rows("reports"):
+            sandbox.world.patch("reports", row["id"], prompt="changed meanwhile")
+        with pytest.raises(MassDeletion):
+            sync(make_pipeline(tmp_path), settings_for(sandbox, chunk_rows=100))
+    assert ask("SELECT count(*) FROM reports WHERE prompt = 'changed meanwhile'") == [(450,)]
+    newest = "SELECT resource, status FROM sync_runs ORDER BY started_at DESC, resource LIMIT 3"
+    assert ask(newest) == [("reports", "done"), ("tickets", "failed"), ("warehouses", "done")]
 
 
 @pytest.mark.parametrize("resources", [["tickets"], ["warehouses"], ["reports"]])

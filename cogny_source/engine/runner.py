@@ -33,7 +33,7 @@ from cogny_source.engine.state import claim_state
 from cogny_source.engine.stop import StopFlag
 from cogny_source.engine.windows import Window
 from cogny_source.engine.workspace import hold_lock
-from cogny_source.errors import CognyError, ConfigError, LoadFailed, Stopped, describe_unforeseen
+from cogny_source.errors import CognyError, ConfigError, LoadFailed, MassDeletion, Stopped, describe_unforeseen
 from cogny_source.settings import Settings, parse_date, resolve_settings
 from cogny_source.source import Package, make_client, select_resources
 
@@ -247,10 +247,11 @@ class _Run:
             logger.warning("%s: … and %s (see undeclared_fields in sync_runs)", run.resource, others)
 
     def _end(self, name: str, error: CognyError) -> None:
-        """Note how a resource ended, and let the others end with what they have; the first error is the run's."""
+        """Note how a resource ended; the first error is the run's, and lets the others end with what they have."""
         self._tell_others(self.runs[name])
         self.error = self.error or error
-        self.reading.set(0)
+        if not isinstance(error, MassDeletion):  # which a person is asked about, maybe for days
+            self.reading.set(0)
         stopped = isinstance(error, Stopped)
         self.runs[name].finish(
             "stopped" if stopped else "failed", datetime.now(UTC), str(self.error if stopped else error)
