@@ -273,3 +273,18 @@ def test_earlier_start_date_makes_no_old_row_compared(
         ).resources
     assert tickets.mode == "backfill"
     assert tickets.tally.compared_since is None
+
+
+def test_scrub_begins_once_the_api_tells_its_time(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path
+) -> None:
+    """A first load without a clock does not keep it off for good."""
+    sandbox.switches.date_header = sandbox.switches.meta_timestamp = False
+    sync(pipeline, settings_for(sandbox), resources=["reports"])
+    sandbox.switches.date_header = sandbox.switches.meta_timestamp = True
+    compared = []
+    for _ in range(2):
+        wait(sandbox, days=6)
+        [reports] = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["reports"]).resources
+        compared.append(reports.tally.compared_rows)
+    assert compared == [0, 40]

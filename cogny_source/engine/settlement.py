@@ -95,6 +95,8 @@ class Settlement:
         coverage = load_coverage(self._state)
         if coverage is None:
             coverage = Coverage.of_all(self._loaded_since, tally.taken_at)
+        if coverage.scrubbed_at is None:  # no answer told the time until now
+            coverage = replace(coverage, scrubbed_at=tally.taken_at)
         limit = self._reading.requests_per_minute()
         pages = count_pages(coverage, tally.live_rows or 0, tally.taken_at, plan.scrub_share, limit)
         if pages and not coverage.sliceable:
