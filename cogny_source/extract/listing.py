@@ -238,13 +238,10 @@ class Listing:
             return False
         row = self._fetch_newest(self.window, self.field)
         newest = parse_instant(row.get(self.field)) if row else None
-        if row is None or newest is None or newest <= self.last or hash_key(row) in self.count.keys:
+        if newest is None or newest <= self.last:
             return False
-        # What came after the listing began is the next one's business.
-        if self.server_time is not None and newest > self.server_time:
-            return False
-        path = self.reading.endpoint.path
-        logger.warning("%s: the list ended before its newest row, and is taken up again", path)
+        # It may have changed since, and hide that others lie before it: what follows the last row tells.
+        logger.info("%s: the list ended before its newest row, and is taken up again", self.reading.endpoint.path)
         return True
 
     def _is_short(self, attempt: _Attempt, shortages: list[int]) -> bool:
