@@ -288,3 +288,84 @@ def test_scrub_begins_once_the_api_tells_its_time(
         [reports] = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["reports"]).resources
         compared.append(reports.tally.compared_rows)
     assert compared == [0, 40]
+
+
+def test_rows_that_were_born_within_a_second_are_compared(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """A slice goes on beyond the second before it, which is asked for with it, however many rows that holds."""
+    for place, row in enumerate(sandbox.world.rows("tickets")):
+        born = format_instant(BIRTH - timedelta(days=9) + timedelta(milliseconds=2 * place))
+        sandbox.world.put("tickets", {**row, "created_at": born, "updated_at": born})
+    sync(pipeline, settings_for(sandbox))
+    row = sandbox.world.rows("tickets")[900]
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    for _ in range(7):
+        wait(sandbox, days=1)
+        result = run(sandbox, tmp_path)
+    assert result.resources[0].tally.compared_since is not None
+    assert result.resources[0].tally.compared_since > BIRTH
+    assert_exact(ask, sandbox.world)
+
+
+def test_slice_is_read_on_where_a_cursor_expires(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """Cursors that live for three pages fail no run, and a table of thirteen is compared at once."""
+    sync(pipeline, settings_for(sandbox))
+    sandbox.switches.cursor_lifetime_pages = 3
+    row = sandbox.world.rows("tickets")[1_200]
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    wait(sandbox, days=6)
+    result = run(sandbox, tmp_path)
+    assert result.resources[0].tally.compared_since == sandbox.world.now
+    assert_exact(ask, sandbox.world)
+
+
+def test_rows_without_a_time_of_creation_are_compared(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """They are in no slice: a census stands for the round, and brings what changed in silence."""
+    row = sandbox.world.rows("tickets")[700]
+    sandbox.world.put("tickets", {**row, "created_at": None})
+    sync(pipeline, settings_for(sandbox))
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    for _ in range(7):
+        wait(sandbox, days=1)
+        run(sandbox, tmp_path)
+    assert ask(f"SELECT notes FROM tickets WHERE id = '{row['id']}'") == [("without a new time",)]
+
+
+def test_clock_that_was_ahead_does_not_let_the_scrub_rest(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """One run by a clock that was a year ahead, which compared all: within a week all is compared again."""
+    sync(pipeline, settings_for(sandbox))
+    sandbox.switches.clock_offset_seconds = 365 * 86_400.0
+    run(sandbox, tmp_path)
+    sandbox.switches.clock_offset_seconds = 0.0
+    row = sandbox.world.rows("tickets")[900]
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    for _ in range(8):
+        wait(sandbox, days=1)
+        result = run(sandbox, tmp_path)
+    assert_exact(ask, sandbox.world)
+    since = result.resources[0].tally.compared_since
+    assert since is not None
+    assert BIRTH < since < sandbox.world.now
+
+
+def test_census_from_a_start_date_does_not_end_the_scrub(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """The scrub goes on from the census, whose listing has a filter."""
+    start = sorted(row["created_at"] for row in sandbox.world.rows("tickets"))[300]
+    sync(pipeline, settings_for(sandbox), start_date=start)
+    result = sync(make_pipeline(tmp_path), settings_for(sandbox), start_date=start, census="always")
+    assert result.resources[0].tally.compared_since == BIRTH
+    row = max(sandbox.world.rows("tickets"), key=lambda row: row["created_at"])
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    for _ in range(7):
+        wait(sandbox, days=1)
+        sync(make_pipeline(tmp_path), settings_for(sandbox, lookback_hours=0.0), start_date=start)
+    assert ask(f"SELECT notes FROM tickets WHERE id = '{row['id']}'") == [("without a new time",)]

@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 
-from cogny_source.errors import BadRequest, ContractError, Forbidden, NotFound
+from cogny_source.errors import BadRequest, ContractError, Forbidden, NotFound, RateLimited, TransientError
 from cogny_source.extract.context import ReadContext
 from cogny_source.records.convert import Row
 from cogny_source.timestamps import parse_instant, to_micros
@@ -41,7 +41,9 @@ def fetch_row(reading: ReadContext, key: str) -> Row | None:
         row = reading.client.get(f"{endpoint.path}/{key}", {}, reading.meter, scope=endpoint.scope).data
     except NotFound:
         return None
-    except (BadRequest, Forbidden, ContractError) as error:
+    except RateLimited:
+        raise
+    except (BadRequest, Forbidden, ContractError, TransientError) as error:
         raise LookupUnusable from error
     if not isinstance(row, dict) or str(row.get("id")) != key:
         raise LookupUnusable
