@@ -288,3 +288,35 @@ def test_scrub_begins_once_the_api_tells_its_time(
         [reports] = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["reports"]).resources
         compared.append(reports.tally.compared_rows)
     assert compared == [0, 40]
+
+
+def test_rows_that_were_born_within_a_second_are_compared(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """A slice goes on beyond the second before it, which is asked for with it, however many rows that holds."""
+    for place, row in enumerate(sandbox.world.rows("tickets")):
+        born = format_instant(BIRTH - timedelta(days=9) + timedelta(milliseconds=2 * place))
+        sandbox.world.put("tickets", {**row, "created_at": born, "updated_at": born})
+    sync(pipeline, settings_for(sandbox))
+    row = sandbox.world.rows("tickets")[900]
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    for _ in range(7):
+        wait(sandbox, days=1)
+        result = run(sandbox, tmp_path)
+    assert result.resources[0].tally.compared_since is not None
+    assert result.resources[0].tally.compared_since > BIRTH
+    assert_exact(ask, sandbox.world)
+
+
+def test_slice_is_read_on_where_a_cursor_expires(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """Cursors that live for three pages fail no run, and a table of thirteen is compared at once."""
+    sync(pipeline, settings_for(sandbox))
+    sandbox.switches.cursor_lifetime_pages = 3
+    row = sandbox.world.rows("tickets")[1_200]
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    wait(sandbox, days=6)
+    result = run(sandbox, tmp_path)
+    assert result.resources[0].tally.compared_since == sandbox.world.now
+    assert_exact(ask, sandbox.world)

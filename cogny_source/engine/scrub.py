@@ -7,7 +7,7 @@ in each sync, every row is compared within a week, for a hundredth of the rate l
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
@@ -23,6 +23,7 @@ from cogny_source.engine.lookup import find_deleted
 from cogny_source.engine.plan import DeletionGuard
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.windows import CREATED, MARGIN_SECONDS, Order, Window
+from cogny_source.errors import BadRequest
 from cogny_source.instants import shift
 
 logger = logging.getLogger(__name__)
@@ -110,17 +111,13 @@ class Scrub:
 
     def _read(self, window: Window, pages: float) -> Slice | None:
         """Read a slice; None where the API does not keep to the window, or to the order."""
-        endpoint, order, cut, time = self._reading.endpoint, Order(), window.end, None
+        cut, time = window.end, None
         bound = shift(window.start, -2 * MARGIN_SECONDS) if window.start else None
-        params = {**window.params(CREATED), "sort": CREATED}
         read: list[Page] = []
-        for page in iter_pages(self._reading.client, endpoint.path, params, self._reading.meter, scope=endpoint.scope):
-            check_keys(endpoint.table, page.rows)
+        for page, order in self._list(window):
+            check_keys(self._reading.endpoint.table, page.rows)
             time = page.server_time or time
-            instants = page.instants(CREATED)
-            for instant in instants:
-                order.observe(instant)
-            if not order.ascending or any(bound and instant and instant < bound for instant in instants):
+            if not order.ascending or any(bound and instant and instant < bound for instant in page.instants(CREATED)):
                 return None
             read.append(page)
             self._reading.after_page()
@@ -132,6 +129,25 @@ class Scrub:
                 cut = order.last
                 break
         return Slice(Window(window.start, cut), self._convert(read, Window(window.start, cut)), time)
+
+    def _list(self, window: Window) -> Iterator[tuple[Page, Order]]:
+        """The pages of a window, each with the order so far; taken up at the last row where a cursor has expired."""
+        endpoint, reading, start = self._reading.endpoint, self._reading, window.start
+        while True:
+            order = Order()
+            params = {**Window(start, window.end).params(CREATED), "sort": CREATED}
+            try:
+                for page in iter_pages(reading.client, endpoint.path, params, reading.meter, scope=endpoint.scope):
+                    for instant in page.instants(CREATED):
+                        order.observe(instant)
+                    yield page, order
+            except BadRequest as error:
+                if order.last is None or (start is not None and order.last <= start):
+                    raise
+                logger.info("%s; the cursor may have expired, the slice is read on from its last row", error)
+                start = order.last
+            else:
+                return
 
     def _convert(self, pages: list[Page], window: Window) -> Chunk:
         """The rows of a window; a row without a readable date is in none but that of everything."""
