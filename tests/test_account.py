@@ -98,3 +98,27 @@ def test_check_tells_the_account(cogny: Script, sandbox: SandboxServer) -> None:
     done = cogny("check")
     assert f"account: the one with {first['name']} ({first['id']})" in done.stdout
     assert "and 2 more warehouses" in done.stdout
+
+
+def test_rows_before_the_start_date_are_no_other_account(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """An earlier start date, and a window before it: what comes first is not loaded, and a loaded row tells."""
+    births = sorted(row["created_at"] for row in sandbox.world.rows("tickets"))
+    sync(pipeline, settings_for(sandbox), resources=["tickets"], start_date=births[300])
+    sync(
+        make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=births[0], end_date=births[9]
+    )
+    sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=births[0])
+    assert ask("SELECT count(*) FROM tickets") == [(450,)]
+
+
+def test_page_of_new_rows_is_no_other_account(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """A list that always comes newest first, and 150 new rows: one that is loaded tells."""
+    sandbox.switches.ignored_sorts = {"tickets": "newest_first"}
+    sync(pipeline, settings_for(sandbox), resources=["tickets"])
+    sandbox.world.churn("tickets", 0, 150, 0)
+    sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"])
+    assert ask("SELECT count(*) FROM tickets") == [(600,)]

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import pyarrow.compute as pc
 
 from cogny_source.api.client import Params
 from cogny_source.api.pages import PAGE_ROWS, read_page
 from cogny_source.engine.destination import Destination
+from cogny_source.engine.lookup import LookupUnusable, fetch_row
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.state import State, claims_rows
-from cogny_source.engine.windows import CREATED, Window
+from cogny_source.engine.windows import CREATED, UPDATED, Window
 from cogny_source.errors import BadRequest, ConfigError
 from cogny_source.instants import parse_instant
 
 logger = logging.getLogger(__name__)
+
+# So many rows of the destination are asked for by their keys before a run is refused.
+LAST_LOOKUPS = 3
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def check_account(readings: Sequence[Reading], states: Mapping[str, State], destination: Destination) -> None:
@@ -22,6 +30,7 @@ def check_account(readings: Sequence[Reading], states: Mapping[str, State], dest
 
     An account is recognised by any row that the API lists and the destination holds: a warehouse, else the row that
     came with a count, else one of the oldest. Nothing is asked where the list of warehouses is the one of the last run.
+    What the API lists first need not be loaded, as after a start date; so it is asked for rows that are, at last.
 
     Args:
         readings: Of each resource of the run, after its first pages came.
@@ -44,7 +53,7 @@ def check_account(readings: Sequence[Reading], states: Mapping[str, State], dest
             if _holds_any(reading, destination, keys):
                 return
         listed = listed or bool(keys and destination.count_live(reading.endpoint.table, None, None).rows)
-    if listed:
+    if listed and not any(_gives_any(reading, destination) for reading in held):
         raise ConfigError(
             "the API lists other rows than this dataset holds, and none of its own: the key seems to belong to another"
             " account; use that account's key, or another dataset or database for this one"
@@ -77,3 +86,15 @@ def _fetch_oldest(reading: Reading, state: State) -> list[str]:
 
 def _holds_any(reading: Reading, destination: Destination, keys: Sequence[str]) -> bool:
     return any(len(table) for table in destination.read_keys(reading.endpoint.table, keys))
+
+
+def _gives_any(reading: Reading, destination: Destination) -> bool:
+    """Whether the API gives one of the rows that the destination holds, of those that changed last."""
+    stamps = None if reading.endpoint.whole else destination.read_stamps(reading.endpoint.table, EPOCH)
+    if stamps is None:
+        return False
+    newest = stamps.take(pc.select_k_unstable(stamps, LAST_LOOKUPS, [(UPDATED, "descending")]))
+    try:
+        return any(fetch_row(reading, key) is not None for key in newest["id"].to_pylist())
+    except LookupUnusable:
+        return False
