@@ -125,6 +125,9 @@ def reason_to_give_up(
 
 def _most_attempts(error: TransientError, *, reached: bool) -> float:
     """How often a request is sent at most; time alone bounds an outage."""
+    # What becomes of a single row, a list tells too.
+    if error.path is not None and error.path.count("/") > 1:
+        return MAX_DOUBTFUL_ATTEMPTS
     # An edge looks at the same request in the same way; a wrong base URL leads to what is no API.
     if isinstance(error, Contradiction) or (isinstance(error, EdgeRefusal) and error.status == BAD_REQUEST):
         return MAX_DOUBTFUL_ATTEMPTS

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from cogny_source.arrow import Row
 from cogny_source.engine.reading import Reading
 from cogny_source.engine.windows import UPDATED
-from cogny_source.errors import BadRequest, ContractError, Forbidden, NotFound
+from cogny_source.errors import BadRequest, ContractError, Forbidden, NotFound, RateLimited, TransientError
 from cogny_source.instants import parse_instant, to_micros
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,9 @@ def fetch_row(reading: Reading, key: str) -> Row | None:
         row = reading.client.get(f"{endpoint.path}/{key}", {}, reading.meter, scope=endpoint.scope).data
     except NotFound:
         return None
-    except (BadRequest, Forbidden, ContractError) as error:
+    except RateLimited:
+        raise
+    except (BadRequest, Forbidden, ContractError, TransientError) as error:
         raise LookupUnusable from error
     if not isinstance(row, dict) or str(row.get("id")) != key:
         raise LookupUnusable

@@ -260,3 +260,16 @@ def test_an_hour_between_the_clocks_adds_no_hour_of_waiting(skew: float) -> None
 def test_the_time_of_day_is_universal(zone: str) -> None:
     """Log lines tell the time in UTC, wherever this machine stands."""
     assert describe_clock(MIDNIGHT + 3661) == "01:01:01 UTC"
+
+
+@pytest.mark.parametrize("kind", [ServerError, NetworkError, EdgeRefusal])
+def test_single_row_is_asked_for_five_times(kind: type[TransientError]) -> None:
+    """An API that fails for a row that is gone would hold up each run for a quarter of an hour; lists tell too."""
+    error = kind("away", status=500, path="/tickets/tkt_1")
+    patience = Patience(max_outage_seconds=900.0, max_wait_seconds=3600.0)
+    effort = Effort()
+    for _ in range(4):
+        effort.add_failure(error, 0.0)
+        assert reason_to_give_up(error, 1.0, effort, patience, reached=True) is None
+    effort.add_failure(error, 0.0)
+    assert reason_to_give_up(error, 1.0, effort, patience, reached=True) == "tried 5 times in 0 s"
