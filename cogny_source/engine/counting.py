@@ -44,8 +44,9 @@ def fetch_count(reading: Reading, start: datetime | None) -> Count:
     bound = format_instant(start - timedelta(microseconds=1))
     page = _fetch(reading, {"limit": 1, "created_after": bound, "sort": CREATED})
     created = parse_instant(page.rows[0].get(CREATED)) if page.rows else None
-    ignores_filter = created is not None and created < shift(start, -MARGIN_SECONDS)
-    return Count(None if ignores_filter else page.list_rows, page.server_time, page.rows[0] if page.rows else None)
+    if created is not None and created < shift(start, -MARGIN_SECONDS):  # the filter is not heeded
+        return Count(None, page.server_time)
+    return Count(page.list_rows, page.server_time, page.rows[0] if page.rows else None)
 
 
 def note_count(reading: Reading, start: datetime | None) -> Count:
