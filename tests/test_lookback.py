@@ -130,3 +130,33 @@ def test_row_that_changes_on_is_no_missed_change(
     sync(make_pipeline(tmp_path), settings_for(sandbox))
     assert len(sandbox.requests) - asked == 5
     assert_exact(ask, sandbox.world)
+
+
+@pytest.mark.parametrize(
+    ("watermark", "looked_at", "reach"),
+    [
+        ("2026-03-10T01:00:00Z", "2026-03-10T01:00:00Z", Reach(3_660.0)),
+        (
+            "2026-03-12T00:00:00Z",
+            "2026-03-12T00:00:00Z",
+            Reach(345_600.0, datetime(2026, 3, 9, 23, 58, 59, tzinfo=UTC), notes=True),
+        ),
+    ],
+)
+def test_clock_that_was_ahead_hides_no_change(watermark: str, looked_at: str, reach: Reach) -> None:
+    """The pass begins behind the clock of now, and looks back where the last look is still to come."""
+    state = {"updated_after": watermark, "looked_back_at": looked_at}
+    assert choose_reach(state, Plan(), datetime(2026, 3, 10, tzinfo=UTC)) == reach
+
+
+def test_row_before_the_start_date_is_not_looked_for(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where `created_after` is ignored, the row that comes with the count is not wanted, and no census is taken."""
+    start = sorted(row["created_at"] for row in sandbox.world.rows("tickets"))[200]
+    sandbox.switches.ignored_filters = {"tickets": {"created_after"}}
+    sync(pipeline, settings_for(sandbox), resources=["tickets"], start_date=start)
+    with caplog.at_level(logging.WARNING):
+        result = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=start)
+    assert not any("the list of changes lacked" in message for message in caplog.messages)
+    assert result.resources[0].tally.deleted_rows is None

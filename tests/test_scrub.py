@@ -320,3 +320,36 @@ def test_slice_is_read_on_where_a_cursor_expires(
     result = run(sandbox, tmp_path)
     assert result.resources[0].tally.compared_since == sandbox.world.now
     assert_exact(ask, sandbox.world)
+
+
+def test_rows_without_a_time_of_creation_are_compared(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """They are in no slice: a census stands for the round, and brings what changed in silence."""
+    row = sandbox.world.rows("tickets")[700]
+    sandbox.world.put("tickets", {**row, "created_at": None})
+    sync(pipeline, settings_for(sandbox))
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    for _ in range(7):
+        wait(sandbox, days=1)
+        run(sandbox, tmp_path)
+    assert ask(f"SELECT notes FROM tickets WHERE id = '{row['id']}'") == [("without a new time",)]
+
+
+def test_clock_that_was_ahead_does_not_let_the_scrub_rest(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """One run by a clock that was a year ahead, which compared all: within a week all is compared again."""
+    sync(pipeline, settings_for(sandbox))
+    sandbox.switches.clock_offset_seconds = 365 * 86_400.0
+    run(sandbox, tmp_path)
+    sandbox.switches.clock_offset_seconds = 0.0
+    row = sandbox.world.rows("tickets")[900]
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    for _ in range(8):
+        wait(sandbox, days=1)
+        result = run(sandbox, tmp_path)
+    assert_exact(ask, sandbox.world)
+    since = result.resources[0].tally.compared_since
+    assert since is not None
+    assert BIRTH < since < sandbox.world.now

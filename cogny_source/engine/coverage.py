@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from cogny_source.api.pages import PAGE_ROWS
-from cogny_source.instants import format_instant, parse_instant
+from cogny_source.api.server_clock import MOST_DRIFT_SECONDS
+from cogny_source.instants import format_instant, parse_instant, shift
 
 MEMBER = "scrub"
 # A round takes somewhat less than a week, so that a sync that is skipped does not make it longer than one.
@@ -56,6 +57,21 @@ class Coverage:
         """Every row was compared at this instant or later; None where one may never have been."""
         times = [segment.compared_at for segment in self.segments]
         return None if None in times else min(filter(None, times))
+
+    def as_of(self, now: datetime | None) -> Coverage:
+        """The coverage as a clock tells it that may be behind the one that told it before.
+
+        A clock that was ahead for one run would let the scrub rest until then, and vouch for rows meanwhile. Where
+        none told when the last slice was compared, time counts from now.
+        """
+        if now is None:
+            return self
+        latest = shift(now, MOST_DRIFT_SECONDS)
+        segments = [
+            replace(s, compared_at=None) if s.compared_at and s.compared_at > latest else s for s in self.segments
+        ]
+        scrubbed_at = now if self.scrubbed_at is None else min(self.scrubbed_at, now)
+        return replace(self, segments=tuple(segments), scrubbed_at=scrubbed_at)
 
     def advance(self, end: datetime | None, now: datetime | None) -> Coverage:
         """The coverage after the slice from `position` to `end` was compared; None for the end of the table."""

@@ -58,11 +58,13 @@ class LiveCount(NamedTuple):
         rows: Rows that are not marked deleted.
         settled: Those of them that were not created after an instant.
         updated_at: The version of one row; None where it is not there, or not live.
+        undated: Those of the live rows that have no `created_at`.
     """
 
     rows: int
     settled: int
     updated_at: datetime | None
+    undated: int = 0
 
 
 @runtime_checkable
@@ -212,16 +214,15 @@ class Destination:
             key: A row whose version is wanted.
         """
         query = (
-            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END),"
-            f" max(CASE WHEN id = %s THEN updated_at END) FROM {spec.name} WHERE deleted_at IS NULL"
+            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END), max(CASE WHEN id = %s"
+            f" THEN updated_at END), count(*) - count(created_at) FROM {spec.name} WHERE deleted_at IS NULL"
         )
         values: list[object] = [taken_at or END_OF_TIME, key or ""]
         if start is not None:
             query += " AND (created_at IS NULL OR created_at >= %s)"
             values.append(start)
-        for table in self._query(query, *values):
-            return LiveCount(*(column[0].as_py() for column in table.columns))
-        return LiveCount(0, 0, None)
+        counts = (LiveCount(*(column[0].as_py() for column in table.columns)) for table in self._query(query, *values))
+        return next(counts, LiveCount(0, 0, None))
 
     def read_rows(self, spec: TableSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
         """Read the rows of a table that were created in a window."""

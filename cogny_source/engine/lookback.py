@@ -6,7 +6,7 @@ watermark. Nothing but a pass that reaches further back finds it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
 
@@ -47,12 +47,15 @@ def choose_reach(state: State, plan: Plan, now: datetime | None, *, after_backfi
     watermark, looked_at = parse_instant(state.get("updated_after")), parse_instant(state.get(MEMBER))
     if after_backfill or watermark is None:
         return Reach(plan.overlap_seconds, notes=True)
+    # A clock that was ahead for one run leaves a watermark, and a time of the last look, that are still to come.
+    ahead = max(0.0, (watermark - now).total_seconds()) if now is not None else 0.0
     if plan.lookback_seconds <= plan.overlap_seconds:
-        return Reach(plan.overlap_seconds)
-    seconds = ((now or watermark) - looked_at).total_seconds() if looked_at is not None else inf
+        return Reach(plan.overlap_seconds + ahead)
+    seconds = abs(((now or watermark) - looked_at).total_seconds()) if looked_at is not None else inf
     if seconds < plan.lookback_every_seconds * PUNCTUALITY:
-        return Reach(plan.overlap_seconds)
-    return reach_back(watermark, plan, plan.lookback_seconds)
+        return Reach(plan.overlap_seconds + ahead)
+    back = reach_back(shift(watermark, -ahead), plan, plan.lookback_seconds)
+    return replace(back, seconds=back.seconds + ahead)
 
 
 def reach_back(watermark: datetime, plan: Plan, seconds: float) -> Reach:

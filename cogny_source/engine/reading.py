@@ -43,6 +43,7 @@ class Tally:
         sample: Key and `updated_at` of a row that the API listed before the resource was read; None where none came.
         newest_change: The newest `updated_at` that there was then (UTC); None where the row that came was another.
         live_rows: The destination's rows that are not marked deleted; None where they were not counted.
+        undated_rows: Those of them that have no `created_at`.
         unexplained_rows: By how many the API counts more than those; None where it does not count.
         deleted_rows: Rows that a census marked deleted; None where none was completed.
         differences: What a verification found; None where there was none.
@@ -59,6 +60,7 @@ class Tally:
     sample: tuple[str, datetime] | None = None
     newest_change: datetime | None = None
     live_rows: int | None = None
+    undated_rows: int = 0
     unexplained_rows: int | None = None
     deleted_rows: int | None = None
     differences: tuple[Difference, ...] | None = None

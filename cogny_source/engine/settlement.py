@@ -95,11 +95,13 @@ class Settlement:
         coverage = load_coverage(self._state)
         if coverage is None:
             coverage = Coverage.of_all(self._loaded_since, tally.taken_at)
-        if coverage.scrubbed_at is None:  # no answer told the time until now
-            coverage = replace(coverage, scrubbed_at=tally.taken_at)
+        coverage = coverage.as_of(tally.taken_at)
+        # Rows without a time of creation are in no slice.
+        sliceable = coverage.sliceable and (self._start is not None or not tally.undated_rows)
         limit = self._reading.requests_per_minute()
-        pages = count_pages(coverage, tally.live_rows or 0, tally.taken_at, plan.scrub_share, limit)
-        if pages and not coverage.sliceable:
+        asked = replace(coverage, sliceable=sliceable)
+        pages = count_pages(asked, tally.live_rows or 0, tally.taken_at, plan.scrub_share, limit)
+        if pages and not sliceable:
             yield from self._take_census()
             return
         scrub = Scrub(self._reading, self._destination, self._start, plan.deletions)
@@ -135,7 +137,7 @@ class Settlement:
         tally = self._reading.tally
         key, version = tally.sample or (None, None)
         live = self._destination.count_live(self._spec, self._start, tally.taken_at, key)
-        tally.live_rows = live.rows
+        tally.live_rows, tally.undated_rows = live.rows, live.undated
         tally.unexplained_rows = tally.unexplained(live.rows, live.settled, counted_before)
         return version is not None and (live.updated_at is None or live.updated_at < version)
 

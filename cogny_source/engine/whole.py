@@ -64,7 +64,7 @@ def digest_list(digests: dict[str, str]) -> str:
 def note_list(state: dict[str, Any], text: str, now: datetime | None) -> dict[str, Any] | None:
     """The state with the list's content; None where that is known, and was compared within a day."""
     told_at = parse_instant(state.get("compared_at"))
-    rests = now is not None and told_at is not None and (now - told_at).total_seconds() < COMPARE_EVERY_SECONDS
+    rests = now is not None and told_at is not None and abs((now - told_at).total_seconds()) < COMPARE_EVERY_SECONDS
     if rests and state.get("list_digest") == text:
         return None
     kept = {name: value for name, value in state.items() if name != "digests"}
