@@ -353,3 +353,19 @@ def test_clock_that_was_ahead_does_not_let_the_scrub_rest(
     since = result.resources[0].tally.compared_since
     assert since is not None
     assert BIRTH < since < sandbox.world.now
+
+
+def test_census_from_a_start_date_does_not_end_the_scrub(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """The scrub goes on from the census, whose listing has a filter."""
+    start = sorted(row["created_at"] for row in sandbox.world.rows("tickets"))[300]
+    sync(pipeline, settings_for(sandbox), start_date=start)
+    result = sync(make_pipeline(tmp_path), settings_for(sandbox), start_date=start, census="always")
+    assert result.resources[0].tally.compared_since == BIRTH
+    row = max(sandbox.world.rows("tickets"), key=lambda row: row["created_at"])
+    sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
+    for _ in range(7):
+        wait(sandbox, days=1)
+        sync(make_pipeline(tmp_path), settings_for(sandbox, lookback_hours=0.0), start_date=start)
+    assert ask(f"SELECT notes FROM tickets WHERE id = '{row['id']}'") == [("without a new time",)]

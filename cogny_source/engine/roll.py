@@ -22,6 +22,7 @@ class Roll:
 
     Attributes:
         complete: Whether every row that was there all the while has come; False until the end.
+        began_at: The server's clock at the first page (UTC); None where it is not told.
         ended_at: The server's clock at the last page (UTC); None where it is not told.
         surplus: How many rows the API counts beyond those that it lists, time and again.
         tally: What the API counted at the first page.
@@ -34,6 +35,7 @@ class Roll:
         self._window = Window(start)
         self.complete = False
         self.surplus = 0
+        self.began_at: datetime | None = None
         self.ended_at: datetime | None = None
         self.digests: dict[str, str] = {}
 
@@ -51,6 +53,7 @@ class Roll:
     def _read(self, listing: Listing) -> Iterator[Chunk]:
         builder = self._make_builder()
         for page in listing.pages():
+            self.began_at = self.began_at or page.server_time
             builder.add(self._window.clip(page.rows, page.instants(CREATED)))
             if builder.is_full(self._reading.chunk_rows):
                 yield builder.build(None)
@@ -60,15 +63,14 @@ class Roll:
 
     def _read_whole(self) -> Iterator[Chunk]:
         builder = self._make_builder()
-        began_at = None
         for page in list_whole(self._reading):
             builder.add(row for row in page.rows if note_digest(self.digests, row))
-            began_at = began_at or page.server_time
+            self.began_at = self.began_at or page.server_time
             self.ended_at = page.server_time
             self.surplus = max(0, (page.total_count or 0) - len(self.digests))
             self._reading.after_page()
         yield builder.build(None)
-        self.tally.take(len(self.digests) + self.surplus, began_at)
+        self.tally.take(len(self.digests) + self.surplus, self.began_at)
         self.complete = True
 
     def _make_builder(self) -> ChunkBuilder:

@@ -179,7 +179,7 @@ class Settlement:
                 self._state = note_list(self._state, digest_list(roll.digests), roll.ended_at) or self._state
                 tally.digests, tally.unlisted_rows = roll.digests, 0
             else:
-                known, began_at = load_coverage(self._state), roll.tally.taken_at
+                known, began_at = load_coverage(self._state), roll.began_at
                 sliceable = known is None or known.sliceable
                 self._state = note_coverage(self._state, Coverage.of_all(began_at, began_at, sliceable=sliceable))
         if tally.unexplained_rows:
