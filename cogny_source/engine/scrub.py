@@ -111,7 +111,7 @@ class Scrub:
 
     def _read(self, window: Window, pages: float) -> Slice | None:
         """Read a slice; None where the API does not keep to the window, or to the order."""
-        cut, time = window.end, None
+        cut, time, within = window.end, None, 0
         bound = shift(window.start, -2 * MARGIN_SECONDS) if window.start else None
         read: list[Page] = []
         for page, order in self._list(window):
@@ -123,9 +123,9 @@ class Scrub:
             self._reading.after_page()
             if window.end is not None and order.last and order.last > shift(window.end, MARGIN_SECONDS):
                 break
-            # The first rows may lie in the margin before the window.
-            goes_on = order.last is not None and (window.start is None or order.last > window.start)
-            if page.has_more and len(read) >= pages and goes_on:
+            # Where rows are dense, the first pages hold but what lies within the margin before the window.
+            within += order.last is not None and (window.start is None or order.last > window.start)
+            if page.has_more and within >= pages:
                 cut = order.last
                 break
         return Slice(Window(window.start, cut), self._convert(read, Window(window.start, cut)), time)
