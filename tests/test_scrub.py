@@ -135,6 +135,7 @@ def test_key_at_its_limit_pays_for_no_scrub(sandbox: SandboxServer, pipeline: dl
         {"single_rows": False},
         {"total_count": False},
         {"inclusive_bounds": True},
+        {"meta_timestamp": False},
     ],
 )
 def test_scrub_bears_every_habit_of_the_api(
@@ -180,7 +181,7 @@ def test_slices_of_a_dense_second_lead_on(sandbox: SandboxServer, pipeline: dlt.
     coverage = Coverage.of_all(BIRTH, BIRTH)
     ends: list[datetime] = []
     while len(ends) < 20:
-        coverage = _run_slice(scrub.chunks(coverage, 1))
+        coverage = _run_slice(scrub.chunks(coverage, 1, BIRTH))
         if coverage.position is None:
             break
         ends.append(coverage.position)

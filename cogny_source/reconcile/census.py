@@ -16,7 +16,7 @@ from cogny_source.extract.lookup import find_confirmed, find_deleted
 from cogny_source.extract.plan import DeletionGuard
 from cogny_source.reconcile.comparison import Comparison, Differing
 from cogny_source.reconcile.orphans import clear_orphans, keep_newest
-from cogny_source.reconcile.versions import tell_versions
+from cogny_source.reconcile.versions import find_aged, tell_versions
 from cogny_source.records.chunk import Chunk, merge_chunks, select_rows
 from cogny_source.records.convert import arrow_schema
 from cogny_source.schema import DELETED_AT, TableSpec
@@ -66,11 +66,10 @@ class Census:
             confirmed: list[str] | None = None
             if gone and not self._guard.refuses(len(gone), live):
                 confirmed = find_deleted(self._reading, gone, comparison.any_listed())
-            if (gone and confirmed is None) or self._verdicts.open:
+            gone, aged = self._sort_gone(gone, confirmed)
+            if (gone and confirmed is None) or aged or self._verdicts.open:
                 yield from self._call_roll(comparison)
-                gone = self._find_gone(comparison)
-            elif confirmed is not None:
-                gone = confirmed
+                gone = sorted({*gone, *aged} & {*self._find_gone(comparison)})
             if self.roll.complete:
                 yield from clear_orphans(comparison, self._spec, self._destination)
         if not self.roll.complete:
@@ -81,6 +80,13 @@ class Census:
             return
         yield mark_deleted(self._destination, self._spec, gone, self.roll.ended_at)
         self.marked = len(gone)
+
+    def _sort_gone(self, gone: list[str], confirmed: list[str] | None) -> tuple[list[str], set[str]]:
+        """Rows that may be marked, and those beside them that a second listing must lack too."""
+        if confirmed is None:
+            return gone, set()
+        rest = sorted({*gone} - {*confirmed})
+        return confirmed, find_aged(self._destination, self._spec, rest, self.roll.ended_at)
 
     def _call_roll(self, comparison: Comparison) -> Generator[Chunk, None, None]:
         self.roll = FullScan(self._reading, self._start)

@@ -21,6 +21,7 @@ from cogny_source.extract.plan import DeletionGuard
 from cogny_source.reconcile.census import Verdicts, mark_deleted
 from cogny_source.reconcile.comparison import Comparison
 from cogny_source.reconcile.coverage import Coverage
+from cogny_source.reconcile.versions import find_aged
 from cogny_source.records.chunk import Chunk, ChunkBuilder
 from cogny_source.records.convert import check_keys
 from cogny_source.timestamps import shift
@@ -63,12 +64,13 @@ class Scrub:
         self._guard = guard
         self._spec = reading.endpoint.table
 
-    def chunks(self, coverage: Coverage, pages: int) -> Generator[Chunk, None, Coverage]:
+    def chunks(self, coverage: Coverage, pages: int, now: datetime) -> Generator[Chunk, None, Coverage]:
         """Compare the slice that is next.
 
         Args:
             coverage: What the scrub has behind it.
             pages: About how many pages the slice has; it ends between two creation times.
+            now: The server's clock, or this machine's where the API tells no time.
 
         Yields:
             What the destination lacks or holds otherwise, and what is gone.
@@ -85,20 +87,24 @@ class Scrub:
             yield self._take_in(part, comparison, verdicts)
             gone = self._find_gone(comparison, part.window)
             confirmed = find_deleted(self._reading, gone, comparison.any_listed()) if gone else []
-            if confirmed is None or verdicts.open:
+            unsure = gone if confirmed is None else sorted({*gone} - {*confirmed})
+            aged = find_aged(self._destination, self._spec, unsure, part.time) if confirmed is not None else {*unsure}
+            if aged or verdicts.open:
                 again = self._read(part.window, inf)
                 if again is None or again.window != part.window:
                     return coverage
                 yield self._take_in(again, comparison, verdicts)
-                confirmed = self._find_gone(comparison, part.window)
+                lacked = {*self._find_gone(comparison, part.window)}
+                confirmed = sorted(({*(confirmed or ())} | aged) & lacked)
         tally = self._reading.tally
         tally.compared_rows += part.chunk.rows
         if confirmed and self._guard.refuses(len(confirmed), max(tally.live_rows or 0, len(confirmed) + 1)):
             logger.warning("%s: %d rows are no longer listed; a census tells more", self._spec.name, len(confirmed))
-        elif confirmed:
+            return coverage
+        if confirmed:
             tally.correct("not listed", len(confirmed))
             yield mark_deleted(self._destination, self._spec, confirmed, part.time)
-        return coverage.advance(part.window.end, part.time)
+        return coverage.advance(part.window.end, part.time or now)
 
     def _take_in(self, part: Slice, comparison: Comparison, verdicts: Verdicts) -> Chunk:
         verdicts.begin_listing()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ContractError, MassDeletion
@@ -92,15 +92,17 @@ class Reconciliation:
     def _scrub(self) -> Generator[Chunk, None, None]:
         """Hold the next slice of the table against the API, as far as the rate limit leaves room for it."""
         tally, plan = self._reading.tally, self._plan
+        # Where the API tells no time, this machine's says how long ago the last slice was.
+        now = tally.taken_at or datetime.now(UTC)
         coverage = load_coverage(self._state)
         if coverage is None:
-            coverage = Coverage.of_all(self._loaded_since, tally.taken_at)
-        coverage = coverage.as_of(tally.taken_at)
+            coverage = Coverage.of_all(self._loaded_since, now)
+        coverage = coverage.as_of(now)
         # Rows without a time of creation are in no slice.
         sliceable = coverage.sliceable and (self._start is not None or not tally.undated_rows)
         limit = self._reading.requests_per_minute()
         asked = replace(coverage, sliceable=sliceable)
-        pages = count_pages(asked, tally.live_rows or 0, tally.taken_at, plan.scrub_share, limit)
+        pages = count_pages(asked, tally.live_rows or 0, now, plan.scrub_share, limit)
         if pages and not sliceable:
             yield from self._take_census()
             return
@@ -111,7 +113,7 @@ class Reconciliation:
             if part <= 0:
                 break
             before = coverage
-            coverage = yield from scrub.chunks(coverage, part)
+            coverage = yield from scrub.chunks(coverage, part, now)
             pages = 0 if coverage == before or coverage.position is None else pages - part
         self._state = note_coverage(self._state, coverage)
 

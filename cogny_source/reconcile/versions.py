@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -98,6 +99,25 @@ class VersionGuard:
         self._reading.tally.correct("late", late)
         there: list[str] = table["id"].filter(pc.and_(settled, same)).to_pylist()
         return there
+
+
+def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[str], now: datetime | None) -> set[str]:
+    """Which rows were created so long ago that no list can lack them because it lags.
+
+    An API that keeps deleted rows gives them by themselves still; such a row is gone where two listings lack it.
+
+    Args:
+        destination: Where they are loaded.
+        spec: Their table.
+        keys: Their keys.
+        now: The server's clock; None for this machine's.
+    """
+    latest = shift(now or datetime.now(UTC), -LAG_SECONDS)
+    aged: set[str] = set()
+    for table in destination.read_keys(spec, keys):
+        created = zip(table["id"].to_pylist(), table["created_at"].to_pylist(), strict=True)
+        aged |= {key for key, at in created if at is not None and at < latest}
+    return aged
 
 
 def tell_versions(name: str, refused: int, confirmed: int) -> None:
