@@ -199,14 +199,22 @@ def test_row_that_only_the_list_lacks_is_not_marked(
     assert deleted(ask, "tickets") == set()
 
 
+@pytest.mark.parametrize("born", [{}, {"created_at": None}])
 @pytest.mark.parametrize("how", [{}, {"census": "always"}])
 def test_deleted_row_that_is_still_given_by_itself_is_marked(
-    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, how: dict[str, Any]
+    sandbox: SandboxServer,
+    pipeline: dlt.Pipeline,
+    ask: Ask,
+    tmp_path: Path,
+    how: dict[str, Any],
+    born: dict[str, Any],
 ) -> None:
     """An API may keep deleted rows: one that is older than any list lags is gone where two listings lack it."""
+    row = {**sandbox.world.rows("tickets")[7], **born}
+    sandbox.world.put("tickets", row)
     sync(pipeline, settings_for(sandbox))
-    row = sandbox.world.rows("tickets")[7]
-    [key] = delete(sandbox, "tickets", 7)
+    key = row["id"]
+    sandbox.world.delete("tickets", key)
     sandbox.switches.lists_frozen = True
     sandbox.api._listed_table("tickets")
     sandbox.world.put("tickets", row)

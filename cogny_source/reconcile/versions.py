@@ -102,9 +102,10 @@ class VersionGuard:
 
 
 def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[str], now: datetime | None) -> set[str]:
-    """Which rows were created so long ago that no list can lack them because it lags.
+    """Which rows were there so long ago that no list can lack them because it lags.
 
-    An API that keeps deleted rows gives them by themselves still; such a row is gone where two listings lack it.
+    An API that keeps deleted rows gives them by themselves still; such a row is gone where two listings lack it. One
+    without a time of creation was there when it last changed.
 
     Args:
         destination: Where they are loaded.
@@ -115,8 +116,8 @@ def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[s
     latest = shift(now or datetime.now(UTC), -LAG_SECONDS)
     aged: set[str] = set()
     for table in destination.read_keys(spec, keys):
-        created = zip(table["id"].to_pylist(), table["created_at"].to_pylist(), strict=True)
-        aged |= {key for key, at in created if at is not None and at < latest}
+        there = pc.coalesce(table["created_at"], table[UPDATED])
+        aged |= {*table["id"].filter(pc.fill_null(pc.less(there, latest), False)).to_pylist()}
     return aged
 
 
