@@ -199,7 +199,7 @@ def test_row_that_only_the_list_lacks_is_not_marked(
     assert deleted(ask, "tickets") == set()
 
 
-@pytest.mark.parametrize("born", [{}, {"created_at": None}])
+@pytest.mark.parametrize("born", [{}, {"created_at": None}, {"created_at": None, "updated_at": None}])
 @pytest.mark.parametrize("how", [{}, {"census": "always"}])
 def test_deleted_row_that_is_still_given_by_itself_is_marked(
     sandbox: SandboxServer,

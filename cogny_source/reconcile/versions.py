@@ -105,7 +105,7 @@ def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[s
     """Which rows were there so long ago that no list can lack them because it lags.
 
     An API that keeps deleted rows gives them by themselves still; such a row is gone where two listings lack it. One
-    without a time of creation was there when it last changed.
+    without a time of creation was there when it last changed, and one without any time at all was there before.
 
     Args:
         destination: Where they are loaded.
@@ -117,7 +117,7 @@ def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[s
     aged: set[str] = set()
     for table in destination.read_keys(spec, keys):
         there = pc.coalesce(table["created_at"], table[UPDATED])
-        aged |= {*table["id"].filter(pc.fill_null(pc.less(there, latest), False)).to_pylist()}
+        aged |= {*table["id"].filter(pc.fill_null(pc.less(there, latest), True)).to_pylist()}
     return aged
 
 
