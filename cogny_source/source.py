@@ -14,6 +14,7 @@ from dlt.extract import DltResource
 from cogny_source.api.http_client import make_client
 from cogny_source.api.meter import Meter
 from cogny_source.destinations.dlt_source import Supply, make_resource
+from cogny_source.destinations.registry import find_adapter
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.plan import make_plan
@@ -69,4 +70,6 @@ def cogny_source(
 
         return read_at_once
 
-    return [make_resource(ENDPOINTS[name].table, supply(name), history=settings.history) for name in ENDPOINTS]
+    return [
+        make_resource(ENDPOINTS[name].table, supply(name), find_adapter, history=settings.history) for name in ENDPOINTS
+    ]

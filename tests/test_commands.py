@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from support import ROOT, Script
 
 from cogny_source.cli import main
+from cogny_source.destinations.registry import list_column_types
 from cogny_source.engine.working_dir import hold_lock
 from cogny_source.monitoring.status import ResourceStatus, RunStatus, describe_age
 from cogny_source.sandbox import SandboxServer
@@ -302,7 +303,7 @@ def test_reset_waits_for_no_run(cogny: Script, tmp_path: Path) -> None:
 def test_schema_is_printed_in_three_forms() -> None:
     """Markdown as the page in docs, DBML and JSON with the same tables and columns."""
     runner = CliRunner()
-    assert runner.invoke(main, ["schema"]).output == render_tables()
+    assert runner.invoke(main, ["schema"]).output == render_tables(list_column_types())
     told = json.loads(runner.invoke(main, ["schema", "--format", "json"]).output)
     dbml = runner.invoke(main, ["schema", "--format", "dbml"]).output
     assert [table["name"] for table in told] == [

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from bigquery_emulator import require_emulator
 
+from cogny_source.destinations.bigquery.adapter import BigQueryAdapter
 from cogny_source.destinations.bigquery.dlt_client import ExactBigQuery, MergeJob
 from cogny_source.destinations.bigquery.hints import lay_out
 from cogny_source.destinations.bigquery.jsonl import write_jsonl
@@ -120,7 +121,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dlt.Pipeline:
         "cogny", pipelines_dir=str(tmp_path / "pipelines"), destination=destination, dataset_name="cogny_data"
     )
     tables = convert_rows(TICKETS, [ROW]).tables
-    pipeline.extract(make_package_source(Package({"tickets": Chunk(tables, 1)}, "turn", None, history=False)))
+    pipeline.extract(
+        make_package_source(Package({"tickets": Chunk(tables, 1)}, "turn", None, history=False), BigQueryAdapter())
+    )
     pipeline.normalize()
     return pipeline
 

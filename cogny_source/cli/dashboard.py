@@ -51,11 +51,11 @@ def _write(target: Target, out: Path) -> None:
     from cogny_source.cli.logs import configure_logging
     from cogny_source.cli.session import open_for_looking
     from cogny_source.dashboard import write_report
-    from cogny_source.destinations.session import DestinationSession
+    from cogny_source.destinations.registry import open_session
 
     configure_logging("text", quiet=True)
     if not target.is_there():
         raise ConfigError("nothing was synced there yet")
     with open_for_looking(target) as pipeline:
-        write_report(DestinationSession(pipeline, WAIT_SECONDS), out, datetime.now(UTC))
+        write_report(open_session(pipeline, WAIT_SECONDS), out, datetime.now(UTC))
     say(f"{out} is written.")

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cogny_source.cli.places import DATASET, make_target
+from cogny_source.cli.places import make_target
+from cogny_source.destinations.registration import DATASET, Option
+from cogny_source.destinations.registry import REGISTRATIONS
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
@@ -20,59 +22,25 @@ if TYPE_CHECKING:
 MakeTarget = Callable[[], "Target"]
 Command = Callable[..., Any]
 
-_DATABASE = click.option(
-    "--database",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="cogny.duckdb",
-    show_default=True,
-    envvar="COGNY_DATABASE",
-    help="The DuckDB file.",
-)
-_BUCKET_URL = click.option(
-    "--bucket-url",
-    envvar="COGNY_BUCKET_URL",
-    help="A folder, s3://... or gs://... Default: cogny_parquet, or cogny_delta.",
-)
-_TABLE_FORMAT = click.option(
-    "--table-format",
-    type=click.Choice(["parquet", "delta"]),
-    default="parquet",
-    show_default=True,
-    envvar="COGNY_TABLE_FORMAT",
-    help="Plain Parquet files, or Delta tables.",
-)
-_PROJECT = click.option(
-    "--project", envvar="COGNY_PROJECT", help="The Google Cloud project. Default: the credentials' own."
-)
-_LOCATION = click.option(
-    "--location", envvar="COGNY_LOCATION", help="Where a new dataset is made, such as EU. Default: US."
-)
-_STAGING = click.option(
-    "--staging", envvar="COGNY_STAGING", help="A bucket that files travel through, gs://... Default: none."
-)
+# The dataset belongs to every destination, by other words.
+DATASET_HELP = f"Dataset of the tables; of a folder, one in it. Default: {DATASET}, or the folder itself."
+# What names a place, for commands that take any destination.
+PLACE_OPTIONS = {
+    option.name: option for it in REGISTRATIONS.values() for option in it.options if option.name != "dataset"
+} | {"dataset": Option("dataset", DATASET_HELP)}
 
 
-def _dataset(text: str) -> Callable[[Command], Command]:
-    return click.option("--dataset", envvar="COGNY_DATASET", help=text)
-
-
-OPTIONS_OF: dict[str, list[Callable[[Command], Command]]] = {
-    "duckdb": [_DATABASE, _dataset(f"Dataset (schema) of the tables. Default: {DATASET}.")],
-    "parquet": [_BUCKET_URL, _TABLE_FORMAT, _dataset("A folder in it for the tables. Default: the folder itself.")],
-    "bigquery": [
-        _PROJECT,
-        _dataset(f"The dataset; for this pipeline alone. Default: {DATASET}."),
-        _LOCATION,
-        _STAGING,
-    ],
-}
-# By name, for commands that take any destination; `dataset` belongs to each.
-NAMES_OF = {
-    "duckdb": {"database"},
-    "parquet": {"bucket_url", "table_format"},
-    "bigquery": {"project", "location", "staging"},
-}
-PLACE_NAMES = {"dataset"}.union(*NAMES_OF.values())
+def _as_click(option: Option) -> Callable[[Command], Command]:
+    """An option of a place as click has it."""
+    kind: Any = click.Path(dir_okay=False, path_type=Path) if option.is_file else None
+    return click.option(
+        option.flag,
+        type=click.Choice(option.choices) if option.choices else kind,
+        default=option.default,
+        show_default=option.default is not None,
+        envvar=f"COGNY_{option.name.upper()}",
+        help=option.help,
+    )
 
 
 @dataclass(frozen=True)
@@ -168,7 +136,7 @@ def sync_options(destination: str) -> Callable[[Command], Command]:
             make_target = _target_maker(destination, values)
             return command(make_target, Options(**values))
 
-        return _apply([*OPTIONS_OF[destination], *_SYNC], call)
+        return _apply([*map(_as_click, REGISTRATIONS[destination].options), *_SYNC], call)
 
     return decorate
 
@@ -192,12 +160,9 @@ def any_destination(command: Command) -> Command:
         make_target = _target_maker(destination, values)
         return command(make_target=make_target, **values)
 
-    options = [_DATABASE, _BUCKET_URL, _TABLE_FORMAT, _PROJECT, _LOCATION, _STAGING]
-    dataset = _dataset(f"Dataset of the tables; of a folder, one in it. Default: {DATASET}, or the folder itself.")
-    argument = click.argument(
-        "destination", type=click.Choice(list(OPTIONS_OF)), default="duckdb", envvar="COGNY_DESTINATION"
-    )
-    return _apply([argument, *options, dataset], call)
+    names = list(REGISTRATIONS)
+    argument = click.argument("destination", type=click.Choice(names), default=names[0], envvar="COGNY_DESTINATION")
+    return _apply([argument, *map(_as_click, PLACE_OPTIONS.values())], call)
 
 
 def _apply(options: list[Callable[[Command], Command]], command: Command) -> Command:
@@ -213,12 +178,13 @@ def _refuse_foreign(destination: str) -> None:
         click.UsageError: If there is one on the command line.
     """
     context = click.get_current_context()
-    for name in sorted(PLACE_NAMES - NAMES_OF[destination] - {"dataset"}):
+    own = {option.name for option in REGISTRATIONS[destination].options}
+    for name in sorted(PLACE_OPTIONS.keys() - own):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} does not go with {destination}")
+            raise click.UsageError(f"{PLACE_OPTIONS[name].flag} does not go with {destination}")
 
 
 def _target_maker(destination: str, values: dict[str, Any]) -> MakeTarget:
     """Take what names the place out of a command's values."""
-    place = {name: values.pop(name) for name in PLACE_NAMES & values.keys()}
+    place = {name: values.pop(name) for name in PLACE_OPTIONS.keys() & values.keys()}
     return lambda: make_target(destination, place)

@@ -77,7 +77,7 @@ def _show(target: Target, output: str, max_age: float | None) -> int:
 def _read(target: Target) -> tuple[list[ResourceStatus], bool]:
     """How each resource stands, and whether a run works on the target now."""
     from cogny_source.cli.session import PIPELINE_NAME, open_for_looking, pipelines_dir
-    from cogny_source.destinations.session import DestinationSession
+    from cogny_source.destinations.registry import open_session
     from cogny_source.engine.working_dir import is_locked
     from cogny_source.extract.endpoints import ENDPOINTS
     from cogny_source.monitoring.status import ResourceStatus, read_status
@@ -87,7 +87,7 @@ def _read(target: Target) -> tuple[list[ResourceStatus], bool]:
     if not target.is_there():
         return [ResourceStatus(name) for name in ENDPOINTS], running
     with open_for_looking(target) as pipeline:
-        destination = DestinationSession(pipeline, WAIT_SECONDS)
+        destination = open_session(pipeline, WAIT_SECONDS)
         return read_status(destination, workspace, PIPELINE_NAME, running=running), running
 
 

@@ -23,6 +23,7 @@ from cogny_source.cli.options import (
 from cogny_source.cli.process import prepare_process
 from cogny_source.cli.sandbox import EmbeddedSandbox, run_sandbox
 from cogny_source.cli.streams import OutputFailed, say, writing_out
+from cogny_source.destinations.registry import REGISTRATIONS
 from cogny_source.engine.cancellation import CancelToken
 from cogny_source.errors import VerificationFailed
 from cogny_source.plain_text import safe_text
@@ -50,45 +51,13 @@ def sync_group() -> None:
     """Sync the API into a destination."""
 
 
-@sync_group.command("duckdb", cls=EntryCommand, epilog=EPILOG)
-@sync_options("duckdb")
-def sync_to_duckdb(make_target: MakeTarget, options: Options) -> None:
-    """Sync the Cogny API into a DuckDB file.
+def sync_command(destination: str) -> click.Command:
+    """The command that syncs into a destination.
 
-    \b
-    Examples:
-      python pipelines/cogny_to_duckdb.py --sandbox
-      python pipelines/cogny_to_duckdb.py --database growth.duckdb --resources tickets,reports
-      python pipelines/cogny_to_duckdb.py --start-date 2025-01-01 --end-date 2025-02-01
+    Args:
+        destination: Its name in the registry, such as `duckdb`.
     """
-    execute(make_target, options)
-
-
-@sync_group.command("parquet", cls=EntryCommand, epilog=EPILOG)
-@sync_options("parquet")
-def sync_to_parquet(make_target: MakeTarget, options: Options) -> None:
-    """Sync the Cogny API into a folder of Parquet files, which hold each row once.
-
-    \b
-    Examples:
-      python pipelines/cogny_to_parquet.py --sandbox
-      python pipelines/cogny_to_parquet.py --bucket-url s3://growth/cogny
-      python pipelines/cogny_to_parquet.py --bucket-url exports --table-format delta
-    """
-    execute(make_target, options)
-
-
-@sync_group.command("bigquery", cls=EntryCommand, epilog=EPILOG)
-@sync_options("bigquery")
-def sync_to_bigquery(make_target: MakeTarget, options: Options) -> None:
-    """Sync the Cogny API into a BigQuery dataset.
-
-    \b
-    Examples:
-      python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU --check
-      python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU
-    """
-    execute(make_target, options)
+    return sync_group.commands[destination]
 
 
 @click.command("verify", epilog=EPILOG)
@@ -148,6 +117,12 @@ def execute(make_target: MakeTarget, options: Options) -> NoReturn:
     sys.exit(report_failure(lambda: _run(make_target(), options), verbose=options.verbose, on_failure=alert))
 
 
+for _destination in REGISTRATIONS.values():
+    sync_group.command(_destination.name, cls=EntryCommand, help=_destination.sync_help, epilog=EPILOG)(
+        sync_options(_destination.name)(execute)
+    )
+
+
 def _run(target: Target, options: Options) -> int | None:
     """Check or sync a target."""
     from cogny_source.cli.session import open_for_loading, pipelines_dir
@@ -198,7 +173,7 @@ def _check(target: Target, settings: Settings, options: Options) -> int:
 
 def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
     """Sync into a pipeline and show what happened."""
-    from cogny_source.destinations.session import DestinationSession
+    from cogny_source.destinations.registry import open_session
     from cogny_source.engine.runner import sync
 
     showing, stop = _open_display(options), CancelToken()
@@ -220,7 +195,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
     if options.verify or not options.quiet:
         try:
             with writing_out():
-                _print_result(DestinationSession(pipeline, settings.destination_wait_seconds), result, options)
+                _print_result(open_session(pipeline, settings.destination_wait_seconds), result, options)
         except OutputFailed as failure:
             logger.warning("the rows are loaded, but the summary cannot be written: %s", failure.reason)
     if options.verify:

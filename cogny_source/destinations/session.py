@@ -7,21 +7,21 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, TypeVar
 
 import dlt
 import duckdb
 import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.exceptions import DltException
-from dlt.common.typing import TLoaderFileFormat
 from dlt.common.versioned_state import decompress_state
-from dlt.destinations.exceptions import DatabaseUndefinedRelation, DestinationConnectionError
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import BaseFileLock, Timeout
 
+from cogny_source.destinations.adapter import DestinationAdapter
 from cogny_source.destinations.disks import describe_full_disks, list_folders
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import ListSpec, TableSpec
@@ -36,19 +36,9 @@ RETRY_SECONDS = 1.0
 LINE_EVERY_SECONDS = 30.0
 EVERYTHING = Window()
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-BIGQUERY = "dlt.destinations.bigquery"
-DUCKDB = "dlt.destinations.duckdb"
-MOTHERDUCK = "dlt.destinations.motherduck"
-FOLDER = "cogny_source.destinations.filesystem.dlt_client.lake"
-TRIED = {DUCKDB, MOTHERDUCK, BIGQUERY, FOLDER}
-APPENDING = "dlt.destinations.filesystem"
-# Of those that `sync` was not tried with: into this one a plain run of dlt was.
-PLAIN_RUN_TRIED = "dlt.destinations.postgres"
 # What dlt, Arrow and the destinations' libraries raise, beside their own errors.
 FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, DltException, OSError, ValueError, LookupError, ImportError)
-LOCKED = "Could not set lock on file"
 Opened = TypeVar("Opened")
-STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
 
 
 class LiveCount(NamedTuple):
@@ -67,72 +57,25 @@ class LiveCount(NamedTuple):
     undated: int = 0
 
 
-@runtime_checkable
-class KeepsStates(Protocol):
-    """A client of a destination that keeps states otherwise than in a table."""
-
-    def list_states(self, pipeline_name: str) -> set[str]:
-        """The load ids of the states of a pipeline."""
-
-    def read_states(self, pipeline_name: str, load_ids: set[str]) -> list[str]:
-        """The states, as dlt compresses them, of some load packages, the oldest first."""
-
-
-def loads_into_bigquery(pipeline: dlt.Pipeline) -> bool:
-    """Whether a pipeline's destination is BigQuery."""
-    return pipeline.destination is not None and pipeline.destination.destination_type == BIGQUERY
-
-
-def loads_into_duckdb(pipeline: dlt.Pipeline) -> bool:
-    """Whether a pipeline's destination is a DuckDB file."""
-    return pipeline.destination is not None and pipeline.destination.destination_type == DUCKDB
-
-
-def check_destination(pipeline: dlt.Pipeline) -> None:
-    """Refuse a destination that would hold rows twice.
-
-    Raises:
-        ConfigError: If it is dlt's own `filesystem`, which appends where it should merge.
-    """
-    if pipeline.destination is not None and pipeline.destination.destination_type == APPENDING:
-        raise ConfigError(
-            "dlt's filesystem destination appends each version of a row: use"
-            " cogny_source.open_folder(bucket_url), which holds each row once"
-        )
-
-
-def check_tried(pipeline: dlt.Pipeline) -> None:
-    """Refuse a destination that `sync` was never tried with: it could be wrong there without a word.
-
-    Raises:
-        ConfigError: If it is one, or there is none.
-    """
-    check_destination(pipeline)
-    if pipeline.destination is None:
-        raise ConfigError("the pipeline has no destination: give dlt.pipeline one")
-    kind = pipeline.destination.destination_type
-    if kind in TRIED:
-        return
-    plain = ", or plain pipeline.run(cogny_source()), which is exact there" if kind == PLAIN_RUN_TRIED else ""
-    raise ConfigError(
-        f"sync() was not tried with dlt's destination {kind.rpartition('.')[2]}, and does not load into it: use duckdb,"
-        f" bigquery or cogny_source.open_folder(bucket_url){plain}"
-    )
-
-
 class DestinationSession:
     """What a pipeline loads into.
 
     Args:
         pipeline: The pipeline.
+        adapter: What is known of its kind of destination.
         wait_seconds: How long to wait for a DuckDB file, or a folder, that another process holds.
         sleep: Waits that many seconds; may raise `Stopped`.
     """
 
     def __init__(
-        self, pipeline: dlt.Pipeline, wait_seconds: float, sleep: Callable[[float], None] = time.sleep
+        self,
+        pipeline: dlt.Pipeline,
+        adapter: DestinationAdapter,
+        wait_seconds: float,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.pipeline = pipeline
+        self.adapter = adapter
         self._wait_seconds = wait_seconds
         self._sleep = sleep
         self._client: SqlClientBase[Any] | None = None
@@ -180,10 +123,9 @@ class DestinationSession:
         Raises:
             LoadFailed: If the destination refuses it.
         """
-        # BigQuery takes no JSON columns from Parquet.
-        file_format: TLoaderFileFormat = "jsonl" if loads_into_bigquery(self.pipeline) else "parquet"
         with self.hold(), self.translating_errors():
-            load_ids = set(self.pipeline.run(source, loader_file_format=file_format).loads_ids)
+            run = self.pipeline.run(source, loader_file_format=self.adapter.loader_file_format)
+            load_ids = set(run.loads_ids)
         self.forget_schema()
         return load_ids
 
@@ -273,20 +215,12 @@ class DestinationSession:
     def state_ids(self) -> set[str]:
         """The load ids of every state that the destination keeps."""
         with self.hold() as client, self.translating_errors():
-            if isinstance(client, KeepsStates):
-                return set(client.list_states(self.pipeline.pipeline_name))
-        tables = self._query(STATES, self.pipeline.pipeline_name)
-        return {load_id for table in tables for load_id in table.column(0).to_pylist()}
+            return self.adapter.list_states(client, self.pipeline.pipeline_name)
 
     def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
         """The states by resource that some load packages committed, the oldest package first."""
         with self.hold() as client, self.translating_errors():
-            if isinstance(client, KeepsStates):
-                texts = client.read_states(self.pipeline.pipeline_name, load_ids)
-            else:
-                places = ", ".join(["%s"] * len(load_ids))
-                query = f"SELECT state FROM _dlt_pipeline_state WHERE _dlt_load_id IN ({places}) ORDER BY _dlt_load_id"
-                texts = [text for table in self._query(query, *load_ids) for text in table.column(0).to_pylist()]
+            texts = self.adapter.read_states(client, self.pipeline.pipeline_name, load_ids)
         sources = [decompress_state(text).get("sources", {}).get("cogny", {}) for text in texts]
         return [source.get("resources", {}) for source in sources]
 
@@ -339,8 +273,7 @@ class DestinationSession:
 
     def _open(self) -> tuple[SqlClientBase[Any], BaseFileLock | None]:
         """Open a connection, and take the lock of a destination that has one."""
-        make_lock: Callable[[], BaseFileLock | None] = getattr(self.pipeline.destination, "make_lock", lambda: None)
-        lock = make_lock()
+        lock = self.adapter.make_lock(self.pipeline)
         if lock is not None:
             lock.acquire()
         try:
@@ -359,8 +292,8 @@ class DestinationSession:
         while True:
             try:
                 return open_it()
-            except (DestinationConnectionError, Timeout) as exc:
-                if isinstance(exc, DestinationConnectionError) and LOCKED not in str(exc):
+            except (DltException, Timeout) as exc:
+                if not self.adapter.is_held(exc):
                     raise
                 reason = _find_reason(exc)
                 if waited >= self._wait_seconds:

@@ -1,25 +1,14 @@
-"""The data dictionary as Markdown, with an entity diagram: `python -m cogny_source.schema.markdown`."""
+"""The data dictionary as Markdown, with an entity diagram."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import get_args
 
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, Column, ColumnType, ListSpec, TableSpec
 
-# dlt's types as each destination holds them.
-TYPES: dict[ColumnType, dict[str, str]] = {
-    "text": {"DuckDB": "VARCHAR", "Parquet": "string", "Delta": "string", "BigQuery": "STRING"},
-    "double": {"DuckDB": "DOUBLE", "Parquet": "double", "Delta": "double", "BigQuery": "FLOAT64"},
-    "bigint": {"DuckDB": "BIGINT", "Parquet": "int64", "Delta": "long", "BigQuery": "INT64"},
-    "bool": {"DuckDB": "BOOLEAN", "Parquet": "bool", "Delta": "boolean", "BigQuery": "BOOL"},
-    "json": {"DuckDB": "JSON", "Parquet": "string", "Delta": "string", "BigQuery": "JSON"},
-    "timestamp": {
-        "DuckDB": "TIMESTAMP WITH TIME ZONE",
-        "Parquet": "timestamp[us, tz=UTC]",
-        "Delta": "timestamp",
-        "BigQuery": "TIMESTAMP",
-    },
-}
+# By storage format, the type that a reader finds for each type of column.
+ColumnTypes = Mapping[str, Mapping[ColumnType, str]]
 
 HEAD = """# Tables
 
@@ -29,9 +18,13 @@ keeps its own tables beside them: `_dlt_loads`, `_dlt_version`, `_dlt_pipeline_s
 """
 
 
-def render_tables() -> str:
-    """The whole page."""
-    parts = [HEAD, _render_types(), _render_diagram()]
+def render_tables(types: ColumnTypes) -> str:
+    """The whole page.
+
+    Args:
+        types: The types that a reader finds.
+    """
+    parts = [HEAD, _render_types(types), _render_diagram()]
     for spec in (*RESOURCE_TABLES.values(), SYNC_RUNS):
         parts.append(_render_table(spec.name, spec.description, spec.columns, spec.primary_key))
         parts.extend(_render_list(item) for item in spec.lists)
@@ -41,10 +34,9 @@ def render_tables() -> str:
     return "\n".join(parts)
 
 
-def _render_types() -> str:
-    destinations = list(TYPES["text"])
-    lines = [f"| type | {' | '.join(destinations)} |", "|---" * (len(destinations) + 1) + "|"]
-    lines += [f"| {name} | {' | '.join(types.values())} |" for name, types in TYPES.items()]
+def _render_types(types: ColumnTypes) -> str:
+    lines = [f"| type | {' | '.join(types)} |", "|---" * (len(types) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(found[name] for found in types.values())} |" for name in get_args(ColumnType)]
     return "\n".join([*lines, ""])
 
 
@@ -75,7 +67,3 @@ def _render_diagram() -> str:
 def _render_entity(spec: TableSpec) -> str:
     fields = [f"        {column.type} {column.name}{' PK' * (column.name == 'id')}" for column in spec.columns]
     return "\n".join([f"    {spec.name} {{", *fields, "    }"])
-
-
-if __name__ == "__main__":
-    print(render_tables(), end="")

@@ -54,7 +54,7 @@ def _list_values(values: pa.ChunkedArray, column_type: str) -> list[Any]:
     return listed
 
 
-class JsonlShip:
+class JsonlWriter:
     """Gives dlt files instead of tables.
 
     dlt takes a file for the table that its resource names, not for one that comes with hints. Hence the resource is

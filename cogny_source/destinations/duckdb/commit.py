@@ -19,10 +19,11 @@ from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mark_state_extracted, state_doc
 
-from cogny_source.destinations.duckdb.declared_schema import SCHEMA_NAME, SchemaVersion
+from cogny_source.destinations.adapter import Session
+from cogny_source.destinations.dlt_schema import SCHEMA_NAME
+from cogny_source.destinations.duckdb.declared_schema import SchemaVersion
 from cogny_source.destinations.duckdb.memory import UNBOUNDED, FileStats, TableLoad, keep_within, plan_memory
 from cogny_source.destinations.duckdb.merge import merge_rows
-from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ConfigError
 from cogny_source.records.package import Package, list_tables, stamp
 from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
@@ -53,13 +54,13 @@ class Committer:
     """Commits packages into a DuckDB file.
 
     Args:
-        destination: The file, which is held. The pipeline's local state is moved on too.
+        session: The file, which is held. The pipeline's local state is moved on too.
         client: The connection.
         schema: What the destination keeps.
     """
 
-    def __init__(self, destination: DestinationSession, client: DuckDbSqlClient, schema: SchemaVersion) -> None:
-        self._destination = destination
+    def __init__(self, session: Session, client: DuckDbSqlClient, schema: SchemaVersion) -> None:
+        self._session = session
         self._client = client
         self._schema = schema
 
@@ -81,7 +82,7 @@ class Committer:
         """
         is_committed = False
         try:
-            with self._destination.pipeline.managed_state() as state:
+            with self._session.pipeline.managed_state() as state:
                 source = state.setdefault("sources", {}).setdefault(SCHEMA_NAME, {})
                 resources = source.setdefault("resources", {})
                 batches = list(_list_batches(package, resources))
@@ -120,7 +121,7 @@ class Committer:
             logger.debug("again without a bound of memory: %s", error)
             # DuckDB 1.5 does not take every deletion back that ran out of memory, and would call it a conflict; and
             # after a checkpoint that failed it wants to be started again.
-            self._destination.reopen()
+            self._session.reopen()
             if self._has_load(record[LOAD_ID.name]):  # in DuckDB's log, which it could not write into the file
                 return
             # Another machine was quicker; the next run reads its state.

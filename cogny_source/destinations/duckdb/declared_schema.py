@@ -9,10 +9,9 @@ from dlt.common.schema import Schema
 from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, VERSION_TABLE_NAME, TSchemaTables
 from dlt.destinations.sql_client import SqlClientBase
 
+from cogny_source.destinations.dlt_schema import restored_schema
 from cogny_source.records.package import Package, list_tables
 from cogny_source.schema import SYNC_RUNS, ListSpec, TableSpec
-
-SCHEMA_NAME = "cogny"
 
 
 class SchemaVersion(NamedTuple):
@@ -63,12 +62,6 @@ def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | Non
     if not all(_has_table(schema, spec) for spec in specs):
         return None
     return SchemaVersion(schema.name, schema.version_hash)
-
-
-def restored_schema(pipeline: dlt.Pipeline) -> Schema | None:
-    """The source's own schema, where its tables lie in the dataset of the pipeline's default one."""
-    in_dataset = pipeline.default_schema_name == SCHEMA_NAME or pipeline.config.use_single_dataset
-    return pipeline.schemas[SCHEMA_NAME] if in_dataset and SCHEMA_NAME in pipeline.schema_names else None
 
 
 def _default_tables(pipeline: dlt.Pipeline) -> TSchemaTables:
