@@ -1,4 +1,4 @@
-"""The dlt source for a plain `pipeline.run()`: all that a run reads of a resource, in one commit."""
+"""The dlt source for a plain `pipeline.run()`, which commits all rows of a run at once."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def cogny_source(
 ) -> Sequence[DltResource]:
     """Tickets, reports and warehouses of the Cogny API.
 
-    What is not given comes from dlt's configuration, `SOURCES__COGNY__API_KEY` and so on; see `CognyConfiguration`.
+    Arguments that are not given come from dlt's configuration, such as `SOURCES__COGNY__API_KEY`.
     One `pipeline.run()` holds all rows as Arrow and commits them and the state together at its end;
-    `cogny_source.sync()` is the loop that commits chunk by chunk, in bounded memory, and can be resumed.
+    `cogny_source.sync()` commits chunk by chunk instead, in bounded memory, and resumes after an interruption.
 
     Args:
         api_key: The key, `sk_live_…` or `sk_test_…`.
@@ -64,7 +64,7 @@ def cogny_source(
         )
 
         def read_at_once(state: dict[str, Any]) -> Iterator[Chunk]:
-            # One load merges all that a run yields; two versions of a row in it would both be inserted.
+            # dlt merges all rows of a run in one load and would insert two versions of a row twice.
             chunks = read_resource(reading, claim_state(state, settings.origin), plan)
             yield merge_chunks(reading.endpoint.table, chunks)
 
