@@ -1,4 +1,4 @@
-"""`cogny` itself, and the commands that stand apart from a sync."""
+"""The command `cogny`, and its commands that have no module of their own."""
 
 from __future__ import annotations
 

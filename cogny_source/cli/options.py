@@ -1,4 +1,4 @@
-"""The options that commands share: where to, what, and how it is told."""
+"""The options that commands share: destination, resources, output."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 MakeTarget = Callable[[], "Target"]
 Command = Callable[..., Any]
 
-# The dataset belongs to every destination, by other words.
+# Every destination has a dataset, each with its own help text.
 DATASET_HELP = f"Dataset of the tables; of a folder, one in it. Default: {DATASET}, or the folder itself."
-# What names a place, for commands that take any destination.
+# The options of all destinations, for commands that take any of them.
 PLACE_OPTIONS = {
     option.name: option for it in REGISTRATIONS.values() for option in it.options if option.name != "dataset"
 } | {"dataset": Option("dataset", DATASET_HELP)}
 
 
 def _as_click(option: Option) -> Callable[[Command], Command]:
-    """An option of a place as click has it."""
+    """A destination's option as a click option."""
     kind: Any = click.Path(dir_okay=False, path_type=Path) if option.is_file else None
     return click.option(
         option.flag,
@@ -45,24 +45,24 @@ def _as_click(option: Option) -> Callable[[Command], Command]:
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line said.
+    """The command line's options for a sync.
 
     Attributes:
-        resources: The resources to sync; all where empty.
+        resources: The resources to sync, comma-separated; all if empty.
         start_date: Rows created before it are left out.
-        end_date: With it, a window by creation time is loaded and no watermark moves.
+        end_date: Load the window by creation time up to it; the watermark does not move.
         full_refresh: Read everything again.
-        chunk_rows: Rows loaded at once; of long rows fewer.
-        workers: The most readers that share a long first load.
-        census: When to hold all that the API lists against the destination.
-        verify: Compare the destination with the API afterwards.
-        accept_deletions: Let a census mark however many rows the API no longer lists.
-        history: Whether each version of a row is kept; None for what the settings say.
+        chunk_rows: Rows loaded at once; fewer if rows are long.
+        workers: The most readers of a long first load.
+        census: When to compare the whole list of the API with the destination.
+        verify: Compare destination and API afterwards.
+        accept_deletions: Let a census mark any number of rows deleted.
+        history: Whether to keep each version of a row; None for the setting.
         sandbox: Use the embedded sandbox.
         log_format: `text` or `json`.
         quiet: Warnings and errors only.
-        verbose: A failure ends with its traceback.
-        check: Only prove that API and destination can be reached and used.
+        verbose: Print the traceback of a failure.
+        check: Only test that API and destination can be reached and used.
     """
 
     resources: str = ""
@@ -128,7 +128,7 @@ _SYNC = [
 
 
 def sync_options(destination: str) -> Callable[[Command], Command]:
-    """Give a command the options of a sync into a destination; it is called with `MakeTarget` and `Options`."""
+    """Add the options of a sync into a destination; the command is called with `MakeTarget` and `Options`."""
 
     def decorate(command: Command) -> Command:
         @wraps(command)
@@ -142,17 +142,17 @@ def sync_options(destination: str) -> Callable[[Command], Command]:
 
 
 def resource_options(command: Command) -> Command:
-    """Give a command that takes any destination the choice of resources, and how it is told."""
+    """Add the options for resources and output to a command that takes any destination."""
     return _apply([_RESOURCES, *_TELLING], command)
 
 
 def census_options(command: Command) -> Command:
-    """Give a command that may mark many rows deleted the option that accepts them."""
+    """Add the option that accepts many deletions."""
     return _apply([_ACCEPT_DELETIONS], command)
 
 
 def any_destination(command: Command) -> Command:
-    """Give a command the argument DESTINATION and the options of all; it is called with `make_target`."""
+    """Add the argument DESTINATION and the options of all destinations; the command is called with `make_target`."""
 
     @wraps(command)
     def call(destination: str, **values: Any) -> Any:
@@ -172,10 +172,10 @@ def _apply(options: list[Callable[[Command], Command]], command: Command) -> Com
 
 
 def _refuse_foreign(destination: str) -> None:
-    """Refuse an option of another destination; what a variable says for another is none of this one's business.
+    """Refuse an option of another destination on the command line; variables of other destinations are ignored.
 
     Raises:
-        click.UsageError: If there is one on the command line.
+        click.UsageError: If there is one.
     """
     context = click.get_current_context()
     own = {option.name for option in REGISTRATIONS[destination].options}
@@ -185,6 +185,6 @@ def _refuse_foreign(destination: str) -> None:
 
 
 def _target_maker(destination: str, values: dict[str, Any]) -> MakeTarget:
-    """Take what names the place out of a command's values."""
+    """Move the destination's options out of a command's values."""
     place = {name: values.pop(name) for name in PLACE_OPTIONS.keys() & values.keys()}
     return lambda: make_target(destination, place)

@@ -1,4 +1,4 @@
-"""The places that the command line names: refused where they cannot be one, before anything else is done."""
+"""The destination that a command names, checked before anything else."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 def make_target(destination: str, place: dict[str, Any]) -> Target:
     """The target that a command's options name.
 
-    Their modules are imported here, as dlt below them takes a second: a signal meanwhile is the command's to heed.
+    Called after signals are set up, as importing dlt takes a second.
 
     Args:
         destination: Its name in the registry.
-        place: The options that name a place, by name.
+        place: The values of the destination's options, by name.
 
     Raises:
-        ConfigError: If there can be no such place, or dlt's settings files cannot be read.
+        ConfigError: If the target is impossible, or dlt's settings files cannot be read.
     """
     _check_texts(place)
     target = REGISTRATIONS[destination].make_target(place)
@@ -33,7 +33,7 @@ def make_target(destination: str, place: dict[str, Any]) -> Target:
 
 
 def _check_texts(place: dict[str, Any]) -> None:
-    """Refuse names that are no text: neither DuckDB nor a URL takes their bytes."""
+    """Refuse values that are not text: neither DuckDB nor a URL accepts arbitrary bytes."""
     options = {f"--{name.replace('_', '-')}": value for name, value in sorted(place.items())}
     for name, value in {**options, "the present folder": Path.cwd()}.items():
         try:

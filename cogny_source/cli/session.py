@@ -1,4 +1,4 @@
-"""A target's pipeline: under its lock to load into it, or beside a run to look at it."""
+"""A target's pipeline: locked for loading, or in a temporary working directory for reading beside a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PIPELINE_NAME = "cogny"
 
 
 def pipelines_dir(target: Target) -> Path:
-    """A target's working directory: what one has pending must never be loaded into another."""
+    """A target's own working directory: pending packages of one target must never be loaded into another."""
     from dlt.common.pipeline import get_dlt_pipelines_dir
 
     digest = hashlib.sha256(target.identity.encode()).hexdigest()[:12]
@@ -29,10 +29,10 @@ def pipelines_dir(target: Target) -> Path:
 
 @contextmanager
 def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
-    """A target's pipeline, which no other run uses meanwhile.
+    """A target's pipeline, locked against other runs.
 
     Raises:
-        AlreadyRunning: If one does.
+        AlreadyRunning: If another run holds the lock.
     """
     from cogny_source.engine.working_dir import hold_lock, open_pipeline
 
@@ -45,7 +45,7 @@ def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
 
 @contextmanager
 def open_for_looking(target: Target) -> Iterator[dlt.Pipeline]:
-    """A target's pipeline in a working directory of its own, which takes nothing away from a run."""
+    """A target's pipeline in a temporary working directory, which does not disturb a run."""
     with _naming_temporary_folder():
         temporary = tempfile.TemporaryDirectory(prefix="cogny-")
     with temporary as folder, _explaining(target):
@@ -54,7 +54,7 @@ def open_for_looking(target: Target) -> Iterator[dlt.Pipeline]:
 
 @contextmanager
 def _naming_temporary_folder() -> Iterator[None]:
-    """Tell in a sentence where the machine has no place for what is let go of at the end."""
+    """Turn the lack of a temporary folder into a sentence."""
     try:
         yield
     except OSError as exc:
@@ -74,7 +74,7 @@ def _maker(target: Target, folder: Path) -> Callable[[], dlt.Pipeline]:
             staging=staging,
             dataset_name=target.dataset,
         )
-        # The flag of a run lets a load finish; dlt's own handlers would interrupt it.
+        # The sync's own handlers let a load finish; dlt's would interrupt it.
         pipeline.runtime_config.intercept_signals = False
         return pipeline
 
@@ -83,7 +83,7 @@ def _maker(target: Target, folder: Path) -> Callable[[], dlt.Pipeline]:
 
 @contextmanager
 def _explaining(target: Target) -> Iterator[None]:
-    """Let the target tell what a refusal of its own means."""
+    """Let the target explain errors of its libraries."""
     try:
         yield
     except (LoadFailed, ConfigError) as error:

@@ -1,4 +1,4 @@
-"""`cogny sync`, and the commands that are a sync with something after it."""
+"""`cogny sync`, `verify`, `census` and `check`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Into a file or a mail the summary is written as wide as it needs.
+# The width of the summary in a file or a mail.
 SUMMARY_WIDTH = 140
 INTERRUPTED = 130
 
@@ -105,7 +105,7 @@ def check(make_target: MakeTarget, **options: Any) -> None:
 
 
 def execute(make_target: MakeTarget, options: Options) -> NoReturn:
-    """Sync into a target, and end the process with the exit code that tells how it went."""
+    """Sync into a target, and end the process with the result's exit code."""
 
     def alert(code: int, sentence: str) -> None:
         if code not in (EXIT_LOCKED, INTERRUPTED) and not options.check:
@@ -141,7 +141,7 @@ def _run(target: Target, options: Options) -> int | None:
 
 @contextmanager
 def _settings(options: Options, world: Path) -> Iterator[Settings]:
-    """The settings; with the embedded sandbox, which is there within the block."""
+    """The settings; with `--sandbox` those of a sandbox that runs within the block."""
     from cogny_source.settings import resolve_settings
 
     with run_sandbox(world) if options.sandbox else nullcontext() as sandbox:
@@ -177,7 +177,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
     from cogny_source.engine.runner import sync
 
     showing, stop = _open_display(options), CancelToken()
-    # From here on a signal lets the run load what is complete; before, there is nothing to load.
+    # From here on a signal makes the run load what is complete and end.
     with _settings(options, world) as settings, showing as progress, stop.on_signals():
         result = sync(
             pipeline,
@@ -203,7 +203,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
 
 
 def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
-    """Set logging up, and make what shows the progress; a quiet run does without rich, whose import takes 0.1 s."""
+    """Set up logging and progress; a quiet run does not import rich, which takes 0.1 s."""
     from cogny_source.cli.logs import configure_logging
 
     if options.quiet:
@@ -222,7 +222,7 @@ def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
 
 
 def _print_result(destination: DestinationSession, result: SyncResult, options: Options) -> None:
-    """Print what was done, and what a verification found."""
+    """Print the summary, and the differences that a verification found."""
     from cogny_source.cli.console import PlainConsole
     from cogny_source.cli.display import print_differences, print_open_tickets, print_summary
 
@@ -239,7 +239,7 @@ def _print_result(destination: DestinationSession, result: SyncResult, options: 
 
 
 def _refuse_differences(result: SyncResult) -> None:
-    """Let a verification that found rows that differ end the run.
+    """Fail if a verification found differences.
 
     Raises:
         VerificationFailed: If it did.
