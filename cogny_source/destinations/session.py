@@ -23,6 +23,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import BaseFileLock, Timeout
 
 from cogny_source.destinations.disks import describe_full_disks, list_folders
+from cogny_source.destinations.dlt_internals import query_arrow
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import ListSpec, TableSpec
 from cogny_source.windows import Window
@@ -328,10 +329,8 @@ class DestinationSession:
     def _query(self, query: str, *values: object) -> Iterator[pa.Table]:
         """Read what a query brings, in batches; nothing where its table is not there."""
         try:
-            with self.hold() as client, client.execute_query(query, *values) as cursor:
-                for batch in cursor.iter_arrow(BATCH_ROWS):
-                    # BigQuery's come as batches, whatever dlt's annotations say.
-                    yield pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+            with self.hold() as client:
+                yield from query_arrow(client, query, values, BATCH_ROWS)
         except DatabaseUndefinedRelation:
             return
         except FOREIGN_ERRORS as exc:
