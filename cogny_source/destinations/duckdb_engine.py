@@ -11,9 +11,30 @@ from contextlib import contextmanager
 import duckdb
 import pyarrow as pa
 
+from cogny_source.errors import ConfigError
+
 # From this major version on `execute` streams its rows into Python's objects, and Arrow comes from relations alone.
 RELATIONS_STREAM_FROM = 2
+# What DuckDB says of a file that another process has open, and of one that a later version made.
+LOCKED = "Could not set lock on file"
+NEWER_FILE = "created with a newer version of DuckDB"
 MAJOR = int(duckdb.__version__.partition(".")[0])
+
+
+def check_version(error: BaseException) -> None:
+    """Say what to do where DuckDB refused a file that a later version made.
+
+    Args:
+        error: What was raised as the file was opened.
+
+    Raises:
+        ConfigError: If it was that.
+    """
+    if NEWER_FILE in str(error):
+        raise ConfigError(
+            f"the database was made with a later DuckDB than {duckdb.__version__}, which is installed here: run"
+            " pip install --upgrade duckdb, or name another file"
+        ) from error
 
 
 @contextmanager

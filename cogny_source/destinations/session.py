@@ -24,6 +24,7 @@ from filelock import BaseFileLock, Timeout
 
 from cogny_source.destinations.disks import describe_full_disks, list_folders
 from cogny_source.destinations.dlt_internals import query_arrow
+from cogny_source.destinations.duckdb_engine import LOCKED, check_version
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import ListSpec, TableSpec
 from cogny_source.windows import Window
@@ -47,7 +48,6 @@ APPENDING = "dlt.destinations.filesystem"
 PLAIN_RUN_TRIED = "dlt.destinations.postgres"
 # What dlt, Arrow and the destinations' libraries raise, beside their own errors.
 FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, DltException, OSError, ValueError, LookupError, ImportError)
-LOCKED = "Could not set lock on file"
 Opened = TypeVar("Opened")
 STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
 
@@ -317,6 +317,7 @@ class DestinationSession:
                     f"dlt lacks a setting of the destination: {_find_reason(exc)}; it looks for it in the environment"
                     " and in .dlt/secrets.toml"
                 ) from exc
+            check_version(cause)
             where = f"pipeline {self.pipeline.pipeline_name} in {self.pipeline.pipelines_dir}"
             load_id = (exc.load_id if isinstance(exc, PipelineStepFailed) else None) or load_id
             package = f"load package {load_id}" if load_id else "a load"

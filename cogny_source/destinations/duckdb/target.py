@@ -18,7 +18,6 @@ HEADERS_BYTES = 3 * 4096
 MAGIC, MAGIC_AT = b"DUCK", slice(8, 12)
 # A schema of every database, by which dlt looks for tables.
 INFORMATION_SCHEMA = "information_schema"
-LOCKED = "Could not set lock on file"
 
 
 def make_duckdb_target(database: Path, dataset: str) -> Target:
@@ -87,8 +86,11 @@ def probe(database: Path) -> Iterator[str]:
 
     Raises:
         LoadFailed: If it does not.
+        ConfigError: If a later version of DuckDB made the file.
     """
     import duckdb
+
+    from cogny_source.destinations.duckdb_engine import LOCKED, check_version
 
     was_there = database.exists()
     try:
@@ -98,6 +100,7 @@ def probe(database: Path) -> Iterator[str]:
         if LOCKED in str(exc):
             yield f"{database}: another process holds it, so that writing was not tried"
             return
+        check_version(exc)
         raise LoadFailed(f"{database} cannot be written: {str(exc).splitlines()[0]}") from exc
     finally:
         if not was_there:
