@@ -7,18 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import dlt
 import pyarrow as pa
-from dlt.common.configuration.container import Container
-from dlt.common.pipeline import PipelineContext
 from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
-from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.extract import DltResource, DltSource
 
 from cogny_source.destinations.bigquery.hints import lay_out
 from cogny_source.destinations.bigquery.jsonl import EMULATOR, JsonlShip
+from cogny_source.destinations.dlt_internals import current_load_id, current_pipeline
 from cogny_source.destinations.session import check_destination, loads_into_bigquery
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package, list_tables, make_empty, stamp
@@ -56,7 +54,7 @@ def make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str |
     tables = list_tables(spec.name, history=history)
 
     def extract() -> Iterator[Any]:
-        pipeline = _current_pipeline()
+        pipeline = current_pipeline()
         check_destination(pipeline)
         state = dlt.current.resource_state()
         known = dlt.current.source_schema().tables
@@ -79,17 +77,12 @@ def make_resource(spec: TableSpec, supply: Supply, *, history: bool, turn: str |
 
 def _make_runs_resource(runs: pa.Table, turn: str) -> DltResource:
     def extract() -> Iterator[Any]:
-        pipeline = _current_pipeline()
+        pipeline = current_pipeline()
         with open_shipping(pipeline) as ship:
             yield from ship(_stamp(runs), SYNC_RUNS, _make_hints(SYNC_RUNS, pipeline))
         _note_turn(turn)
 
     return dlt.resource(extract, name=SYNC_RUNS.name)
-
-
-def _current_pipeline() -> dlt.Pipeline:
-    """`dlt.current.pipeline()` resolves a configuration on its way, 10 ms each time."""
-    return cast(dlt.Pipeline, Container()[PipelineContext].pipeline())
 
 
 def _note_turn(turn: str | None) -> None:
@@ -98,7 +91,7 @@ def _note_turn(turn: str | None) -> None:
 
 
 def _stamp(table: pa.Table) -> pa.Table:
-    return stamp(table, Container()[LoadPackageStateInjectableContext].load_id)
+    return stamp(table, current_load_id())
 
 
 def _make_hints(spec: TableSpec | ListSpec, pipeline: dlt.Pipeline) -> Any:

@@ -15,7 +15,6 @@ import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.exceptions import DltException
 from dlt.common.typing import TLoaderFileFormat
-from dlt.common.versioned_state import decompress_state
 from dlt.destinations.exceptions import DatabaseUndefinedRelation, DestinationConnectionError
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltSource
@@ -23,7 +22,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import BaseFileLock, Timeout
 
 from cogny_source.destinations.disks import describe_full_disks, list_folders
-from cogny_source.destinations.dlt_internals import query_arrow
+from cogny_source.destinations.dlt_internals import decompress_state, query_arrow
 from cogny_source.destinations.duckdb_engine import LOCKED, check_version
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import ListSpec, TableSpec

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol, cast, runtime_checkable
 
 import dlt
-from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 
+from cogny_source.destinations.dlt_internals import DuckDbSqlClient
 from cogny_source.destinations.dlt_source import make_package_source
 from cogny_source.destinations.duckdb.commit import Committer
 from cogny_source.destinations.duckdb.declared_schema import (

@@ -11,12 +11,15 @@ import duckdb
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
-from dlt.common.libs.deltalake import deltalake_storage_options, evolve_delta_table_schema
-from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from fsspec import AbstractFileSystem
 
 from cogny_source.destinations.duckdb_engine import open_arrow, read_arrow
 from cogny_source.destinations.filesystem.delta_versions import Versions, is_set_back
+from cogny_source.destinations.filesystem.dlt_internals import (
+    FilesystemDestinationClientConfiguration,
+    deltalake_storage_options,
+    evolve_delta_table_schema,
+)
 from cogny_source.destinations.filesystem.scan import ROWS_A_BATCH, Scanner, run_in_memory, stage
 from cogny_source.destinations.filesystem.table_layout import TableLayout
 from cogny_source.destinations.losses import describe_loss
