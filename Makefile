@@ -22,7 +22,7 @@ install = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python --compile-
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check test-lowest soak sandbox docs bench peers profile clean
+.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check test-lowest test-newest soak sandbox docs bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -99,18 +99,36 @@ test-all:
 			echo "== Python $$version"; $(MAKE) test VENV=.venv-$$version PYTHON=python$$version || exit 1; \
 		else echo "== Python $$version is not on this machine"; fi; done
 
-# The suite, but for the emulator, Airflow and the browser, with the lowest version of each direct dependency.
+# The suite, but for the emulator, Airflow and the browser.
+PORTABLE := -n 2 --dist worksteal -m "not long" -k "not bigquery" $(addprefix --ignore=tests/,test_airflow.py \
+	test_airflow_process.py test_airflow_account.py test_bigquery.py test_report_browser.py test_deploy.py)
+
+# With the lowest version of each direct dependency.
 test-lowest: .venv-lowest/.ready
-	.venv-lowest/bin/python -m pytest -n 2 --dist worksteal -m "not long" \
-		-W "ignore:You are using a Python version:FutureWarning" \
-		$(addprefix --ignore=tests/,test_airflow.py test_airflow_process.py test_airflow_account.py test_bigquery.py \
-		test_report_browser.py test_deploy.py) -k "not bigquery"
+	.venv-lowest/bin/python -m pytest $(PORTABLE) -W "ignore:You are using a Python version:FutureWarning"
 
 .venv-lowest/.ready: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv .venv-lowest
 	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check uv
 	.venv-lowest/bin/uv pip install --quiet --python .venv-lowest/bin/python --resolution lowest-direct --editable '.[dev]'
+	touch $@
+
+# With the newest release of each dependency, past the upper bounds of pyproject.toml: which of them can go. Where the
+# tests fail so, each bound is tried alone. DuckDB 1 stands beside it, for the files that both versions open.
+test-newest: .venv-newest/.ready .venv-duckdb1/.ready
+	.venv-newest/bin/python tests/newest.py .venv-newest $(PORTABLE)
+
+.venv-newest/.ready:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --disable-pip-version-check uv packaging
+	touch $@
+
+.venv-duckdb1/.ready: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv-duckdb1
+	.venv-duckdb1/bin/python -m pip install --quiet --disable-pip-version-check --compile --editable . 'duckdb<2'
 	touch $@
 
 # The sdist, the same to the byte each time, and the wheel that is built from it.

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf, isinf
@@ -15,9 +13,9 @@ import dlt
 from dlt.common.configuration import configspec
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.configuration.specs import BaseConfiguration
-from dlt.common.configuration.utils import get_resolved_traces
-from dlt.common.typing import TSecretStrValue, extract_inner_type
+from dlt.common.typing import TSecretStrValue
 
+from cogny_source.dlt_internals import find_kind, without_traces
 from cogny_source.errors import ConfigError
 from cogny_source.settings_files import check_settings_files
 from cogny_source.timestamps import parse_instant
@@ -183,7 +181,7 @@ def resolve_alert_webhook() -> str | None:
     Raises:
         ConfigError: If it is not a URL that is safe to call.
     """
-    with _without_traces():
+    with without_traces():
         url = _look_up("alert_webhook", str)
     if not url:
         return None
@@ -196,17 +194,6 @@ def resolve_alert_webhook() -> str | None:
     return str(url)
 
 
-@contextmanager
-def _without_traces() -> Iterator[None]:
-    """Keep dlt from writing resolved settings, including the key, into the trace in its working directory."""
-    traces = get_resolved_traces()
-    traces.logging_enabled = False
-    try:
-        yield
-    finally:
-        traces.logging_enabled = True
-
-
 def _read_configuration() -> dict[str, Any]:
     """The values that dlt finds under `sources.cogny` itself.
 
@@ -214,9 +201,9 @@ def _read_configuration() -> dict[str, Any]:
     """
     defaults = CognyConfiguration()
     values: dict[str, Any] = {}
-    with _without_traces():
+    with without_traces():
         for name, hint in CognyConfiguration.get_resolvable_fields().items():
-            found = _look_up(name, extract_inner_type(hint))
+            found = _look_up(name, find_kind(hint))
             values[name] = getattr(defaults, name) if found is None else found
     return values
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import codecs
 import re
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
-from dlt.common.runtime.run_context import RunContext, global_dir
-
+from cogny_source.dlt_internals import list_settings_folders
 from cogny_source.errors import ConfigError
 
 NAMES = ("secrets.toml", "config.toml")
@@ -25,7 +23,7 @@ def check_settings_files() -> None:
     Raises:
         ConfigError: If there is such a file.
     """
-    for folder in _list_folders():
+    for folder in list_settings_folders():
         try:
             if not folder.exists():
                 continue
@@ -35,15 +33,6 @@ def check_settings_files() -> None:
                 _check_file(folder / name)
         except OSError as exc:
             raise ConfigError(f"the settings in {folder} cannot be read: {exc.strerror}") from None
-
-
-def _list_folders() -> Iterator[Path]:
-    """The project's own folder, and the machine's."""
-    yield Path(RunContext(None).settings_dir)
-    try:
-        yield Path(global_dir())
-    except OSError:  # neither a home nor a temporary folder exists
-        return
 
 
 def _check_file(path: Path) -> None:

@@ -20,11 +20,11 @@ PIPELINE_NAME = "cogny"
 
 def pipelines_dir(target: Target) -> Path:
     """A target's own working directory: pending packages of one target must never be loaded into another."""
-    from dlt.common.pipeline import get_dlt_pipelines_dir
+    from cogny_source.dlt_internals import find_pipelines_dir
 
     digest = hashlib.sha256(target.identity.encode()).hexdigest()[:12]
     with _naming_temporary_folder():
-        return Path(get_dlt_pipelines_dir()) / f"{PIPELINE_NAME}-{digest}"
+        return find_pipelines_dir() / f"{PIPELINE_NAME}-{digest}"
 
 
 @contextmanager

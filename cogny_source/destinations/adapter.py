@@ -16,6 +16,7 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltSource
 from filelock import BaseFileLock
 
+from cogny_source.errors import CognyError
 from cogny_source.records.package import Package
 from cogny_source.schema import ListSpec, TableSpec
 
@@ -103,6 +104,10 @@ class DestinationAdapter(ABC):
     def is_held(self, error: Exception) -> bool:  # noqa: ARG002
         """Whether an error says that another process holds the destination, so that waiting helps."""
         return False
+
+    def explain(self, error: BaseException) -> CognyError | None:  # noqa: ARG002
+        """The error to raise instead of one of the destination's libraries; None for a failed load."""
+        return None
 
     def list_states(self, client: SqlClientBase[Any], pipeline_name: str) -> set[str]:
         """The load ids of the states that are kept of a pipeline."""

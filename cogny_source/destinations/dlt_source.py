@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import dlt
 import pyarrow as pa
-from dlt.common.configuration.container import Container
-from dlt.common.pipeline import PipelineContext
 from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
-from dlt.common.storages.load_package import LoadPackageStateInjectableContext
 from dlt.extract import DltResource, DltSource
 
 from cogny_source.destinations.adapter import DestinationAdapter
+from cogny_source.destinations.dlt_internals import current_load_id, current_pipeline
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package, list_tables, make_empty, stamp
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, TOMBSTONE, Column, ListSpec, TableSpec
@@ -68,7 +66,7 @@ def make_resource(
     tables = list_tables(spec.name, history=history)
 
     def extract() -> Iterator[Any]:
-        pipeline = _current_pipeline()
+        pipeline = current_pipeline()
         adapter = find_adapter(pipeline)
         state = dlt.current.resource_state()
         known = dlt.current.source_schema().tables
@@ -91,16 +89,11 @@ def make_resource(
 
 def _make_runs_resource(runs: pa.Table, turn: str, adapter: DestinationAdapter) -> DltResource:
     def extract() -> Iterator[Any]:
-        with adapter.open_writer(Path(_current_pipeline().working_dir)) as write:
+        with adapter.open_writer(Path(current_pipeline().working_dir)) as write:
             yield from write(_stamp(runs), SYNC_RUNS, _make_hints(SYNC_RUNS, adapter))
         _note_turn(turn)
 
     return dlt.resource(extract, name=SYNC_RUNS.name)
-
-
-def _current_pipeline() -> dlt.Pipeline:
-    """`dlt.current.pipeline()` resolves a configuration on its way, 10 ms each time."""
-    return cast(dlt.Pipeline, Container()[PipelineContext].pipeline())
 
 
 def _note_turn(turn: str | None) -> None:
@@ -109,7 +102,7 @@ def _note_turn(turn: str | None) -> None:
 
 
 def _stamp(table: pa.Table) -> pa.Table:
-    return stamp(table, Container()[LoadPackageStateInjectableContext].load_id)
+    return stamp(table, current_load_id())
 
 
 def _make_hints(spec: TableSpec | ListSpec, adapter: DestinationAdapter) -> Any:

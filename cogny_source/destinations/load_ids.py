@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from dlt.common.destination.client import StateInfo
-from dlt.common.time import increasing_precise_time
+
+from cogny_source.destinations.dlt_internals import raise_next_load_id
 
 Restored = TypeVar("Restored", bound=StateInfo | None)
 
@@ -21,10 +22,8 @@ def rise_above(load_ids: Iterable[str]) -> None:
         load_ids: The ids that a destination holds.
     """
     newest = max(load_ids, default=None)
-    if newest is None:
-        return
-    with increasing_precise_time._lock:
-        increasing_precise_time._last = max(increasing_precise_time._last, float(newest))
+    if newest is not None:
+        raise_next_load_id(float(newest))
 
 
 def rise_above_state(state: Restored) -> Restored:

@@ -14,7 +14,6 @@ import duckdb
 import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.exceptions import DltException
-from dlt.common.versioned_state import decompress_state
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltSource
@@ -23,6 +22,7 @@ from filelock import BaseFileLock, Timeout
 
 from cogny_source.destinations.adapter import DestinationAdapter
 from cogny_source.destinations.disks import describe_full_disks, list_folders
+from cogny_source.destinations.dlt_internals import decompress_state, query_arrow
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import ListSpec, TableSpec
 from cogny_source.windows import Window
@@ -250,6 +250,9 @@ class DestinationSession:
                     f"dlt lacks a setting of the destination: {_find_reason(exc)}; it looks for it in the environment"
                     " and in .dlt/secrets.toml"
                 ) from exc
+            explained = self.adapter.explain(cause)
+            if explained is not None:
+                raise explained from exc
             where = f"pipeline {self.pipeline.pipeline_name} in {self.pipeline.pipelines_dir}"
             load_id = (exc.load_id if isinstance(exc, PipelineStepFailed) else None) or load_id
             package = f"load package {load_id}" if load_id else "a load"
@@ -262,10 +265,8 @@ class DestinationSession:
     def _query(self, query: str, *values: object) -> Iterator[pa.Table]:
         """Read what a query brings, in batches; nothing where its table is not there."""
         try:
-            with self.hold() as client, client.execute_query(query, *values) as cursor:
-                for batch in cursor.iter_arrow(BATCH_ROWS):
-                    # BigQuery's come as batches, whatever dlt's annotations say.
-                    yield pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
+            with self.hold() as client:
+                yield from query_arrow(client, query, values, BATCH_ROWS)
         except DatabaseUndefinedRelation:
             return
         except FOREIGN_ERRORS as exc:

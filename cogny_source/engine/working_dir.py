@@ -13,6 +13,7 @@ import dlt
 from dlt.common.exceptions import DltException
 from filelock import FileLock, Timeout
 
+from cogny_source.destinations.dlt_internals import note_restored_state
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import AlreadyRunning, ConfigError
 
@@ -105,8 +106,7 @@ def restore_state(destination: DestinationSession) -> dict[str, Any]:
         _drop_working_directory(pipeline)
         with destination.translating_errors():
             pipeline.sync_destination()
-    # Else dlt's `run` does the same once more.
-    pipeline._state_restored = True
+    note_restored_state(pipeline)
     destination.forget_schema()
     sources: dict[str, Any] = pipeline.state.get("sources", {})
     states: dict[str, Any] = sources.get("cogny", {}).get("resources", {})

@@ -13,6 +13,7 @@ from dlt.common.destination import PreparedTableSchema
 from dlt.common.destination.client import FollowupJobRequest, LoadJob, StateInfo
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations.impl.bigquery.bigquery import BigQueryClient, BigQueryLoadJob, BigQueryMergeJob
+from dlt.destinations.impl.bigquery.configuration import BigQueryClientConfiguration
 from dlt.destinations.impl.bigquery.factory import bigquery
 from dlt.destinations.job_client_impl import SqlLoadJob
 from dlt.destinations.job_impl import ReferenceFollowupJobRequest
@@ -139,3 +140,13 @@ class ExactBigQuery(bigquery):
     def client_class(self) -> type[BigQueryClient]:
         """The client."""
         return ExactBigQueryClient
+
+
+def resolve_configuration(project: str | None, dataset: str) -> BigQueryClientConfiguration:
+    """What dlt finds of a dataset's configuration, with the credentials.
+
+    Raises:
+        ConfigurationException: If it finds none.
+    """
+    initial = BigQueryClientConfiguration()._bind_dataset_name(dataset)
+    return ExactBigQuery(project_id=project).configuration(initial)

@@ -10,14 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import dlt
 import orjson
 import pyarrow as pa
-from dlt.common.metrics import DataWriterMetrics
-from dlt.extract.extractors import ImportFileMeta
-from dlt.extract.hints import HintsMeta
-from dlt.extract.items import DataItemWithMeta
 
+from cogny_source.destinations.dlt_internals import declare_table, import_file, name_table_by_item
 from cogny_source.records.json_numbers import spell_out_wide
 from cogny_source.schema import Column, ListSpec, TableSpec
 
@@ -69,13 +65,11 @@ class JsonlWriter:
     def __call__(self, table: pa.Table, spec: TableSpec | ListSpec, hints: Any) -> Iterator[Any]:
         """Write a file, and yield what makes dlt import it."""
         if not len(table):  # an empty file would pass for a compressed one; the hints alone make the table
-            yield DataItemWithMeta(HintsMeta(hints, create_table_variant=True), dlt.mark.materialize_table_schema())
+            yield declare_table(hints)
             return
         self._files += 1
         path = self._folder / f"{self._files}.jsonl{'.gz' if self._compress else ''}"
         write_jsonl(table, spec.columns, path, compress=self._compress)
-        metrics = DataWriterMetrics(str(path), len(table), path.stat().st_size, 0, 0)
         if self._files == 1:
-            yield DataItemWithMeta(HintsMeta(dlt.mark.make_hints(table_name=str), create_table_variant=False), [])
-        yield DataItemWithMeta(HintsMeta(hints, create_table_variant=True), [])
-        yield DataItemWithMeta(ImportFileMeta(str(path), metrics, "jsonl"), spec.name)
+            yield name_table_by_item()
+        yield from import_file(spec.name, hints, path, len(table))

@@ -146,17 +146,14 @@ def _client(place: Place) -> Iterator[Any]:
 def _find_credentials(place: Place) -> tuple[str | None, Any]:
     """The project and Google's credentials, as dlt finds them: in its configuration, or the application's default."""
     from dlt.common.configuration.exceptions import ConfigurationException
-    from dlt.destinations.impl.bigquery.configuration import BigQueryClientConfiguration
 
-    from cogny_source.destinations.bigquery.dlt_client import ExactBigQuery
+    from cogny_source.destinations.bigquery.dlt_client import resolve_configuration
 
     if EMULATOR in os.environ:
         options = _emulator_options(place)
         return options["project_id"], options["credentials"]
     try:
-        config = ExactBigQuery(project_id=place.project).configuration(
-            BigQueryClientConfiguration()._bind_dataset_name(place.dataset)
-        )
+        config = resolve_configuration(place.project, place.dataset)
         project = place.project or config.project_id or config.credentials.project_id
         return project, config.credentials.to_native_credentials()
     except (ConfigurationException, ValueError) as exc:  # not there; or a key that is none, which is not repeated here

@@ -8,10 +8,11 @@ from dlt.destinations.exceptions import DestinationConnectionError
 from dlt.destinations.sql_client import SqlClientBase
 
 from cogny_source.destinations.adapter import Columns, PackageLoader, Session
-from cogny_source.destinations.duckdb.database_file import LOCKED
 from cogny_source.destinations.duckdb.loader import DuckDbLoader
+from cogny_source.destinations.duckdb_engine import LOCKED, explain_version
 from cogny_source.destinations.losses import describe_loss
 from cogny_source.destinations.sql import SqlAdapter
+from cogny_source.errors import CognyError
 
 
 class MotherDuckAdapter(SqlAdapter):
@@ -36,6 +37,10 @@ class DuckDbAdapter(SqlAdapter):
     def is_held(self, error: Exception) -> bool:
         """Whether an error says that another process has the file open."""
         return isinstance(error, DestinationConnectionError) and LOCKED in str(error)
+
+    def explain(self, error: BaseException) -> CognyError | None:
+        """What to do about a file that a later version of DuckDB made."""
+        return explain_version(error)
 
     def find_losses(self, client: SqlClientBase[Any], tables: Columns) -> dict[str, str]:
         """What tables lack by the database's catalogue: a sentence for each that lacks something."""

@@ -14,12 +14,10 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from dlt.common.normalizers.utils import generate_dlt_id
 from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
-from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
-from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mark_state_extracted, state_doc
 
 from cogny_source.destinations.adapter import Session
+from cogny_source.destinations.dlt_internals import DuckDbSqlClient, make_state_row, mark_state_extracted
 from cogny_source.destinations.dlt_schema import SCHEMA_NAME
 from cogny_source.destinations.duckdb.declared_schema import SchemaVersion
 from cogny_source.destinations.duckdb.memory import UNBOUNDED, FileStats, TableLoad, keep_within, plan_memory
@@ -88,8 +86,8 @@ class Committer:
                 batches = list(_list_batches(package, resources))
                 resources |= {name: chunk.state for name, chunk in package.chunks.items() if chunk.state is not None}
                 source["turn"] = package.turn
-                _, digest, _ = bump_pipeline_state_version_if_modified(state)
-                self._write_with_little(batches, {**state_doc(state, load_id), "_dlt_id": generate_dlt_id()})
+                row, digest = make_state_row(state, load_id)
+                self._write_with_little(batches, row)
                 is_committed = True
                 mark_state_extracted(state, digest)
         except duckdb.ConstraintException as error:

@@ -10,8 +10,6 @@ from cogny_source.errors import ConfigError
 
 logger = logging.getLogger(__name__)
 
-# DuckDB's words where another process has the file open.
-LOCKED = "Could not set lock on file"
 MAGIC, MAGIC_AT = b"DUCK", slice(8, 12)
 # A file of which DuckDB wrote less holds nothing.
 HEADERS_BYTES = 3 * 4096

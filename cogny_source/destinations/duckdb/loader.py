@@ -5,11 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, cast
 
-from dlt.common.storages.load_package import create_load_id
-from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 
 from cogny_source.destinations.adapter import Session
+from cogny_source.destinations.dlt_internals import DuckDbSqlClient, create_load_id
 from cogny_source.destinations.dlt_schema import SCHEMA_NAME, restored_schema
 from cogny_source.destinations.duckdb.commit import Committer
 from cogny_source.destinations.duckdb.declared_schema import (

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cogny_source.destinations.duckdb.database_file import LOCKED, check_kind, holds_database, remove_stub
+from cogny_source.destinations.duckdb.database_file import check_kind, holds_database, remove_stub
 from cogny_source.destinations.target import Target, check_dataset, check_text, show_python
 from cogny_source.errors import ConfigError, LoadFailed
 
@@ -65,8 +65,11 @@ def probe(database: Path) -> Iterator[str]:
 
     Raises:
         LoadFailed: If it does not.
+        ConfigError: If a later version of DuckDB made the file.
     """
     import duckdb
+
+    from cogny_source.destinations.duckdb_engine import LOCKED, explain_version
 
     was_there = database.exists()
     try:
@@ -76,7 +79,7 @@ def probe(database: Path) -> Iterator[str]:
         if LOCKED in str(exc):
             yield f"{database}: another process holds it, so that writing was not tried"
             return
-        raise LoadFailed(f"{database} cannot be written: {str(exc).splitlines()[0]}") from exc
+        raise explain_version(exc) or LoadFailed(f"{database} cannot be written: {str(exc).splitlines()[0]}") from exc
     finally:
         if not was_there:
             database.unlink(missing_ok=True)

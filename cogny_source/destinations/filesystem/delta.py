@@ -11,11 +11,15 @@ import duckdb
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError
-from dlt.common.libs.deltalake import deltalake_storage_options, evolve_delta_table_schema
-from dlt.destinations.impl.filesystem.configuration import FilesystemDestinationClientConfiguration
 from fsspec import AbstractFileSystem
 
+from cogny_source.destinations.duckdb_engine import open_arrow, read_arrow
 from cogny_source.destinations.filesystem.delta_versions import Versions, is_set_back
+from cogny_source.destinations.filesystem.dlt_internals import (
+    FilesystemDestinationClientConfiguration,
+    deltalake_storage_options,
+    evolve_delta_table_schema,
+)
 from cogny_source.destinations.filesystem.scan import ROWS_A_BATCH, Scanner, run_in_memory, stage
 from cogny_source.destinations.filesystem.table_layout import TableLayout
 from cogny_source.destinations.losses import describe_loss
@@ -113,7 +117,7 @@ class DeltaTables:
     ) -> None:
         """Merge into one table, and again where another process committed into it since it was opened."""
         live = stage(db, shape, files)
-        rows = _cast(db.execute(f"{live} ORDER BY {', '.join(shape.order)}").to_arrow_table(), shape)
+        rows = _cast(read_arrow(db, f"{live} ORDER BY {', '.join(shape.order)}"), shape)
         for attempt in range(1, ATTEMPTS + 1):
             table = self._open(shape.name)
             try:
@@ -144,7 +148,7 @@ class DeltaTables:
             gone = rows.slice(0, 0)
             if shape.is_list:
                 query = f"FROM blank UNION ALL BY NAME {replaced} ANTI JOIN ({incoming.live}) USING ({places})"
-                gone = _cast(db.execute(query).to_arrow_table(), shape)
+                gone = _cast(read_arrow(db, query), shape)
             _replace_rows(table, shape, rows, gone)
         elif len(rows):
             write_deltalake(table, rows, mode="append", commit_properties=ALONE)
@@ -165,11 +169,11 @@ class DeltaTables:
             "%s holds keys more than once; it is written anew, with each of those that come once", shape.name
         )
         query = f"FROM blank UNION ALL BY NAME {kept} UNION ALL BY NAME {incoming.live}"
-        reader = db.execute(query).to_arrow_reader(ROWS_A_BATCH)
-        schema = shape.widen(reader.schema)
-        batches = (batch.select(schema.names).cast(schema) for batch in reader)
-        rows = pa.RecordBatchReader.from_batches(schema, batches)
-        write_deltalake(incoming.table, rows, mode="overwrite", commit_properties=ALONE)
+        with open_arrow(db, query, batch_rows=ROWS_A_BATCH) as reader:
+            schema = shape.widen(reader.schema)
+            batches = (batch.select(schema.names).cast(schema) for batch in reader)
+            rows = pa.RecordBatchReader.from_batches(schema, batches)
+            write_deltalake(incoming.table, rows, mode="overwrite", commit_properties=ALONE)
 
     def _is_overtaken(self, name: str, table: DeltaTable | None) -> bool:
         """Whether a table is no longer what it was when it was opened."""

@@ -388,6 +388,17 @@ def open_folder(bucket_url: str, table_format: TableFormat = "parquet", **option
     return lake(bucket_url, table_format=table_format, **{"destination_name": "filesystem", **options})
 
 
+def make_client(destination: lake) -> LakeClient:
+    """The client of a folder, outside of a pipeline.
+
+    Raises:
+        ConfigurationException: If dlt finds no credentials.
+    """
+    client = destination.client(Schema("cogny"), LakeConfiguration()._bind_dataset_name("cogny_data"))
+    assert isinstance(client, LakeClient)
+    return client
+
+
 def make_lock(folder: Path) -> FileLock:
     """The lock that a process holds while it writes into a local folder; within a thread it may be held twice."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
+from cogny_source.destinations.duckdb_engine import open_arrow
 from cogny_source.destinations.filesystem.file_store import SUFFIX, Draft, Store
 from cogny_source.destinations.filesystem.scan import (
     ROWS_A_BATCH,
@@ -220,12 +221,12 @@ class _Merge:
     def _write(self, name: str, rows: str) -> None:
         """Write rows in the table's order."""
         rows = f"SELECT * FROM ({rows}) ORDER BY {', '.join(self._shape.order)}"
-        reader = self._db.execute(rows).to_arrow_reader(ROWS_A_BATCH)
-        schema = self._shape.widen(reader.schema)
         path = self._draft.path(self._shape.name, name)
-        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-            for group in group_rows(reader, schema):
-                writer.write_table(group)
+        with open_arrow(self._db, rows, batch_rows=ROWS_A_BATCH) as reader:
+            schema = self._shape.widen(reader.schema)
+            with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+                for group in group_rows(reader, schema):
+                    writer.write_table(group)
 
 
 def _month_of(column: str) -> str:

@@ -67,13 +67,12 @@ def probe(destination: Any, url: str) -> Iterator[str]:
     """
     from dlt.common.configuration.exceptions import ConfigurationException
     from dlt.common.destination.exceptions import DestinationException
-    from dlt.common.schema import Schema
 
-    from cogny_source.destinations.filesystem.dlt_client import LakeConfiguration, raising_os_errors
+    from cogny_source.destinations.filesystem.dlt_client import make_client, raising_os_errors
 
     try:
         with raising_os_errors():
-            client = destination.client(Schema("cogny"), LakeConfiguration()._bind_dataset_name("cogny_data"))
+            client = make_client(destination)
             client.check_folder()
             found = _try_files(client)
     except (OSError, DestinationException, ConfigurationException) as exc:
