@@ -22,7 +22,7 @@ from cogny_source.destinations.bigquery.jsonl import EMULATOR, JsonlShip
 from cogny_source.destinations.session import check_destination, loads_into_bigquery
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package, list_tables, make_empty, stamp
-from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, TOMBSTONE, Column, ListSpec, TableSpec
+from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, TOMBSTONE, ChildSpec, Column, TableSpec
 
 # Takes a resource's state and gives its chunks.
 Supply = Callable[[dict[str, Any]], Iterator[Chunk]]
@@ -101,9 +101,10 @@ def _stamp(table: pa.Table) -> pa.Table:
     return stamp(table, Container()[LoadPackageStateInjectableContext].load_id)
 
 
-def _make_hints(spec: TableSpec | ListSpec, pipeline: dlt.Pipeline) -> Any:
-    if isinstance(spec, ListSpec):
-        marks: dict[str, TColumnSchema] = {spec.parent_column: {"merge_key": True}, TOMBSTONE: {"hard_delete": True}}
+def _make_hints(spec: TableSpec | ChildSpec, pipeline: dlt.Pipeline) -> Any:
+    if spec.is_child:
+        marks: dict[str, TColumnSchema] = {name: {"merge_key": True} for name in spec.merge_key}
+        marks[TOMBSTONE] = {"hard_delete": True}
     else:
         marks = {name: {"primary_key": True} for name in spec.primary_key}
     layout = lay_out(spec) if loads_into_bigquery(pipeline) else {}
@@ -131,7 +132,7 @@ def _column_hint(column: Column, extra: TColumnSchema) -> TColumnSchema:
 class Ship(Protocol):
     """Makes of a table what dlt extracts."""
 
-    def __call__(self, table: pa.Table, spec: TableSpec | ListSpec, hints: Any) -> Iterator[Any]:
+    def __call__(self, table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:
         """The items to yield for a table under its hints."""
 
 
@@ -150,5 +151,5 @@ def open_shipping(pipeline: dlt.Pipeline) -> Iterator[Ship]:
         yield JsonlShip(Path(folder), compress=EMULATOR not in os.environ)
 
 
-def _ship_arrow(table: pa.Table, spec: TableSpec | ListSpec, hints: Any) -> Iterator[Any]:  # noqa: ARG001
+def _ship_arrow(table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:  # noqa: ARG001
     yield dlt.mark.with_hints(table, hints, create_table_variant=True)

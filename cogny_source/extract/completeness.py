@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cogny_source.api.pagination import Page
-from cogny_source.records.convert import Row
+from cogny_source.records.columns import Row
 
 # Keys are kept apart by their hash, and each part is counted for itself.
 KEY_PARTS = 32

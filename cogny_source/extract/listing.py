@@ -24,7 +24,8 @@ from cogny_source.extract.next_step import (
     decide_next,
 )
 from cogny_source.extract.order_proof import PROOF_PAGES, OrderProof
-from cogny_source.records.convert import Row, check_keys
+from cogny_source.records.columns import Row
+from cogny_source.records.convert import check_keys
 from cogny_source.timestamps import parse_instant
 from cogny_source.windows import UPDATED, Order, Window
 

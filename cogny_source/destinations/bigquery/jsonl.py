@@ -19,7 +19,7 @@ from dlt.extract.hints import HintsMeta
 from dlt.extract.items import DataItemWithMeta
 
 from cogny_source.records.json_numbers import spell_out_wide
-from cogny_source.schema import Column, ListSpec, TableSpec
+from cogny_source.schema import ChildSpec, Column, TableSpec
 
 # The variable that names the emulator's host, which takes no compressed file.
 EMULATOR = "BIGQUERY_EMULATOR_HOST"
@@ -66,7 +66,7 @@ class JsonlShip:
         self._compress = compress
         self._files = 0
 
-    def __call__(self, table: pa.Table, spec: TableSpec | ListSpec, hints: Any) -> Iterator[Any]:
+    def __call__(self, table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:
         """Write a file, and yield what makes dlt import it."""
         if not len(table):  # an empty file would pass for a compressed one; the hints alone make the table
             yield DataItemWithMeta(HintsMeta(hints, create_table_variant=True), dlt.mark.materialize_table_schema())
