@@ -153,7 +153,7 @@ class TableSpec:
         keys = {self.name: self.key, **{child.name: child.root_key for child in self.child_tables}}
         return keys if self.versions is None else {**keys, self.versions.name: self.key}
 
-    @property
+    @cached_property
     def versions(self) -> TableSpec | None:
         """The table of versions, one row for each `updated_at` that a sync has seen of a row."""
         if not self.history:
