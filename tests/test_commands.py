@@ -313,6 +313,9 @@ def test_schema_is_printed_in_three_forms() -> None:
     assert lists["primary_key"] == ["ticket_id", "position"]
     assert lists["references"] == [{"column": "ticket_id", "table": "tickets", "parent_column": "id"}]
     assert "Ref: tickets__action_items.ticket_id > tickets.id" in dbml
+    versions = next(table for table in told if table["name"] == "tickets_history")
+    assert versions["references"] == [{"column": "id", "table": "tickets", "parent_column": "id"}]
+    assert "Ref: tickets_history.id > tickets.id" in dbml
     assert "    (ticket_id, position) [pk]" in dbml
 
 

@@ -45,7 +45,7 @@ def test_a_line_holds_a_row_with_json_as_values(tmp_path: Path) -> None:
     assert row["created_at"] == "2025-02-03T04:05:06.789012Z"
     assert row["extra"] is None
     items = convert_rows(TICKETS, [ROW]).tables["tickets__action_items"]
-    write_jsonl(items, TICKETS.lists[0].columns, tmp_path / "items", compress=False)
+    write_jsonl(items, TICKETS.children[0].columns, tmp_path / "items", compress=False)
     [line] = (tmp_path / "items").read_bytes().splitlines()
     assert orjson.loads(line)["position"] == "0"
 
@@ -96,7 +96,7 @@ def test_different_values_stay_different(one: str, other: str) -> None:
 def test_tables_are_laid_out_by_what_they_have() -> None:
     """Months of creation or change, and clusters by what is asked for."""
     month = "TIMESTAMP_TRUNC({column_name}, MONTH)"
-    laid = {spec.name: lay_out(spec) for spec in (TICKETS, REPORTS, WAREHOUSES, TICKETS.lists[0])}
+    laid = {spec.name: lay_out(spec) for spec in (TICKETS, REPORTS, WAREHOUSES, TICKETS.children[0])}
     assert laid["tickets"] == {
         "x-bigquery-table-description": TICKETS.description,
         "x-bigquery-partition": {"created_at": month},

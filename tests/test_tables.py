@@ -28,7 +28,7 @@ def test_destination_has_the_declared_columns(sync_here: Script, database: Ask) 
     """Every declared table is there with its columns, types and order, also where the API has no row for it."""
     sync_here("--resources", "tickets,reports,warehouses", "--start-date", "2090-01-01")
     for spec in (*RESOURCE_TABLES.values(), SYNC_RUNS):
-        tables = {spec.name: spec.columns, **{item.name: item.columns for item in spec.lists}}
+        tables = {spec.name: spec.columns, **{item.name: item.columns for item in spec.child_tables}}
         for name, columns in tables.items():
             found = database(
                 f"SELECT column_name, data_type FROM information_schema.columns "

@@ -48,7 +48,8 @@ def print_summary(console: Console, result: SyncResult, destination: Destination
             _show_instant(destination.ask(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
             _plain(_describe_undeclared(run)),
         )
-        for name in [item.name for item in spec.lists] + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
+        children = [child.name for child in spec.child_tables]
+        for name in children + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
             now = destination.ask(f"SELECT count(*) FROM {name}")[0][0]
             table.add_row(name, f"{run.rows_loaded[name]:,}", f"{now:,}", "", "", "", "", "", "")
     console.print(table)

@@ -18,7 +18,7 @@ from filelock import BaseFileLock
 
 from cogny_source.errors import CognyError
 from cogny_source.records.package import Package
-from cogny_source.schema import ListSpec, TableSpec
+from cogny_source.schema import ChildSpec, TableSpec
 
 STATE_IDS = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
 # Table name to the columns that loads have brought into it.
@@ -60,11 +60,11 @@ class PackageLoader(Protocol):
 class Writer(Protocol):
     """Turns a table into what dlt extracts."""
 
-    def __call__(self, table: pa.Table, spec: TableSpec | ListSpec, hints: Any) -> Iterator[Any]:
+    def __call__(self, table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:
         """The items to yield for a table under its hints."""
 
 
-def write_arrow(table: pa.Table, spec: TableSpec | ListSpec, hints: Any) -> Iterator[Any]:  # noqa: ARG001
+def write_arrow(table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:  # noqa: ARG001
     """Give dlt the Arrow table itself."""
     yield dlt.mark.with_hints(table, hints, create_table_variant=True)
 
@@ -85,7 +85,7 @@ class DestinationAdapter(ABC):
     def unix_micros(self, column: str) -> str:
         """SQL for a column of instants as microseconds since 1970."""
 
-    def table_hints(self, spec: TableSpec | ListSpec) -> dict[str, Any]:  # noqa: ARG002
+    def table_hints(self, spec: TableSpec | ChildSpec) -> dict[str, Any]:  # noqa: ARG002
         """Dlt's hints of a table that only this destination knows, such as partitions."""
         return {}
 

@@ -15,7 +15,7 @@ from cogny_source.destinations.adapter import DestinationAdapter
 from cogny_source.destinations.dlt_internals import current_load_id, current_pipeline
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package, list_tables, make_empty, stamp
-from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, TOMBSTONE, Column, ListSpec, TableSpec
+from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, TOMBSTONE, ChildSpec, Column, TableSpec
 
 # Takes a resource's state and gives its chunks.
 Supply = Callable[[dict[str, Any]], Iterator[Chunk]]
@@ -105,9 +105,10 @@ def _stamp(table: pa.Table) -> pa.Table:
     return stamp(table, current_load_id())
 
 
-def _make_hints(spec: TableSpec | ListSpec, adapter: DestinationAdapter) -> Any:
-    if isinstance(spec, ListSpec):
-        marks: dict[str, TColumnSchema] = {spec.parent_column: {"merge_key": True}, TOMBSTONE: {"hard_delete": True}}
+def _make_hints(spec: TableSpec | ChildSpec, adapter: DestinationAdapter) -> Any:
+    if spec.is_child:
+        marks: dict[str, TColumnSchema] = {name: {"merge_key": True} for name in spec.merge_key}
+        marks[TOMBSTONE] = {"hard_delete": True}
     else:
         marks = {name: {"primary_key": True} for name in spec.primary_key}
     return dlt.mark.make_hints(

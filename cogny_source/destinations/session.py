@@ -24,7 +24,7 @@ from cogny_source.destinations.adapter import DestinationAdapter
 from cogny_source.destinations.disks import describe_full_disks, list_folders
 from cogny_source.destinations.dlt_internals import decompress_state, query_arrow
 from cogny_source.errors import ConfigError, LoadFailed
-from cogny_source.schema import ListSpec, TableSpec
+from cogny_source.schema import LOAD_ID, TOMBSTONE, ChildSpec, TableSpec
 from cogny_source.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -156,8 +156,9 @@ class DestinationSession:
             key: A row whose version is wanted.
         """
         query = (
-            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END), max(CASE WHEN id = %s"
-            f" THEN updated_at END), count(*) - count(created_at) FROM {spec.name} WHERE deleted_at IS NULL"
+            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END), max(CASE WHEN"
+            f" {spec.key} = %s THEN updated_at END), count(*) - count(created_at)"
+            f" FROM {spec.name} WHERE deleted_at IS NULL"
         )
         values: list[object] = [taken_at or END_OF_TIME, key or ""]
         if start is not None:
@@ -172,19 +173,17 @@ class DestinationSession:
         condition, bounds = _created_in(window)
         return self._query(f"SELECT {names} FROM {spec.name} WHERE {condition}", *bounds)
 
-    def read_lists(self, spec: TableSpec, item: ListSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
-        """Read a child table's rows by parent and position, of parents that were created in a window.
+    def read_children(self, spec: TableSpec, child: ChildSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
+        """Read a child table in the order of its key: the rows that belong to those created in a window.
 
-        Rows without a parent come too, but where the window has an end.
+        Rows that belong to none come too, but where the window has an end.
         """
         condition, bounds = _created_in(window)
-        parents = f"SELECT id FROM {spec.name} WHERE"
-        if window.end is not None:
-            chosen = f"{item.parent_column} IN ({parents} {condition})"
-        else:
-            chosen = f"{item.parent_column} NOT IN ({parents} NOT ({condition}))"
-        query = f"SELECT {item.parent_column}, position, value FROM {item.name}"
-        return self._query(f"{query} WHERE {chosen} ORDER BY {item.parent_column}, position", *bounds)
+        roots, key = f"SELECT {spec.key} FROM {spec.name} WHERE", child.root_key
+        is_chosen = f"NOT IN ({roots} NOT ({condition}))" if window.end is None else f"IN ({roots} {condition})"
+        names = ", ".join(column.name for column in child.columns if column.name not in (TOMBSTONE, LOAD_ID.name))
+        query = f"SELECT {names} FROM {child.name} WHERE {key} {is_chosen} ORDER BY {', '.join(child.primary_key)}"
+        return self._query(query, *bounds)
 
     def read_keys(self, spec: TableSpec, keys: Sequence[str]) -> Iterator[pa.Table]:
         """Read the rows of some keys."""
@@ -192,7 +191,7 @@ class DestinationSession:
         for first in range(0, len(keys), KEYS_A_QUERY):
             some = keys[first : first + KEYS_A_QUERY]
             places = ", ".join(["%s"] * len(some))
-            yield from self._query(f"SELECT {names} FROM {spec.name} WHERE id IN ({places})", *some)
+            yield from self._query(f"SELECT {names} FROM {spec.name} WHERE {spec.key} IN ({places})", *some)
 
     def has_columns(self, spec: TableSpec) -> bool:
         """Whether a table is there, and has every declared column; one of an earlier version may lack some."""
@@ -208,7 +207,7 @@ class DestinationSession:
 
     def read_stamps(self, spec: TableSpec, since: datetime) -> pa.Table | None:
         """Key and `updated_at` of the live rows that changed at an instant or later; None where there are none."""
-        query = f"SELECT id, updated_at FROM {spec.name} WHERE deleted_at IS NULL AND updated_at >= %s"
+        query = f"SELECT {spec.key}, updated_at FROM {spec.name} WHERE deleted_at IS NULL AND updated_at >= %s"
         tables = list(self._query(query, since))
         return pa.concat_tables(tables) if any(map(len, tables)) else None
 

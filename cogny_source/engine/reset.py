@@ -18,7 +18,7 @@ from cogny_source.engine.working_dir import hold_lock
 from cogny_source.errors import ConfigError
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.records.chunk import Chunk
-from cogny_source.records.convert import arrow_schema
+from cogny_source.records.columns import arrow_schema
 from cogny_source.records.package import Package
 from cogny_source.schema import SYNC_RUNS
 

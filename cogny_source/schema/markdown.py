@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, Column, ColumnType, ListSpec, TableSpec
+from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, ChildSpec, ColumnType, TableSpec
 
 # By storage format, the type that a reader finds for each type of column.
 ColumnTypes = Mapping[str, Mapping[ColumnType, str]]
@@ -26,11 +26,10 @@ def render_tables(types: ColumnTypes) -> str:
     """
     parts = [HEAD, _render_types(types), _render_diagram()]
     for spec in (*RESOURCE_TABLES.values(), SYNC_RUNS):
-        parts.append(_render_table(spec.name, spec.description, spec.columns, spec.primary_key))
-        parts.extend(_render_list(item) for item in spec.lists)
+        tables: list[TableSpec | ChildSpec] = [spec, *spec.child_tables]
         if spec.versions is not None:
-            versions = spec.versions
-            parts.append(_render_table(versions.name, versions.description, versions.columns, versions.primary_key))
+            tables.append(spec.versions)
+        parts.extend(map(_render_table, tables))
     return "\n".join(parts)
 
 
@@ -40,14 +39,10 @@ def _render_types(types: ColumnTypes) -> str:
     return "\n".join([*lines, ""])
 
 
-def _render_list(item: ListSpec) -> str:
-    return _render_table(item.name, item.description, item.columns, (item.parent_column, "position"))
-
-
-def _render_table(name: str, description: str, columns: Sequence[Column], key: Sequence[str]) -> str:
-    lines = [f"## {name}", "", description, "", "| column | type | what it holds |", "|---|---|---|"]
-    for column in columns:
-        label = f"**{column.name}**" if column.name in key else column.name
+def _render_table(spec: TableSpec | ChildSpec) -> str:
+    lines = [f"## {spec.name}", "", spec.description, "", "| column | type | what it holds |", "|---|---|---|"]
+    for column in spec.columns:
+        label = f"**{column.name}**" if column.name in spec.primary_key else column.name
         lines.append(f"| {label} | {column.type} | {column.description} |")
     return "\n".join([*lines, ""])
 
@@ -55,15 +50,22 @@ def _render_table(name: str, description: str, columns: Sequence[Column], key: S
 def _render_diagram() -> str:
     lines = ["```mermaid", "erDiagram"]
     for spec in RESOURCE_TABLES.values():
-        lines += [f'    {spec.name} ||--o{{ {item.name} : "{item.parent_column}"' for item in spec.lists]
+        lines += _render_children(spec)
         if spec.versions is not None:
-            lines.append(f'    {spec.name} ||--o{{ {spec.versions.name} : "id"')
+            lines.append(f'    {spec.name} ||--o{{ {spec.versions.name} : "{spec.key}"')
         if any(column.name == "warehouse_id" for column in spec.columns):
             lines.append(f'    warehouses ||--o{{ {spec.name} : "warehouse_id"')
     lines += [_render_entity(spec) for spec in RESOURCE_TABLES.values()]
     return "\n".join([*lines, "```", ""])
 
 
+def _render_children(parent: TableSpec | ChildSpec) -> Iterator[str]:
+    for child in parent.children:
+        yield f'    {parent.name} ||--o{{ {child.name} : "{", ".join(child.parent_key)}"'
+        yield from _render_children(child)
+
+
 def _render_entity(spec: TableSpec) -> str:
-    fields = [f"        {column.type} {column.name}{' PK' * (column.name == 'id')}" for column in spec.columns]
+    keys = spec.primary_key
+    fields = [f"        {column.type} {column.name}{' PK' * (column.name in keys)}" for column in spec.columns]
     return "\n".join([f"    {spec.name} {{", *fields, "    }"])

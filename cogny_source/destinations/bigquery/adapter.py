@@ -15,7 +15,7 @@ from cogny_source.destinations.adapter import Writer
 from cogny_source.destinations.bigquery.hints import lay_out
 from cogny_source.destinations.bigquery.jsonl import EMULATOR, JsonlWriter
 from cogny_source.destinations.sql import SqlAdapter
-from cogny_source.schema import ListSpec, TableSpec
+from cogny_source.schema import ChildSpec, TableSpec
 
 
 class BigQueryAdapter(SqlAdapter):
@@ -27,7 +27,7 @@ class BigQueryAdapter(SqlAdapter):
         """SQL for a column of instants as microseconds since 1970."""
         return f"unix_micros({column})"
 
-    def table_hints(self, spec: TableSpec | ListSpec) -> dict[str, Any]:
+    def table_hints(self, spec: TableSpec | ChildSpec) -> dict[str, Any]:
         """Description, partitions and clusters."""
         return lay_out(spec)
 

@@ -24,7 +24,7 @@ from cogny_source.destinations.duckdb.memory import UNBOUNDED, FileStats, TableL
 from cogny_source.destinations.duckdb.merge import merge_rows
 from cogny_source.errors import ConfigError
 from cogny_source.records.package import Package, list_tables, stamp
-from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
+from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ChildSpec, TableSpec
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class Batch:
         scattered: Whether those of them that are there already may lie anywhere in the table.
     """
 
-    spec: TableSpec | ListSpec
+    spec: TableSpec | ChildSpec
     rows: pa.Table
     scattered: bool
 
@@ -192,13 +192,12 @@ class Committer:
         except duckdb.Error as error:  # DuckDB has done so itself
             logger.debug("nothing to take back: %s", error)
 
-    def _merge(self, spec: TableSpec | ListSpec, rows: pa.Table) -> None:
+    def _merge(self, spec: TableSpec | ChildSpec, rows: pa.Table) -> None:
         name = self._name(spec.name)
-        keys = (spec.parent_column,) if isinstance(spec, ListSpec) else spec.primary_key
-        kept = f" WHERE {TOMBSTONE} IS NOT TRUE" if isinstance(spec, ListSpec) else ""
+        kept = f" WHERE {TOMBSTONE} IS NOT TRUE" if spec.is_child else ""
         self._connection.register(INCOMING, rows)
         try:
-            merge_rows(self._connection.execute, name, INCOMING, ", ".join(keys), kept)
+            merge_rows(self._connection.execute, name, INCOMING, ", ".join(spec.merge_key), kept)
         finally:
             self._connection.unregister(INCOMING)
 

@@ -11,7 +11,7 @@ from dlt.destinations.sql_client import SqlClientBase
 
 from cogny_source.destinations.dlt_schema import restored_schema
 from cogny_source.records.package import Package, list_tables
-from cogny_source.schema import SYNC_RUNS, ListSpec, TableSpec
+from cogny_source.schema import SYNC_RUNS, ChildSpec, TableSpec
 
 
 class SchemaVersion(NamedTuple):
@@ -54,7 +54,7 @@ def forget_version(client: SqlClientBase[Any]) -> None:
 def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | None:
     """The schema as it was restored from the destination, where its tables for a package are as they are declared."""
     schema = restored_schema(pipeline)
-    specs: list[TableSpec | ListSpec] = [SYNC_RUNS]
+    specs: list[TableSpec | ChildSpec] = [SYNC_RUNS]
     for name in package.chunks:
         specs += list_tables(name, history=package.history).values()
     if schema is None or PIPELINE_STATE_TABLE_NAME not in _default_tables(pipeline):
@@ -69,7 +69,7 @@ def _default_tables(pipeline: dlt.Pipeline) -> TSchemaTables:
     return pipeline.default_schema.tables if pipeline.default_schema_name else {}
 
 
-def _has_table(schema: Schema, spec: TableSpec | ListSpec) -> bool:
+def _has_table(schema: Schema, spec: TableSpec | ChildSpec) -> bool:
     table = schema.tables.get(spec.name)
     if table is None or table.get("description") != spec.description:
         return False
