@@ -24,7 +24,7 @@ Command = Callable[..., Any]
 
 _DATABASE = click.option(
     "--database",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, readable=False, path_type=Path),
     default="cogny.duckdb",
     show_default=True,
     envvar="COGNY_DATABASE",

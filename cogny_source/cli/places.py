@@ -71,9 +71,13 @@ def _check_texts(place: dict[str, Any]) -> None:
 
 
 def _check_kind(path: Path) -> None:
-    """Refuse what is no file: to open a pipe waits for ever."""
-    if os.path.exists(path) and not os.path.isfile(path):
+    """Refuse what is no file, as to open a pipe waits for ever, and what this user may not read."""
+    if not os.path.exists(path):
+        return
+    if not os.path.isfile(path):
         raise ConfigError(f"--database {path} is no file: name a file")
+    if not os.access(path, os.R_OK):
+        raise ConfigError(f"--database {path} may not be read by this user")
 
 
 def _make_duckdb(place: dict[str, Any]) -> Target:

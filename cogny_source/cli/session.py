@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from cogny_source.monitoring.status import DatasetStatus
 
 PIPELINE_NAME = "cogny"
-WAIT_SECONDS = 60.0
+# Whoever asks how things stand does not wait for a session that somebody forgot; a load of a run ends by itself.
+WAIT_SECONDS = 5.0
+WAIT_FOR_RUN_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,9 @@ def look_at(target: Target) -> Iterator[Look]:
 
     workspace = pipelines_dir(target)
     running = is_locked(workspace, PIPELINE_NAME)
+    wait_seconds = WAIT_FOR_RUN_SECONDS if running else WAIT_SECONDS
     with _open_for_reading(target) as pipeline:
-        destination = DestinationSession(pipeline, WAIT_SECONDS)
+        destination = DestinationSession(pipeline, wait_seconds)
         yield Look(destination, workspace / f"{PIPELINE_NAME}.runs", running)
 
 
@@ -110,7 +113,8 @@ def _open_for_reading(target: Target) -> Iterator[dlt.Pipeline]:
     with _naming_temporary_folder():
         temporary = tempfile.TemporaryDirectory(prefix="cogny-")
     with temporary as folder, _explaining(target):
-        yield _maker(target, Path(folder))()
+        reader = replace(target, make=target.make_reader or target.make)
+        yield _maker(reader, Path(folder))()
 
 
 @contextmanager
