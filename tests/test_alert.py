@@ -8,7 +8,9 @@ import pytest
 from support import Script
 from webhook import Webhook
 
+from cogny_source.cli import session
 from cogny_source.engine import runner
+from cogny_source.errors import LoadFailed
 from cogny_source.monitoring import alert
 
 
@@ -69,6 +71,20 @@ def test_webhook_that_dribbles_holds_nobody_up(
     webhook.dribbles = 20
     done = cogny("sync", "duckdb", "--resources", "bananas", expect=2, SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
     assert "the webhook did not answer within 0 s" in done.stderr
+
+
+def test_dataset_that_cannot_be_read_after_a_sync_fails_nothing(
+    cogny: Script, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are in: the run is done, and says that nobody looked whether all is well."""
+
+    def refuse(*_: object) -> None:
+        raise LoadFailed("another process holds the database")
+
+    monkeypatch.setattr(session, "read_dataset", refuse)
+    done = cogny("sync", "duckdb", "--quiet", SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
+    assert "the sync is done, but how the dataset stands cannot be read: another process" in done.stderr
+    assert webhook.told == []
 
 
 def test_what_nobody_foresaw_is_told(cogny: Script, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
