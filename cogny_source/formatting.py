@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -43,20 +43,30 @@ def per_cent(number: float) -> str:
     return f"{number:.3g}{BLANK}%" if abs(number) >= 1e6 else f"{number:,.1f}{BLANK}%"
 
 
-def span(seconds: float) -> str:
-    """A duration in its one or two largest units: `3.2 s`, `4 min`, `2 h 5 min`, `12 d`."""
+def span(seconds: float, *, blank: str = BLANK) -> str:
+    """A duration in its one or two largest units: `3.2 s`, `4 min`, `2 h 5 min`, `12 d`.
+
+    Args:
+        seconds: The duration.
+        blank: The space between a number and its unit; a plain one in a sentence that programs may read.
+    """
     if seconds < 0:
-        return f"−{span(-seconds)}"
+        return f"−{span(-seconds, blank=blank)}"
     if seconds < ROUND_FROM:
-        return f"{seconds:.1f}{BLANK}s"
+        return f"{seconds:.1f}{blank}s"
     place = next(number for number, (size, _) in enumerate(UNITS) if seconds >= size)
     size, unit = UNITS[place]
-    told = f"{int(seconds // size):,}{BLANK}{unit}"
+    told = f"{int(seconds // size):,}{blank}{unit}"
     if size == 1 or seconds >= ROUND_FROM * size:
         return told
     smaller, its_unit = UNITS[place + 1]
     rest = int(seconds % size // smaller)
-    return f"{told} {rest}{BLANK}{its_unit}" if rest else told
+    return f"{told} {rest}{blank}{its_unit}" if rest else told
+
+
+def second(instant: datetime | None) -> str:
+    """An instant to the second, in UTC, as it can be typed into a query: `2026-11-28 04:48:04Z`."""
+    return "-" if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def minute(instant: datetime | None) -> str:

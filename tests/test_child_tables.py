@@ -15,8 +15,7 @@ from support import NAME, make_pipeline
 
 from cogny_source.destinations.bigquery.hints import lay_out
 from cogny_source.destinations.filesystem.dlt_client import open_folder
-from cogny_source.destinations.loader import Loader
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.registry import open_session
 from cogny_source.errors import ContractError
 from cogny_source.reconcile.comparison import Comparison
 from cogny_source.reconcile.orphans import clear_orphans
@@ -212,8 +211,8 @@ def assert_holds(destination: DestinationSession, *rows: dict[str, Any]) -> None
 @pytest.mark.parametrize("kind", ["duckdb", "parquet", "delta"])
 def test_destination_holds_each_version_whole(tmp_path: Path, kind: str) -> None:
     """Loaded, loaded again shorter, and emptied: no element of an older version is left at any level."""
-    destination = DestinationSession(open_pipeline(tmp_path, kind), wait_seconds=0)
-    loader = Loader(destination)
+    destination = open_session(open_pipeline(tmp_path, kind), wait_seconds=0)
+    loader = destination.adapter.make_loader(destination)
     full = {**FULL, "updated_at": "2025-04-01T00:00:00Z"}
     emptied = {**EMPTY, "paper_id": "full", "updated_at": "2025-03-01T00:00:00Z"}
     for turn, (loaded, held) in enumerate(
@@ -237,8 +236,8 @@ def test_destination_holds_each_version_whole(tmp_path: Path, kind: str) -> None
 @pytest.mark.parametrize("table", ["papers__sections", "papers__claims", "papers__tags", "papers__notes"])
 def test_change_at_any_level_is_a_difference_of_the_paper(tmp_path: Path, table: str) -> None:
     """A row that is gone from a child table, however deep, is found by the paper's key, and mended by its chunk."""
-    destination = DestinationSession(make_pipeline(tmp_path), wait_seconds=0)
-    loader = Loader(destination)
+    destination = open_session(make_pipeline(tmp_path), wait_seconds=0)
+    loader = destination.adapter.make_loader(destination)
     loader.load(Package({PAPERS.name: build([EMPTY, FULL])}, turn="1"))
     with destination.hold() as client:
         client.execute_sql(f"DELETE FROM {table} WHERE position = 0")
@@ -253,8 +252,8 @@ def test_change_at_any_level_is_a_difference_of_the_paper(tmp_path: Path, table:
 
 def test_child_rows_without_a_paper_are_cleared_at_every_level(tmp_path: Path) -> None:
     """Rows whose paper is gone are found in each child table, and a tombstone takes them away."""
-    destination = DestinationSession(make_pipeline(tmp_path), wait_seconds=0)
-    loader = Loader(destination)
+    destination = open_session(make_pipeline(tmp_path), wait_seconds=0)
+    loader = destination.adapter.make_loader(destination)
     loader.load(Package({PAPERS.name: build([EMPTY, FULL])}, turn="1"))
     with destination.hold() as client:
         client.execute_sql("DELETE FROM papers WHERE paper_id = 'full'")

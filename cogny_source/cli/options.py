@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
     from cogny_source.extract.plan import Census
 
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MakeTarget = Callable[[], "Target"]
 Command = Callable[..., Any]
 
@@ -32,7 +34,7 @@ PLACE_OPTIONS = {
 
 def _as_click(option: Option) -> Callable[[Command], Command]:
     """A destination's option as a click option."""
-    kind: Any = click.Path(dir_okay=False, path_type=Path) if option.is_file else None
+    kind: Any = click.Path(dir_okay=False, readable=False, path_type=Path) if option.is_file else None
     return click.option(
         option.flag,
         type=click.Choice(option.choices) if option.choices else kind,
@@ -84,9 +86,38 @@ class Options:
     @property
     def names(self) -> list[str]:
         """The resources by name."""
-        return [name.strip() for name in self.resources.split(",") if name.strip()]
+        return split_names(self.resources)
 
 
+class Age(click.ParamType[float]):
+    """A span of time such as `90m`, `3h` or `2d`."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it as seconds."""
+        found = re.fullmatch(r"(\d+)([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no age; write 90m, 3h or 2d", param, ctx)
+        return float(found[1]) * SECONDS[found[2]]
+
+
+def split_names(text: str) -> list[str]:
+    """The names in a text, with commas between them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+max_age_option = click.option(
+    "--max-age",
+    type=Age(),
+    metavar="AGE",
+    help="Data that is older is an error, such as 90m, 3h or 2d. Default: by the usual pause between two runs.",
+)
+judged_resources_option = click.option(
+    "--resources",
+    default="",
+    help="Comma-separated; they must be synced. Default: those that the dataset is synced for.",
+)
 verbose_option = click.option("--verbose", is_flag=True, help="End a failure with its traceback.")
 _RESOURCES = click.option("--resources", default="", help="Comma-separated: tickets,reports,warehouses. Default: all.")
 _ACCEPT_DELETIONS = click.option(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,29 @@ from cogny_source.errors import ConfigError, LoadFailed
 if TYPE_CHECKING:
     import dlt
 
+    from cogny_source.destinations.session import DestinationSession
+    from cogny_source.monitoring.health import Thresholds
+    from cogny_source.monitoring.status import DatasetStatus
+
 PIPELINE_NAME = "cogny"
+# Whoever asks how things stand does not wait for a session that somebody forgot; a load of a run ends by itself.
+WAIT_SECONDS = 5.0
+WAIT_FOR_RUN_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """A target that is looked at.
+
+    Attributes:
+        destination: It, to be read.
+        journal: Where its runs keep records that no load has taken yet.
+        running: Whether a run works on it now.
+    """
+
+    destination: DestinationSession
+    journal: Path
+    running: bool
 
 
 def pipelines_dir(target: Target) -> Path:
@@ -44,12 +68,53 @@ def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
 
 
 @contextmanager
-def open_for_looking(target: Target) -> Iterator[dlt.Pipeline]:
-    """A target's pipeline in a temporary working directory, which does not disturb a run."""
+def look_at(target: Target) -> Iterator[Look]:
+    """A target opened read-only, in a temporary working directory, so that it disturbs neither a run nor a session."""
+    from cogny_source.destinations.registry import open_session
+    from cogny_source.engine.working_dir import is_locked
+
+    workspace = pipelines_dir(target)
+    running = is_locked(workspace, PIPELINE_NAME)
+    wait_seconds = WAIT_FOR_RUN_SECONDS if running else WAIT_SECONDS
+    with _open_for_reading(target) as pipeline:
+        destination = open_session(pipeline, wait_seconds)
+        yield Look(destination, workspace / f"{PIPELINE_NAME}.runs", running)
+
+
+def read_dataset(
+    target: Target, now: datetime, resources: Sequence[str] = (), thresholds: Thresholds | None = None
+) -> DatasetStatus:
+    """How a target's dataset stands.
+
+    Args:
+        target: The target, which may not be there.
+        now: The present, aware.
+        resources: The resources to look at, which must be synced; those that are synced where empty.
+        thresholds: From which age on data is late.
+
+    Raises:
+        LoadFailed: If it does not answer.
+    """
+    from cogny_source.extract.endpoints import select_resources
+    from cogny_source.monitoring.health import ResourceFacts
+    from cogny_source.monitoring.status import assess, read_status
+
+    names = select_resources(resources)
+    if not target.is_there():
+        return assess([ResourceFacts(name) for name in names], now)
+    with look_at(target) as look:
+        return read_status(
+            look.destination, now, look.journal, running=look.running, resources=resources, thresholds=thresholds
+        )
+
+
+@contextmanager
+def _open_for_reading(target: Target) -> Iterator[dlt.Pipeline]:
     with _naming_temporary_folder():
         temporary = tempfile.TemporaryDirectory(prefix="cogny-")
     with temporary as folder, _explaining(target):
-        yield _maker(target, Path(folder))()
+        reader = replace(target, make=target.make_reader or target.make)
+        yield _maker(reader, Path(folder))()
 
 
 @contextmanager

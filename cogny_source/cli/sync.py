@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -25,7 +26,7 @@ from cogny_source.cli.sandbox import EmbeddedSandbox, run_sandbox
 from cogny_source.cli.streams import OutputFailed, say, writing_out
 from cogny_source.destinations.registry import REGISTRATIONS
 from cogny_source.engine.cancellation import CancelToken
-from cogny_source.errors import VerificationFailed
+from cogny_source.errors import CognyError, VerificationFailed
 from cogny_source.plain_text import safe_text
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
     from cogny_source.engine.progress import Progress
     from cogny_source.engine.run_record import SyncResult
+    from cogny_source.monitoring.health import Health
     from cogny_source.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -107,14 +109,48 @@ def check(make_target: MakeTarget, **options: Any) -> None:
 def execute(make_target: MakeTarget, options: Options) -> NoReturn:
     """Sync into a target, and end the process with the result's exit code."""
 
-    def alert(code: int, sentence: str) -> None:
+    def tell(code: int, sentence: str) -> None:
         if code not in (EXIT_LOCKED, INTERRUPTED) and not options.check:
-            from cogny_source.monitoring.alert import send_alert
+            _call_for_help(code, _judge_failure(sentence))
 
-            name = Path(sys.argv[0]).name
-            send_alert(f"{'cogny' if name == '__main__.py' else name} ended with exit code {code}. {sentence}")
+    def run() -> int | None:
+        target = make_target()
+        code = _run(target, options)
+        if not options.check:
+            _look_after(target)
+        return code
 
-    sys.exit(report_failure(lambda: _run(make_target(), options), verbose=options.verbose, on_failure=alert))
+    sys.exit(report_failure(run, verbose=options.verbose, on_failure=tell))
+
+
+def _look_after(target: Target) -> None:
+    """After a run that is done, call somebody where the dataset is not well all the same."""
+    from cogny_source.cli.session import read_dataset
+    from cogny_source.monitoring.alert import is_wanted
+
+    if not is_wanted():
+        return
+    try:
+        health = read_dataset(target, datetime.now(UTC)).health
+    except CognyError as error:
+        logger.warning("the sync is done, but how the dataset stands cannot be read: %s", error)
+        return
+    _call_for_help(0, health)
+
+
+def _judge_failure(sentence: str) -> Health:
+    from cogny_source.monitoring.health import Finding, Health, Kind, Level
+
+    return Health((Finding(Kind.RUN_FAILED, Level.ERROR, None, sentence),))
+
+
+def _call_for_help(code: int, health: Health) -> None:
+    from cogny_source.monitoring.alert import describe_alert, send_alert
+
+    name = Path(sys.argv[0]).name
+    text = describe_alert("cogny" if name == "__main__.py" else name, code, health)
+    if text is not None:
+        send_alert(text)
 
 
 for _destination in REGISTRATIONS.values():

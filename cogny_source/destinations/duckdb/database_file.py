@@ -34,13 +34,17 @@ def holds_database(path: Path) -> bool:
 
 
 def check_kind(path: Path) -> None:
-    """Refuse what is no file: to open a pipe waits for ever.
+    """Refuse a path that is not a file, as opening a pipe would wait for ever, or that this user may not read.
 
     Raises:
-        ConfigError: If it is none.
+        ConfigError: If it is such a path.
     """
-    if os.path.exists(path) and not os.path.isfile(path):
+    if not os.path.exists(path):
+        return
+    if not os.path.isfile(path):
         raise ConfigError(f"--database {path} is no file: name a file")
+    if not os.access(path, os.R_OK):
+        raise ConfigError(f"--database {path} may not be read by this user")
 
 
 def remove_stub(database: Path) -> None:

@@ -41,6 +41,13 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
 
         return MergingDuckDb(str(database))
 
+    def make_reader() -> Any:
+        from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+
+        from cogny_source.destinations.duckdb.dlt_client import MergingDuckDb
+
+        return MergingDuckDb(DuckDbCredentials(str(database), read_only=True))
+
     def prepare() -> None:
         holds_database(database)
         remove_stub(database)
@@ -48,6 +55,7 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
     return Target(
         make,
         dataset,
+        make_reader=make_reader,
         identity=f"{database.resolve()} {dataset}",
         show=f"{show_python()} -c \"import duckdb; duckdb.connect('{database}').sql('FROM {dataset}.tickets').show()\"",
         probe=lambda: probe(database),
