@@ -16,6 +16,7 @@ from support import NAME, make_pipeline
 from cogny_source.destinations.bigquery.hints import lay_out
 from cogny_source.destinations.filesystem.dlt_client import open_folder
 from cogny_source.destinations.registry import open_session
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ContractError
 from cogny_source.reconcile.comparison import Comparison
 from cogny_source.reconcile.orphans import clear_orphans

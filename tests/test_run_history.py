@@ -13,6 +13,7 @@ import pytest
 from support import settings_for
 
 from cogny_source import sync
+from cogny_source.destinations.registry import open_session
 from cogny_source.monitoring.run_history import Run, RunHistory, list_failures, read_histories
 from cogny_source.sandbox import SandboxServer, World
 
