@@ -61,10 +61,6 @@ class Inquiry:
             raise
         return True
 
-    def has_column(self, table: str, column: str) -> bool:
-        """Whether a table is there and has a column, which one of an earlier version may lack."""
-        return column in self._destination.read_columns(table)
-
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """What a query brings; its tables must be there."""
         return self._destination.ask(query)
