@@ -18,6 +18,8 @@ RELATIONS_STREAM_FROM = 2
 # What DuckDB says of a file that another process has open, and of one that a later version made.
 LOCKED = "Could not set lock on file"
 NEWER_FILE = "created with a newer version of DuckDB"
+# What it makes of Ctrl-C: DuckDB 1 with the KeyboardInterrupt as its cause, DuckDB 2 without.
+INTERRUPTED = "Query interrupted"
 MAJOR = int(duckdb.__version__.partition(".")[0])
 
 

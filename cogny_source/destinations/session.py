@@ -23,6 +23,7 @@ from filelock import BaseFileLock, Timeout
 from cogny_source.destinations.adapter import DestinationAdapter
 from cogny_source.destinations.disks import describe_full_disks, list_folders
 from cogny_source.destinations.dlt_internals import decompress_state, query_arrow
+from cogny_source.destinations.duckdb_engine import INTERRUPTED
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import LOAD_ID, TOMBSTONE, ChildSpec, TableSpec
 from cogny_source.windows import Window
@@ -241,6 +242,8 @@ class DestinationSession:
             if isinstance(cause, KeyboardInterrupt):  # dlt wraps it; DuckDB makes a RuntimeError of it
                 raise cause from exc
             if isinstance(exc, RuntimeError):
+                if str(exc) == INTERRUPTED:
+                    raise KeyboardInterrupt from exc
                 raise
             if isinstance(cause, ConfigError):
                 raise cause from exc

@@ -145,15 +145,15 @@ class Comparison:
 
     def any_listed(self) -> str | None:
         """The key of a row that the API listed and the destination holds; None where there is none."""
-        found = self._db.execute(
-            "SELECT min(t.key) FROM theirs t JOIN ours o USING (part, key) WHERE part = ?", [self._spec.name]
-        ).fetchone()
-        return found[0] if found else None
+        query = "SELECT min(t.key) FROM theirs t JOIN ours o USING (part, key) WHERE part = ?"
+        [(key,)] = self._db.execute(query, [self._spec.name]).fetchall()
+        return None if key is None else str(key)
 
     def count_live(self) -> int:
         """How many live rows the destination holds."""
-        found = self._db.execute("SELECT count(*) FROM ours WHERE part = ? AND live", [self._spec.name]).fetchone()
-        return int(found[0]) if found else 0
+        query = "SELECT count(*) FROM ours WHERE part = ? AND live"
+        [(rows,)] = self._db.execute(query, [self._spec.name]).fetchall()
+        return int(rows)
 
     def gone(self, *, dated_only: bool) -> list[str]:
         """The keys of live rows that the API did not list.

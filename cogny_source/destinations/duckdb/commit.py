@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -187,19 +188,19 @@ class Committer:
                 self._roll_back()
 
     def _roll_back(self) -> None:
-        try:
-            self._connection.rollback()
-        except duckdb.Error as error:  # DuckDB has done so itself
-            logger.debug("nothing to take back: %s", error)
+        for take_back in (self._connection.rollback, partial(self._connection.unregister, INCOMING)):
+            try:
+                take_back()
+            except duckdb.Error as error:  # DuckDB has done so itself
+                logger.debug("nothing to take back: %s", error)
 
     def _merge(self, spec: TableSpec | ChildSpec, rows: pa.Table) -> None:
         name = self._name(spec.name)
         kept = f" WHERE {TOMBSTONE} IS NOT TRUE" if spec.is_child else ""
         self._connection.register(INCOMING, rows)
-        try:
-            merge_rows(self._connection.execute, name, INCOMING, ", ".join(spec.merge_key), kept)
-        finally:
-            self._connection.unregister(INCOMING)
+        merge_rows(self._connection.execute, name, INCOMING, ", ".join(spec.merge_key), kept)
+        # Where that fails, this waits for the rollback: DuckDB 2 would raise an error in place of the first.
+        self._connection.unregister(INCOMING)
 
     def _insert(self, table: str, row: dict[str, Any]) -> None:
         places = ", ".join("?" for _ in row)
