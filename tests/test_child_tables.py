@@ -234,14 +234,26 @@ def test_destination_holds_each_version_whole(tmp_path: Path, kind: str) -> None
         assert [place for table in sections for place in table["position"].to_pylist()] == positions
 
 
-@pytest.mark.parametrize("table", ["papers__sections", "papers__claims", "papers__tags", "papers__notes"])
-def test_change_at_any_level_is_a_difference_of_the_paper(tmp_path: Path, table: str) -> None:
-    """A row that is gone from a child table, however deep, is found by the paper's key, and mended by its chunk."""
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("papers__sections", "DELETE FROM papers__sections WHERE position = 0"),
+        ("papers__sections", "UPDATE papers__sections SET extra = NULL"),
+        ("papers__claims", "DELETE FROM papers__claims WHERE position = 0"),
+        ("papers__claims", "UPDATE papers__claims SET confidence = 0.25 WHERE position = 0"),
+        ("papers__claims", "UPDATE papers__claims SET section_position = 0"),
+        ("papers__tags", "UPDATE papers__tags SET claim_position = 1 WHERE claim_position = 2"),
+        ("papers__tags", "UPDATE papers__tags SET value = 'q' WHERE position = 1"),
+        ("papers__notes", "DELETE FROM papers__notes"),
+    ],
+)
+def test_change_at_any_level_is_a_difference_of_the_paper(tmp_path: Path, table: str, change: str) -> None:
+    """What is gone from a child table or differs in it, however deep, is found by the paper's key, and mended."""
     destination = open_session(make_pipeline(tmp_path), wait_seconds=0)
     loader = destination.adapter.make_loader(destination)
     loader.load(Package({PAPERS.name: build([EMPTY, FULL])}, turn="1"))
     with destination.hold() as client:
-        client.execute_sql(f"DELETE FROM {table} WHERE position = 0")
+        client.execute_sql(change)
     chunk = build([EMPTY, FULL])
     with Comparison.with_destination(destination, PAPERS, Window()) as comparison:
         keys = comparison.take_theirs(chunk.tables).keys
