@@ -226,7 +226,7 @@ def test_destination_holds_each_version_whole(tmp_path: Path, kind: str) -> None
     ):
         loader.load(Package({PAPERS.name: build(loaded)}, turn=str(turn)))
         assert_holds(destination, *held)
-    [(versions,)] = destination.ask("SELECT count(*) FROM papers_history")
+    [(versions,)] = destination.query("SELECT count(*) FROM papers_history")
     assert versions == 5
     old, new = (datetime.fromisoformat(stamp) for stamp in (OLD, NEW))
     for window, positions in ((Window(old, new), [0, 1]), (Window(None, old), []), (Window(new), [])):
@@ -252,7 +252,7 @@ def test_change_at_any_level_is_a_difference_of_the_paper(tmp_path: Path, table:
     destination = open_session(make_pipeline(tmp_path), wait_seconds=0)
     loader = destination.adapter.make_loader(destination)
     loader.load(Package({PAPERS.name: build([EMPTY, FULL])}, turn="1"))
-    with destination.hold() as client:
+    with destination.connect() as client:
         client.execute_sql(change)
     chunk = build([EMPTY, FULL])
     with Comparison.with_destination(destination, PAPERS, Window()) as comparison:
@@ -268,7 +268,7 @@ def test_child_rows_without_a_paper_are_cleared_at_every_level(tmp_path: Path) -
     destination = open_session(make_pipeline(tmp_path), wait_seconds=0)
     loader = destination.adapter.make_loader(destination)
     loader.load(Package({PAPERS.name: build([EMPTY, FULL])}, turn="1"))
-    with destination.hold() as client:
+    with destination.connect() as client:
         client.execute_sql("DELETE FROM papers WHERE paper_id = 'full'")
     with Comparison.with_destination(destination, PAPERS, Window()) as comparison:
         comparison.take_theirs(build([EMPTY]).tables)

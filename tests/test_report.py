@@ -297,7 +297,7 @@ def test_refusal_is_no_empty_table(pipeline: dlt.Pipeline, tmp_path: Path, monke
         raise LoadFailed("the destination refused a load: out of memory")
 
     destination = open_session(pipeline, 10)
-    monkeypatch.setattr(destination, "ask", refuse)
+    monkeypatch.setattr(destination, "query", refuse)
     with pytest.raises(LoadFailed, match="out of memory"):
         write_report(destination, tmp_path / "report.html", datetime.now(UTC))
     assert not (tmp_path / "report.html").exists()

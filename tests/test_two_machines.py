@@ -32,14 +32,14 @@ from cogny_source.settings import Settings
 @pytest.fixture(autouse=True)
 def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads wait for each other as processes do, of which DuckDB lets one have the file."""
-    lock, hold = threading.RLock(), DestinationSession.hold
+    lock, connect = threading.RLock(), DestinationSession.connect
 
     @contextmanager
-    def wait_and_hold(self: DestinationSession) -> Iterator[Any]:
-        with lock, hold(self) as client:
+    def wait_and_connect(self: DestinationSession) -> Iterator[Any]:
+        with lock, connect(self) as client:
             yield client
 
-    monkeypatch.setattr(DestinationSession, "hold", wait_and_hold)
+    monkeypatch.setattr(DestinationSession, "connect", wait_and_connect)
 
 
 def begin(pipeline: dlt.Pipeline, settings: Settings) -> _Run:

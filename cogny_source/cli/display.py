@@ -42,16 +42,16 @@ def print_summary(console: Console, result: SyncResult, destination: Destination
         table.add_row(
             spec.name,
             f"{run.rows_loaded[spec.name]:,}",
-            *(f"{count:,}" for count in destination.ask(f"SELECT count(*), count(deleted_at) FROM {spec.name}")[0]),
+            *(f"{count:,}" for count in destination.query(f"SELECT count(*), count(deleted_at) FROM {spec.name}")[0]),
             str(meter.requests),
             str(meter.retries),
             f"{meter.waited_seconds:.1f}",
-            second(destination.ask(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
+            second(destination.query(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
             _plain(_describe_undeclared(run)),
         )
         children = [child.name for child in spec.child_tables]
         for name in children + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
-            now = destination.ask(f"SELECT count(*) FROM {name}")[0][0]
+            now = destination.query(f"SELECT count(*) FROM {name}")[0][0]
             table.add_row(name, f"{run.rows_loaded[name]:,}", f"{now:,}", "", "", "", "", "", "")
     console.print(table)
     for run in result.resources:
@@ -115,7 +115,7 @@ def print_open_tickets(console: Console, destination: DestinationSession) -> Non
     table.add_column("priority")
     table.add_column("tickets", justify="right")
     table.add_column("projected increase, mean %", justify="right")
-    for priority, tickets, increase in destination.ask(OPEN_TICKETS):
+    for priority, tickets, increase in destination.query(OPEN_TICKETS):
         table.add_row(_plain(priority or "-"), f"{tickets:,}", "-" if increase is None else str(increase))
     console.print(table)
 

@@ -266,7 +266,7 @@ def _print_result(destination: DestinationSession, result: SyncResult, options: 
     if not out.is_terminal:
         out = PlainConsole(width=max(out.width, SUMMARY_WIDTH))
     if not options.quiet:
-        with destination.hold():
+        with destination.connect():
             print_summary(out, result, destination)
             if options.sandbox and any(run.resource == "tickets" for run in result.resources):
                 print_open_tickets(out, destination)

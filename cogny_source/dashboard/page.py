@@ -77,7 +77,7 @@ def write_report(
     """
     _check_place(out)
     status = read_status(destination, now.astimezone(UTC), journal, running=running, thresholds=thresholds)
-    with destination.hold():
+    with destination.connect():
         inquiry = Inquiry(destination, now)
         tickets, outcomes = read_tickets(inquiry), read_outcomes(inquiry)
     _write(out, render(Content(_name(destination.pipeline), status, tickets, outcomes)))

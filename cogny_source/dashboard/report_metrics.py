@@ -34,7 +34,7 @@ def read_outcomes(inquiry: Inquiry) -> Outcomes | None:
     """Ask for the figures; None where there is no table. What was completed before it was asked for is left out."""
     if not inquiry.has(REPORTS.name):
         return None
-    statuses = inquiry.ask(
+    statuses = inquiry.query(
         f"SELECT {one_of('status', STATUSES)} AS kind, count(*) FROM reports WHERE deleted_at IS NULL GROUP BY kind"
     )
     lasted = f"({inquiry.micros('completed_at')} - {inquiry.micros('created_at')})"
@@ -43,7 +43,7 @@ def read_outcomes(inquiry: Inquiry) -> Outcomes | None:
     )
     counts = Counter(
         dict(
-            inquiry.ask(
+            inquiry.query(
                 f"SELECT CASE {classes} ELSE {len(LASTED_MINUTES)} END AS place, count(*) FROM reports"
                 f" WHERE {COMPLETED} GROUP BY place"
             )

@@ -102,7 +102,7 @@ def read_tickets(inquiry: Inquiry) -> Tickets | None:
     if not inquiry.has(TICKETS.name):
         return None
     has_history = inquiry.has(f"{TICKETS.name}_history")
-    statuses = inquiry.ask(
+    statuses = inquiry.query(
         f"SELECT {one_of('status', STATUSES)} AS kind, count(*) FROM tickets WHERE deleted_at IS NULL GROUP BY kind"
     )
     return Tickets(
@@ -138,7 +138,7 @@ def _count_weeks(inquiry: Inquiry, instants: str) -> Counter[int]:
     """How many of a query's instants `moment` lie in each of the last weeks."""
     first = ((inquiry.now + MONDAY) // WEEK - WEEKS_SHOWN + 1) * WEEK - MONDAY
     micros = inquiry.micros("moment")
-    found = inquiry.ask(
+    found = inquiry.query(
         f"SELECT CAST(floor(({micros} + {MONDAY}) / {float(WEEK)}) AS BIGINT) AS week_number, count(*)"
         f" FROM ({instants}) AS given WHERE {micros} >= {first} GROUP BY week_number"
     )
@@ -148,7 +148,7 @@ def _count_weeks(inquiry: Inquiry, instants: str) -> Counter[int]:
 def _read_ages(inquiry: Inquiry) -> dict[str, tuple[int, ...]]:
     age = f"({inquiry.now} - {inquiry.micros('created_at')})"
     classes = " ".join(f"WHEN {age} < {days * DAY * SECOND} THEN {place}" for place, days in enumerate(AGES_DAYS))
-    found = inquiry.ask(
+    found = inquiry.query(
         f"SELECT {one_of('priority', PRIORITIES)} AS kind, CASE {classes} ELSE {len(AGES_DAYS)} END AS place, count(*)"
         f" FROM tickets WHERE {IS_OPEN} AND created_at IS NOT NULL GROUP BY kind, place"
     )
@@ -158,7 +158,7 @@ def _read_ages(inquiry: Inquiry) -> dict[str, tuple[int, ...]]:
 
 
 def _read_promises(inquiry: Inquiry) -> tuple[Promise, ...]:
-    found: Sequence[tuple[str | None, str, str | None, float, float | None, int | None]] = inquiry.ask(
+    found: Sequence[tuple[str | None, str, str | None, float, float | None, int | None]] = inquiry.query(
         f"SELECT substr(title, 1, {TITLE_CHARACTERS + 1}), {one_of('priority', PRIORITIES)},"
         " substr(estimated_impact__metric, 1, 40), estimated_impact__increase_percentage AS increase,"
         f" estimated_impact__confidence, {inquiry.micros('created_at')}"

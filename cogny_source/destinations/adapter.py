@@ -31,7 +31,7 @@ class Session(Protocol):
     pipeline: dlt.Pipeline
     adapter: DestinationAdapter
 
-    def hold(self) -> AbstractContextManager[SqlClientBase[Any]]:
+    def connect(self) -> AbstractContextManager[SqlClientBase[Any]]:
         """A connection."""
 
     def reopen(self) -> None:

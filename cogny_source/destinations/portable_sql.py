@@ -43,7 +43,7 @@ class Inquiry:
     """Asks a destination.
 
     Args:
-        destination: The destination, held.
+        destination: The connected destination.
         now: The instant that ages are told at.
     """
 
@@ -54,16 +54,16 @@ class Inquiry:
     def has(self, table: str) -> bool:
         """Whether a table is there."""
         try:
-            self._destination.ask(f"SELECT 1 FROM {table} LIMIT 1")
+            self._destination.query(f"SELECT 1 FROM {table} LIMIT 1")
         except LoadFailed as error:
             if isinstance(error.__cause__, DatabaseUndefinedRelation):
                 return False
             raise
         return True
 
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
+    def query(self, query: str) -> list[tuple[Any, ...]]:
         """What a query brings; its tables must be there."""
-        return self._destination.ask(query)
+        return self._destination.query(query)
 
     def micros(self, column: str) -> str:
         """A column of instants, in microseconds since 1970."""
@@ -79,7 +79,7 @@ class Inquiry:
             f"max(CASE WHEN place * 100 >= {rank} * total AND (place - 1) * 100 < {rank} * total THEN value END)"
             for rank in RANKS
         )
-        found = self.ask(
+        found = self.query(
             f"SELECT kind, max(total), {ranks} FROM (SELECT kind, value,"
             " row_number() OVER (PARTITION BY kind ORDER BY value) AS place, count(*) OVER (PARTITION BY kind) AS total"
             f" FROM ({values}) AS given WHERE kind IS NOT NULL AND value IS NOT NULL) AS ranked GROUP BY kind"

@@ -1,4 +1,4 @@
-"""The destination: held while it is written, asked what it holds, and named where it refuses."""
+"""A session with the destination: connection, queries, loads, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class DestinationSession:
         self._knows_schema = True
 
     @contextmanager
-    def hold(self) -> Iterator[SqlClientBase[Any]]:
+    def connect(self) -> Iterator[SqlClientBase[Any]]:
         """A connection, which keeps every other process out of a DuckDB file, or a local folder, while it is open.
 
         dlt opens and closes its own between the steps of a load; two machines that load at once would take each
@@ -109,12 +109,12 @@ class DestinationSession:
                 lock.release()
 
     def reopen(self) -> None:
-        """Close the connection that is held, and open it again; another process may be quicker, and is waited for.
+        """Close the open connection and open it again; wait for another process that opens it in between.
 
         Raises:
             LoadFailed: If the file stays locked.
         """
-        assert self._client is not None, "nothing is held"
+        assert self._client is not None, "not connected"
         self._client.close_connection()
         self._wait_for(self._client.open_connection)
 
@@ -124,7 +124,7 @@ class DestinationSession:
         Raises:
             LoadFailed: If the destination refuses it.
         """
-        with self.hold(), self.translating_errors():
+        with self.connect(), self.translating_errors():
             run = self.pipeline.run(source, loader_file_format=self.adapter.loader_file_format)
             load_ids = set(run.loads_ids)
         self.forget_schema()
@@ -134,9 +134,9 @@ class DestinationSession:
         """Make the next connection anew: a client knows the tables that there were when it was made."""
         self._idle, self._knows_schema = None, False
 
-    def ask(self, query: str) -> list[tuple[Any, ...]]:
+    def query(self, query: str) -> list[tuple[Any, ...]]:
         """What a query brings, as Python's values; its table must be there."""
-        with self.hold() as client, self.translating_errors(), client.execute_query(query) as cursor:
+        with self.connect() as client, self.translating_errors(), client.execute_query(query) as cursor:
             return list(cursor.fetchall())
 
     def query_or_empty(self, query: str) -> list[tuple[Any, ...]]:
@@ -201,7 +201,7 @@ class DestinationSession:
     def read_columns(self, table: str) -> set[str]:
         """The names of a table's columns; none where it is not there."""
         try:
-            with self.hold() as client, client.execute_query(f"SELECT * FROM {table} LIMIT 0") as cursor:
+            with self.connect() as client, client.execute_query(f"SELECT * FROM {table} LIMIT 0") as cursor:
                 return {column[0] for column in cursor.native_cursor.description or ()}
         except DatabaseUndefinedRelation:
             return set()
@@ -214,12 +214,12 @@ class DestinationSession:
 
     def state_ids(self) -> set[str]:
         """The load ids of every state that the destination keeps."""
-        with self.hold() as client, self.translating_errors():
+        with self.connect() as client, self.translating_errors():
             return self.adapter.list_states(client, self.pipeline.pipeline_name)
 
     def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
         """The states by resource that some load packages committed, the oldest package first."""
-        with self.hold() as client, self.translating_errors():
+        with self.connect() as client, self.translating_errors():
             texts = self.adapter.read_states(client, self.pipeline.pipeline_name, load_ids)
         sources = [decompress_state(text).get("sources", {}).get("cogny", {}) for text in texts]
         return [source.get("resources", {}) for source in sources]
@@ -267,7 +267,7 @@ class DestinationSession:
     def _query(self, query: str, *values: object) -> Iterator[pa.Table]:
         """Read what a query brings, in batches; nothing where its table is not there."""
         try:
-            with self.hold() as client:
+            with self.connect() as client:
                 yield from query_arrow(client, query, values, BATCH_ROWS)
         except DatabaseUndefinedRelation:
             return

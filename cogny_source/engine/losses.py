@@ -38,7 +38,7 @@ def mend_losses(
     """
     if not states:
         return dict(states)
-    with destination.hold() as client, destination.translating_errors():
+    with destination.connect() as client, destination.translating_errors():
         tables = _list_expected(destination.pipeline)
         losses = destination.adapter.find_losses(client, tables)
         if not losses:

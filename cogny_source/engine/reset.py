@@ -88,7 +88,7 @@ class Reset:
             LoadFailed: If the destination refuses it.
         """
         now = datetime.now(UTC)
-        with self._lock(), self._destination.hold():
+        with self._lock(), self._destination.connect():
             self._ledger.open()
             state = self._ledger.states.get(self._name, {})
             run = ResourceRun(self._name, "reset", now, updated_after_before=state.get("updated_after"))

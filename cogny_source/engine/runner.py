@@ -273,7 +273,7 @@ class _Run:
 
     def _load(self) -> None:
         runs = list(self.runs.values())
-        with self.destination.hold():
+        with self.destination.connect():
             self.ledger.lower_to_other_writers(self.waiting)
             self.journal.write(runs)
             turn = self.ledger.next_token(self.run_id)

@@ -41,7 +41,7 @@ class StateStore:
     def open(self) -> None:
         """Take the state from the destination, but for what it claims of tables that somebody dropped."""
         check_schema(self._destination.pipeline)
-        with self._destination.hold():
+        with self._destination.connect():
             restored = restore_state(self._destination)
             self.states = mend_losses(self._destination, self._loader, restored, self.next_token(str(uuid.uuid4())))
             self._known = self._destination.state_ids()

@@ -102,7 +102,7 @@ def restore_state(destination: DestinationSession) -> dict[str, Any]:
         The states by resource.
     """
     pipeline = destination.pipeline
-    with destination.hold():
+    with destination.connect():
         if _has_pending_data(pipeline):
             logger.info("what an earlier run left unfinished is let go, and read again")
         _drop_working_directory(pipeline)

@@ -100,7 +100,7 @@ def read_status(
     check_schema(destination.pipeline)
     states = restore_state(destination)
     # Held anew: a connection knows the tables that there were when it was made.
-    with destination.hold():
+    with destination.connect():
         histories = read_histories(destination, journal, running=running)
         names = [name for name in ENDPOINTS if not resources or name in resources]
         facts = [_read_facts(destination, name, states.get(name, {}), histories[name]) for name in names]

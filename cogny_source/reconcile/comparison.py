@@ -70,7 +70,7 @@ class Comparison:
         To be made before the API's are asked for, so that these are never the older ones.
         """
         comparison = cls(spec)
-        with destination.hold():
+        with destination.connect():
             children = {child.name: destination.read_children(spec, child, window) for child in spec.child_tables}
             comparison.take_ours(destination.read_rows(spec, window), children)
         return comparison

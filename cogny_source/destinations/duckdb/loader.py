@@ -44,7 +44,7 @@ class DuckDbLoader:
             LoadFailed: If the database refuses it.
         """
         load_ids: set[str] = set()
-        with self._session.hold() as client:
+        with self._session.connect() as client:
             # dlt looks its schema up in a file each time.
             if not package.chunks.keys() <= self._laid_out:
                 load_ids = self._lay_out(package, client)
@@ -59,7 +59,7 @@ class DuckDbLoader:
             LoadFailed: If the database refuses it.
         """
         schema = restored_schema(self._session.pipeline)
-        with self._session.hold() as client:
+        with self._session.connect() as client:
             self._commit(package, client, SchemaVersion(SCHEMA_NAME, "" if schema is None else schema.version_hash))
 
     def remake_tables(self, package: Package) -> None:
@@ -70,7 +70,7 @@ class DuckDbLoader:
         Raises:
             LoadFailed: If the database refuses it.
         """
-        with self._session.hold() as client:
+        with self._session.connect() as client:
             forget_version(client)
             self._by_dlt.load(package.without_rows())
 
