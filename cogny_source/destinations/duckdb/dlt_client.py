@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import cast
 
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
 from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, LoadJob, RunnableLoadJob, StateInfo
+from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb
 
@@ -81,6 +83,11 @@ class MergingDuckDb(duckdb):
     def client_class(self) -> type[DuckDbClient]:
         """The client."""
         return MergingDuckDbClient
+
+
+def open_read_only(database: Path) -> MergingDuckDb:
+    """The destination for a file that is only read: beside other readers, by a user who may not write it."""
+    return MergingDuckDb(DuckDbCredentials(str(database), read_only=True))
 
 
 def _merges_at_once(table: PreparedTableSchema) -> bool:

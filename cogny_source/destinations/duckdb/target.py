@@ -42,11 +42,9 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
         return MergingDuckDb(str(database))
 
     def make_reader() -> Any:
-        from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
+        from cogny_source.destinations.duckdb.dlt_client import open_read_only
 
-        from cogny_source.destinations.duckdb.dlt_client import MergingDuckDb
-
-        return MergingDuckDb(DuckDbCredentials(str(database), read_only=True))
+        return open_read_only(database)
 
     def prepare() -> None:
         holds_database(database)

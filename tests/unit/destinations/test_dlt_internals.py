@@ -26,6 +26,7 @@ from support import ROOT
 
 from cogny_source.destinations import dlt_internals as internals
 from cogny_source.destinations.bigquery.dlt_client import resolve_configuration
+from cogny_source.destinations.duckdb.dlt_client import open_read_only
 from cogny_source.dlt_internals import find_kind, list_settings_folders, without_traces
 
 PACKAGE = ROOT / "cogny_source"
@@ -257,6 +258,13 @@ def test_external_connection_of_duckdb_is_known() -> None:
     """`Committer` leaves the settings of a connection alone that is not dlt's."""
     assert DuckDbCredentials("a.duckdb").external_conn() is None, (
         "if this fails, settings of a shared database may change: look at duckdb/commit.py, _is_shared"
+    )
+
+
+def test_file_is_opened_to_be_read_alone(tmp_path: Path) -> None:
+    """`status` and the page open a database that others have open, or that they may not write."""
+    assert open_read_only(tmp_path / "a.duckdb").config_params["credentials"].read_only, (
+        "if this fails, status opens a database for writing: look at duckdb/dlt_client.py, open_read_only"
     )
 
 

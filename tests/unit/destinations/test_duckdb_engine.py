@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from support import ROOT
 
-from cogny_source.cli.places import HEADERS_BYTES, MAGIC, MAGIC_AT
+from cogny_source.destinations.duckdb.database_file import HEADERS_BYTES, MAGIC, MAGIC_AT
 from cogny_source.destinations.duckdb.memory import MemoryPlan, keep_within
 from cogny_source.destinations.duckdb_engine import LOCKED, open_arrow, read_arrow
 
