@@ -15,7 +15,7 @@ from support import NAME, make_pipeline
 
 from cogny_source.destinations.bigquery.hints import lay_out
 from cogny_source.destinations.filesystem.dlt_client import open_folder
-from cogny_source.destinations.registry import open_session
+from cogny_source.destinations.registry import list_column_types, open_session
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ContractError
 from cogny_source.reconcile.comparison import Comparison
@@ -293,7 +293,7 @@ def test_dictionary_shows_composite_keys_and_the_table_around() -> None:
     assert "    (paper_id, section_position, claim_position, position) [pk]\n" in dbml
     assert "Ref: papers__notes.(paper_id, section_position) > papers__sections.(paper_id, position)\n" in dbml
     assert "Ref: papers__keywords.paper_id > papers.paper_id\n" in dbml
-    page = render_tables()
+    page = render_tables(list_column_types())
     assert '    papers__sections ||--o{ papers__claims : "paper_id, section_position"\n' in page
     assert "| **section_position** | bigint | Place of the parent in its list, from 0. |\n" in page
 
