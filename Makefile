@@ -167,7 +167,7 @@ profile: $(READY)
 	$(BIN)/python benchmarks/profile_load.py
 
 docs: $(READY)
-	$(BIN)/python -m cogny_source.schema.markdown > docs/tables.md
+	$(BIN)/python -m cogny_source schema > docs/tables.md
 
 $(DEMO): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }

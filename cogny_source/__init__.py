@@ -1,7 +1,7 @@
 """Growth tickets, reports and warehouses of the Cogny API as a dlt source.
 
-The names below are loaded when they are first used: importing dlt takes a second or more, and
-`python -m cogny_source.sandbox` has no need of it.
+The names below are imported on first use: importing dlt takes a second or more, and commands such as
+`cogny --help` do not need it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m cogny_source` is the command `cogny`."""
+"""`python -m cogny_source` runs the command `cogny`."""
 
 from cogny_source.cli import main
 

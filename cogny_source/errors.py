@@ -1,27 +1,27 @@
 """The exceptions of the connector, grouped by what the caller should do.
 
 CognyError
-├── ConfigError         settings are missing or wrong: mend them (exit code 2)
-├── TransientError      the API or the way to it failed: try again later (exit code 1)
+├── ConfigError         settings are missing or wrong: correct them (exit code 2)
+├── TransientError      the API or the network failed: try again later (exit code 1)
 │   ├── RateLimited     the limit is used up, and waiting exceeds the run's budget
 │   ├── ServerError     a 5xx, an HTML page, a cut-short or empty body
-│   │   ├── EdgeRefusal     a 4xx without JSON: what stands in front of the API refused, or the base URL is wrong
+│   │   ├── EdgeRefusal     a 4xx without JSON: an edge in front of the API refused, or the base URL is wrong
 │   │   └── Contradiction   an answer that contradicts itself, such as a count without a row
 │   └── NetworkError    no connection, a reset, a time-out
-├── FatalError          the API refused the request: repeating it changes nothing
+├── FatalError          the API refused the request: a retry changes nothing
 │   ├── AuthError       401, the key is missing or invalid (exit code 2)
 │   ├── Forbidden       403, the key lacks a scope (exit code 2)
 │   ├── NotFound        404
 │   ├── BadRequest      400 and every other 4xx
-│   └── Untrusted       a certificate that proves nothing, or no TLS at all (exit code 2)
-├── ContractError       the API broke a promise of its own
-│   ├── PaginationError a cursor that repeats or is missing, a list without end
-│   ├── MassDeletion    so many rows are no longer listed that a person must accept it
-│   └── AnswerTooLarge  an answer beyond max_answer_megabytes
+│   └── Untrusted       a certificate that cannot be verified, or no TLS (exit code 2)
+├── ContractError       the API broke its contract
+│   ├── PaginationError a repeated or missing cursor, a list without an end
+│   ├── MassDeletion    too many rows are no longer listed: a person must accept their deletion
+│   └── AnswerTooLarge  an answer larger than max_answer_megabytes
 ├── LoadFailed          the destination refused a load package, or is held by another process
 ├── VerificationFailed  the destination differs from the API (exit code 1)
 ├── AlreadyRunning      another run holds the lock of this working directory (exit code 75)
-└── Stopped             a signal asked the run to stop (exit code 130 or 143)
+└── Stopped             a signal stopped the run (exit code 130 or 143)
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ UNFORESEEN_CHARACTERS = 300
 
 
 class CognyError(Exception):
-    """Anything this connector raises on purpose.
+    """Base class of every error that the connector raises on purpose.
 
     Args:
-        message: One plain sentence. Never holds a key or a body.
-        status: The HTTP status, where there was a response.
+        message: One plain sentence, without the API key and without a response body.
+        status: The HTTP status, if there was a response.
         code: The error code of the API's envelope, such as ``INVALID_PARAMETER``.
-        request_id: The id under which the API's operators find the request.
+        request_id: The id by which the API's operators find the request.
         path: The path below the base URL, without its query.
     """
 
@@ -59,7 +59,7 @@ class CognyError(Exception):
         self.path = path
 
     def __str__(self) -> str:
-        """The message, followed by what the API's operators need to find the request; nothing acts."""
+        """The message, path and request id, safe to print."""
         facts = {"path": self.path, "status": self.status, "code": self.code, "request id": self.request_id}
         known = ", ".join(f"{name} {value}" for name, value in facts.items() if value is not None)
         return safe_lines(f"{self.message} ({known})" if known else self.message)
@@ -70,12 +70,12 @@ class ConfigError(CognyError):
 
 
 class TransientError(CognyError):
-    """A request failed in a way that may pass.
+    """A request failed, but the same request may succeed later.
 
     Args:
         message: One plain sentence.
-        retry_after_seconds: How long the API asks to wait, where it says so.
-        status: See `CognyError`, as the arguments after it.
+        retry_after_seconds: The wait that the API asks for, if it does.
+        status: As in `CognyError`, like the following arguments.
     """
 
     def __init__(
@@ -97,19 +97,19 @@ class RateLimited(TransientError):
 
 
 class ServerError(TransientError):
-    """A 5xx status, or a body that is no answer: HTML, empty, cut short, `success: false` of unknown code."""
+    """A 5xx status, or a body that is not an answer: HTML, empty, cut short, `success: false` with an unknown code."""
 
 
 class EdgeRefusal(ServerError):
-    """A 400, 401, 403 or 404 that is no JSON: it comes from what stands in front of the API, not from the API."""
+    """A 400, 401, 403 or 404 without JSON: it comes from an edge in front of the API."""
 
 
 class Contradiction(ServerError):
-    """An answer that cannot be right as it stands; it is asked for a few times more."""
+    """An answer that contradicts itself; the request is repeated a few times."""
 
 
 class NetworkError(TransientError):
-    """No answer at all: connection refused or reset, name not found, time-out."""
+    """No answer: connection refused or reset, host name not found, time-out."""
 
 
 class FatalError(CognyError):
@@ -133,31 +133,31 @@ class BadRequest(FatalError):
 
 
 class Untrusted(FatalError):
-    """The TLS connection proves nothing: a certificate that is expired, unknown or another host's, or no TLS."""
+    """The TLS connection cannot be verified: a certificate that is expired, unknown or another host's, or no TLS."""
 
 
 class ContractError(CognyError):
-    """The API answered against its own contract; going on could lose rows."""
+    """The API broke its contract; continuing could lose rows."""
 
 
 class PaginationError(ContractError):
-    """A repeated cursor, `has_more` without a cursor, or a list that grows without end."""
+    """A repeated cursor, `has_more` without a cursor, or a list without an end."""
 
 
 class MassDeletion(ContractError):
-    """So many rows are no longer listed that they are not marked deleted before a person accepts it."""
+    """Too many rows are no longer listed: they are marked deleted only after a person accepts it."""
 
 
 class AnswerTooLarge(ContractError):
-    """An answer that goes on beyond `max_answer_megabytes`."""
+    """An answer larger than `max_answer_megabytes`."""
 
 
 class LoadFailed(CognyError):
-    """The destination refused a load package, or could not be opened; nothing of what it holds is lost."""
+    """The destination refused a load package, or could not be opened; what it holds is unchanged."""
 
 
 class VerificationFailed(CognyError):
-    """Rows of the destination are not as the API lists them."""
+    """Rows of the destination differ from those that the API lists."""
 
 
 class AlreadyRunning(CognyError):
@@ -165,7 +165,7 @@ class AlreadyRunning(CognyError):
 
 
 class Stopped(CognyError):
-    """A signal asked the run to stop; what was complete is loaded.
+    """A signal stopped the run; complete rows are loaded.
 
     Args:
         signal_number: The signal, such as 15 for SIGTERM.
@@ -177,7 +177,7 @@ class Stopped(CognyError):
 
 
 def describe_unforeseen(error: BaseException) -> str:
-    """An error that the connector did not raise on purpose, by its class and the first line of its message."""
+    """The class and the first line of an error that the connector did not raise on purpose."""
     first = next(iter(str(error).splitlines()), "")
     told = cut_text(hide_keys(safe_text(first)), UNFORESEEN_CHARACTERS)
     return f"{type(error).__name__}: {told}" if told else type(error).__name__

@@ -1,22 +1,22 @@
-"""Numbers, spans of time and instants, as a person reads them."""
+"""Numbers, durations and instants for people."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 MINUTE = 60
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 UNITS = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
-# Between a number and its unit no line is broken.
+# A no-break space: no line break between a number and its unit.
 BLANK = "\u00a0"
-# From so many of a unit on, the next smaller one says nothing.
+# From this many of a unit on, the next smaller unit is left out.
 ROUND_FROM = 10
-# What no page may hold, or what would break its lines.
+# Characters that HTML forbids, or that break lines.
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 
-# Marks that turn the direction of a text, and of what follows it in a page.
+# Marks that change the direction of a text and of what follows it.
 TURNS = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -39,24 +39,34 @@ def short_number(number: float) -> str:
 
 
 def per_cent(number: float) -> str:
-    """A percentage with one digit behind the point; very large ones by their size."""
+    """A percentage with one decimal; a very large one with three digits and an exponent."""
     return f"{number:.3g}{BLANK}%" if abs(number) >= 1e6 else f"{number:,.1f}{BLANK}%"
 
 
-def span(seconds: float) -> str:
-    """A span of time in its two largest units, or one: `3.2 s`, `4 min`, `2 h 5 min`, `12 d`."""
+def span(seconds: float, *, blank: str = BLANK) -> str:
+    """A duration in its one or two largest units: `3.2 s`, `4 min`, `2 h 5 min`, `12 d`.
+
+    Args:
+        seconds: The duration.
+        blank: The space between a number and its unit; a plain one in a sentence that programs may read.
+    """
     if seconds < 0:
-        return f"−{span(-seconds)}"
+        return f"−{span(-seconds, blank=blank)}"
     if seconds < ROUND_FROM:
-        return f"{seconds:.1f}{BLANK}s"
+        return f"{seconds:.1f}{blank}s"
     place = next(number for number, (size, _) in enumerate(UNITS) if seconds >= size)
     size, unit = UNITS[place]
-    told = f"{int(seconds // size):,}{BLANK}{unit}"
+    told = f"{int(seconds // size):,}{blank}{unit}"
     if size == 1 or seconds >= ROUND_FROM * size:
         return told
     smaller, its_unit = UNITS[place + 1]
     rest = int(seconds % size // smaller)
-    return f"{told} {rest}{BLANK}{its_unit}" if rest else told
+    return f"{told} {rest}{blank}{its_unit}" if rest else told
+
+
+def second(instant: datetime | None) -> str:
+    """An instant to the second, in UTC, as it can be typed into a query: `2026-11-28 04:48:04Z`."""
+    return "-" if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def minute(instant: datetime | None) -> str:
@@ -65,16 +75,16 @@ def minute(instant: datetime | None) -> str:
 
 
 def day(instant: datetime) -> str:
-    """A day of a year that is told elsewhere."""
+    """A day without its year."""
     return f"{instant.day} {instant:%b}"
 
 
 def excerpt(text: str, length: int) -> str:
-    """A text on one line, cut where it is too long; nothing in it turns the direction of what stands beside it."""
+    """A text on one line, cut to a length, without marks that change the direction of text."""
     line = " ".join(UNSEEN.sub(" ", TURNS.sub("", text)).split())
     return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
 
 
 def listing(names: list[str]) -> str:
-    """Names as a sentence holds them: `a, b and c`."""
+    """Names in a sentence: `a, b and c`."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

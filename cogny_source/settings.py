@@ -1,4 +1,4 @@
-"""Settings: what dlt's configuration says under `sources.cogny`, checked and frozen."""
+"""Settings: dlt's configuration under `sources.cogny`, checked and frozen."""
 
 from __future__ import annotations
 
@@ -77,28 +77,29 @@ class Settings:
 
     Attributes:
         api_key: The key; hidden from `repr`.
-        base_url: The API, without a slash at its end. https, or http on this machine.
-        auth_header: Which header carries the key.
-        requests_per_minute: The pace where no header tells more; None for unlimited.
-        reserve_requests: At most so many requests of a window are left to the account's other users.
-        start_date: Rows created before it are left out; None for all.
-        overlap_seconds: How far behind the watermark an incremental pass begins.
-        lookback_hours: How far behind the watermark a pass begins that looks back for changes which became visible
-            late; 0 for none.
-        lookback_every_hours: How often a pass looks back.
-        scrub_share: The share of the rate limit that may be spent on comparing rows that did not change; 0 for none.
-        max_deletion_share: A census marks no more than this share of a table's live rows, or `max_deletion_rows`,
-            before a person accepts it.
-        max_deletion_rows: Fewer rows than this a census marks without being told to.
-        connect_timeout_seconds: For the connection.
-        read_timeout_seconds: For each read of an answer; the whole answer may take five times as long.
-        max_wait_seconds: A wait longer than this ends the run instead, as do waits for one request that add up to more.
-        max_outage_seconds: An API that is away for longer ends the run; till then it is asked again and again.
-        max_answer_megabytes: A longer answer, unpacked, is refused; a list is then read on by fewer rows a page.
+        base_url: The API's URL, without a slash at its end; https, or http on this machine.
+        auth_header: The header that carries the key.
+        requests_per_minute: The pace until a header says otherwise; None for unlimited.
+        reserve_requests: The most requests of a window that are left to the account's other users.
+        start_date: Rows created before it are left out; None for all rows.
+        overlap_seconds: How far before the watermark an incremental pass begins.
+        lookback_hours: How far before the watermark a second look begins, for changes that became visible late; 0 for
+            no second look.
+        lookback_every_hours: Hours between second looks.
+        scrub_share: The share of the rate limit for comparing rows that did not change; 0 for no scrub.
+        max_deletion_share: The largest share of a table's live rows that a census marks deleted without a person's
+            consent.
+        max_deletion_rows: A census may always mark fewer rows than this.
+        connect_timeout_seconds: Time-out of connecting.
+        read_timeout_seconds: Time-out of each read of an answer; the whole answer may take five times as long.
+        max_wait_seconds: The longest wait, and the longest total wait of one request for 429 answers; the run ends
+            instead of waiting longer.
+        max_outage_seconds: The longest outage of the API; requests are retried until then, then the run ends.
+        max_answer_megabytes: The largest answer, decompressed; after a larger one the list is read with smaller pages.
         chunk_rows: About how many rows are loaded and committed at once.
-        workers: At most so many readers share a long first load; how many do follows from latency and rate limit.
+        workers: The most readers of a long first load; latency and rate limit decide how many are used.
         history: Whether each version of a ticket or report is kept in its table of versions.
-        destination_wait_seconds: How long a database that another process holds is waited for.
+        destination_wait_seconds: How long to wait for a database that another process holds.
     """
 
     api_key: str = field(repr=False)
@@ -125,13 +126,13 @@ class Settings:
 
     @property
     def origin(self) -> str:
-        """Whose rows these settings bring: rows of two origins in one dataset would hide each other's changes."""
+        """Identifies the API and account kind: rows of two origins in one dataset would hide each other's changes."""
         if is_loopback(str(urlsplit(self.base_url).hostname)):
             return "a server on this machine"
         return f"{self.base_url}{' (development key)' if self.api_key.startswith(DEVELOPMENT_PREFIX) else ''}"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work, naming the setting."""
+        """Refuse values that cannot work, and name the setting."""
         _check_key(self.api_key)
         _check_base_url(self.base_url)
         if self.auth_header not in ("bearer", "x-api-key"):
@@ -175,10 +176,10 @@ def resolve_settings(**explicit: Any) -> Settings:
 
 
 def resolve_alert_webhook() -> str | None:
-    """Where a failure is told, from `sources.cogny.alert_webhook`; None where it is told nowhere.
+    """The URL for failure alerts, from `sources.cogny.alert_webhook`; None if there is none.
 
     Raises:
-        ConfigError: If it is no URL that is safe to call.
+        ConfigError: If it is not a URL that is safe to call.
     """
     with without_traces():
         url = _look_up("alert_webhook", str)
@@ -194,9 +195,9 @@ def resolve_alert_webhook() -> str | None:
 
 
 def _read_configuration() -> dict[str, Any]:
-    """What dlt finds under `sources.cogny` itself.
+    """The values that dlt finds under `sources.cogny` itself.
 
-    dlt's injection would also take a bare `API_KEY` or `BASE_URL` of some other program from the environment.
+    dlt's injection would also take a bare `API_KEY` or `BASE_URL` of another program from the environment.
     """
     defaults = CognyConfiguration()
     values: dict[str, Any] = {}
@@ -208,7 +209,7 @@ def _read_configuration() -> dict[str, Any]:
 
 
 def _look_up(name: str, kind: Any) -> Any:
-    """What dlt's providers hold of a setting; None where they do not."""
+    """A setting from dlt's providers; None if they lack it."""
     try:
         found = dlt.secrets.get(f"sources.cogny.{name}", kind)
         return dlt.config.get(f"sources.cogny.{name}", kind) if found is None else found
@@ -218,7 +219,7 @@ def _look_up(name: str, kind: Any) -> Any:
 
 
 def parse_date(value: str | datetime | None, name: str) -> datetime | None:
-    """Read a date or an instant that a person gave; a date is its first moment in UTC.
+    """Parse a date or an instant that a person gave; a date means its first moment in UTC.
 
     Raises:
         ConfigError: If it is neither.
@@ -254,7 +255,7 @@ def _check_base_url(base_url: str) -> None:
 
 
 def _is_unread(url: str) -> bool:
-    """Whether nobody can read what is sent to a URL on its way."""
+    """Whether a request to a URL cannot be read on its way."""
     parts = urlsplit(url)
     host = parts.hostname
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(str(host))))

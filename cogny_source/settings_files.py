@@ -1,4 +1,4 @@
-"""dlt's settings files, looked at before dlt reads them: a fault is told with its place, and without a value."""
+"""Checks dlt's settings files before dlt reads them: an error names the place of a fault, but no value."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cogny_source.errors import ConfigError
 NAMES = ("secrets.toml", "config.toml")
 PLACE = re.compile(r"\(at (line \d+, column \d+|end of document)\)$")
 SAVE = "save it as UTF-8"
-# dlt's parser names the same faults, but its message holds what stands there, which may be the key.
+# The error of dlt's parser quotes the file's text, which may contain the key.
 ADVICE = "write texts in quotes, and each section and setting once"
 
 
 def check_settings_files() -> None:
-    """Refuse files that dlt cannot read, or would pass over in silence.
+    """Refuse files that dlt cannot read or would skip silently.
 
     Raises:
-        ConfigError: If there is one.
+        ConfigError: If there is such a file.
     """
     for folder in list_settings_folders():
         try:

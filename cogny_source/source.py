@@ -1,4 +1,4 @@
-"""The dlt source for a plain `pipeline.run()`: all that a run reads of a resource, in one commit."""
+"""The dlt source for a plain `pipeline.run()`, which commits all rows of a run at once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dlt.extract import DltResource
 from cogny_source.api.http_client import make_client
 from cogny_source.api.meter import Meter
 from cogny_source.destinations.dlt_source import Supply, make_resource
+from cogny_source.destinations.registry import find_adapter
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.plan import make_plan
@@ -37,9 +38,9 @@ def cogny_source(
 ) -> Sequence[DltResource]:
     """Tickets, reports and warehouses of the Cogny API.
 
-    What is not given comes from dlt's configuration, `SOURCES__COGNY__API_KEY` and so on; see `CognyConfiguration`.
+    Arguments that are not given come from dlt's configuration, such as `SOURCES__COGNY__API_KEY`.
     One `pipeline.run()` holds all rows as Arrow and commits them and the state together at its end;
-    `cogny_source.sync()` is the loop that commits chunk by chunk, in bounded memory, and can be resumed.
+    `cogny_source.sync()` commits chunk by chunk instead, in bounded memory, and resumes after an interruption.
 
     Args:
         api_key: The key, `sk_live_…` or `sk_test_…`.
@@ -63,10 +64,12 @@ def cogny_source(
         )
 
         def read_at_once(state: dict[str, Any]) -> Iterator[Chunk]:
-            # One load merges all that a run yields; two versions of a row in it would both be inserted.
+            # dlt merges all rows of a run in one load and would insert two versions of a row twice.
             chunks = read_resource(reading, claim_state(state, settings.origin), plan)
             yield merge_chunks(reading.endpoint.table, chunks)
 
         return read_at_once
 
-    return [make_resource(ENDPOINTS[name].table, supply(name), history=settings.history) for name in ENDPOINTS]
+    return [
+        make_resource(ENDPOINTS[name].table, supply(name), find_adapter, history=settings.history) for name in ENDPOINTS
+    ]

@@ -10,7 +10,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_instant(value: object) -> datetime | None:
-    """Read a timestamp of the API, or return None where it is unreadable.
+    """Parse a timestamp of the API; None if it is unreadable.
 
     Formats seen: ``2025-02-03T10:30:00Z``, with fractional seconds, and with ``+00:00``. A text without an offset
     is UTC. Digits beyond the microsecond are dropped. A date alone names no instant.
@@ -33,7 +33,7 @@ def parse_instant(value: object) -> datetime | None:
 
 
 def parse_http_date(text: str | None) -> datetime | None:
-    """Read an HTTP header's date, which is UTC in each of its forms; None where it is missing or unreadable."""
+    """Parse an HTTP date, which is UTC in each of its forms; None if it is missing or unreadable."""
     try:
         date = parsedate_to_datetime(text or "")
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
@@ -52,7 +52,7 @@ def to_micros(instant: datetime) -> int:
 
 
 def shift(instant: datetime, seconds: float) -> datetime:
-    """Move an instant by seconds, staying within what a datetime can hold."""
+    """Move an instant by seconds, within the range of a datetime."""
     try:
         return instant + timedelta(seconds=seconds)
     except OverflowError:

@@ -12,7 +12,7 @@ from cogny_source.timestamps import format_instant, shift
 CREATED = "created_at"
 UPDATED = "updated_at"
 BEGINNING = datetime.min.replace(tzinfo=UTC)
-# Whether the API's bounds are inclusive is not published, nor how fine they are: ask a second wider and clip.
+# The API documents neither whether its bounds are inclusive nor their precision: request a second more and clip.
 MARGIN_SECONDS = 1.0
 Row = TypeVar("Row")
 
@@ -30,7 +30,7 @@ class Window:
     end: datetime | None = None
 
     def params(self, field: str) -> dict[str, str]:
-        """The filters that bring at least the window's rows, for `created_at` or `updated_at`."""
+        """The API filters that return at least the window's rows, for `created_at` or `updated_at`."""
         stem = field.removesuffix("_at")
         params: dict[str, str] = {}
         if self.start is not None:
@@ -40,27 +40,27 @@ class Window:
         return params
 
     def clip(self, rows: list[Row], instants: Sequence[datetime | None]) -> list[Row]:
-        """The rows whose instants lie in the window."""
+        """The rows whose timestamp lies in the window."""
         if self.start is None and self.end is None:
             return rows
         return [row for row, instant in zip(rows, instants, strict=True) if instant in self]
 
     @property
     def sort_key(self) -> datetime:
-        """What windows are put in order by."""
+        """The key to sort windows by."""
         return self.start or BEGINNING
 
     def touches(self, later: Window) -> bool:
-        """Whether a window that begins no earlier begins within this one, or at its end."""
+        """Whether a window that begins no earlier overlaps or continues this one."""
         return self.end is None or later.sort_key <= self.end
 
     def joined(self, later: Window) -> Window:
-        """This window and one that touches it, as one."""
+        """The union of this window and one that touches it."""
         ends = (self.end, later.end)
         return Window(self.start, None if None in ends else max(filter(None, ends)))
 
     def __contains__(self, instant: datetime | None) -> bool:
-        """Whether an instant lies in the window; a row without a readable timestamp always does."""
+        """Whether an instant lies in the window; None, of an unreadable timestamp, always does."""
         if instant is None:
             return True
         return (self.start is None or self.start <= instant) and (self.end is None or instant < self.end)
@@ -68,7 +68,7 @@ class Window:
 
 @dataclass
 class Order:
-    """Whether the rows of a listing came in ascending order of one timestamp, so far.
+    """Whether the rows of a listing so far came in ascending order of one timestamp.
 
     Attributes:
         ascending: False once a row was older than one before it.
@@ -79,7 +79,7 @@ class Order:
     last: datetime | None = None
 
     def observe(self, instant: datetime | None) -> None:
-        """Take the next row's timestamp in; one that is unreadable says nothing."""
+        """Record the next row's timestamp; an unreadable one is ignored."""
         if instant is None:
             return
         if self.last is not None and instant < self.last:

@@ -1,6 +1,6 @@
 """Sync the Cogny API into a BigQuery dataset; `--help` shows the options."""
 
-from cogny_source.cli import sync_to_bigquery
+from cogny_source.cli import sync_command
 
 if __name__ == "__main__":
-    sync_to_bigquery()
+    sync_command("bigquery")()

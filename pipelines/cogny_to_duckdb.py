@@ -1,6 +1,6 @@
 """Sync the Cogny API into a DuckDB file; `--help` shows the options."""
 
-from cogny_source.cli import sync_to_duckdb
+from cogny_source.cli import sync_command
 
 if __name__ == "__main__":
-    sync_to_duckdb()
+    sync_command("duckdb")()

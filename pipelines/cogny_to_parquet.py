@@ -1,6 +1,6 @@
 """Sync the Cogny API into a folder of Parquet files; `--help` shows the options."""
 
-from cogny_source.cli import sync_to_parquet
+from cogny_source.cli import sync_command
 
 if __name__ == "__main__":
-    sync_to_parquet()
+    sync_command("parquet")()

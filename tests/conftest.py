@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from unittest.mock import patch
 
 import dlt
@@ -22,6 +23,7 @@ from bigquery_emulator import Dataset, Emulator, require_emulator, run_emulator
 from click.testing import CliRunner
 from places import BUCKET, FolderPlace
 from support import KEY, NAME, ROOT, Begin, Script, make_pipeline, wait_until
+from webhook import Webhook
 
 from cogny_source.cli import main
 from cogny_source.sandbox import SandboxServer, World
@@ -104,6 +106,18 @@ def cogny(
 
     yield run
     dlt.pipeline(NAME, pipelines_dir=str(tmp_path / "pipelines")).deactivate()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A webhook on this machine."""
+    hook = Webhook()
+    thread = Thread(target=hook.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield hook
+    hook.server.shutdown()
+    thread.join()
+    hook.server.server_close()
 
 
 @pytest.fixture

@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import time
-from collections.abc import Iterator
-from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
 
 import pytest
 from support import Script
+from webhook import Webhook
 
+from cogny_source.cli import session
 from cogny_source.engine import runner
+from cogny_source.errors import LoadFailed
 from cogny_source.monitoring import alert
-
-
-class Webhook:
-    """A server that keeps what it is told.
-
-    Attributes:
-        url: Where it listens; its path is a secret.
-        told: The bodies.
-        status: What it answers with.
-        dribbles: How many headers come, one each tenth of a second.
-    """
-
-    def __init__(self) -> None:
-        self.told: list[dict[str, str]] = []
-        self.status = 200
-        self.dribbles = 0
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                hook.told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(hook.status)
-                for place in range(hook.dribbles):
-                    self.send_header(f"X-Dribble-{place}", "more")
-                    self.flush_headers()
-                    time.sleep(0.1)
-                with suppress(OSError):
-                    self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/services/T0/B0/token"
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    """A webhook on this machine."""
-    hook = Webhook()
-    thread = Thread(target=hook.server.serve_forever, args=(0.01,))
-    thread.start()
-    yield hook
-    hook.server.shutdown()
-    thread.join()
-    hook.server.server_close()
 
 
 def test_failure_is_told(cogny: Script, webhook: Webhook) -> None:
@@ -120,6 +71,20 @@ def test_webhook_that_dribbles_holds_nobody_up(
     webhook.dribbles = 20
     done = cogny("sync", "duckdb", "--resources", "bananas", expect=2, SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
     assert "the webhook did not answer within 0 s" in done.stderr
+
+
+def test_dataset_that_cannot_be_read_after_a_sync_fails_nothing(
+    cogny: Script, webhook: Webhook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows are in: the run is done, and says that nobody looked whether all is well."""
+
+    def refuse(*_: object) -> None:
+        raise LoadFailed("another process holds the database")
+
+    monkeypatch.setattr(session, "read_dataset", refuse)
+    done = cogny("sync", "duckdb", "--quiet", SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
+    assert "the sync is done, but how the dataset stands cannot be read: another process" in done.stderr
+    assert webhook.told == []
 
 
 def test_what_nobody_foresaw_is_told(cogny: Script, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cogny_source.api.envelope import parse_json
 from cogny_source.errors import ContractError
 from cogny_source.records.chunk import ChunkBuilder
-from cogny_source.records.convert import convert_rows, dump_json
+from cogny_source.records.columns import dump_json
+from cogny_source.records.convert import convert_rows
 from cogny_source.schema import REPORTS, RESOURCE_TABLES, TICKETS, TableSpec
 from cogny_source.timestamps import parse_instant
 
@@ -28,7 +29,9 @@ IMPACT = ("metric", "current_value", "projected_value", "increase_percentage", "
 
 def rows_of(spec: TableSpec) -> st.SearchStrategy[list[dict[str, Any]]]:
     """Rows with any value under declared and undeclared names."""
-    names = sorted({column.path[0] for column in spec.columns if column.path} | {item.path[0] for item in spec.lists})
+    names = sorted(
+        {column.path[0] for column in spec.columns if column.path} | {item.path[0] for item in spec.children}
+    )
     member = st.sampled_from([*names, "unknown", "extra", "deleted_at"])
     nested = st.dictionaries(st.sampled_from(IMPACT) | st.just("key_findings"), VALUES, max_size=4)
     values = VALUES | nested | st.lists(TEXTS, max_size=3)
@@ -47,9 +50,9 @@ def rebuild(spec: TableSpec, rows: list[dict[str, Any]]) -> list[dict[str, Any]]
             if column.path and value is not None:
                 place(row, column.path, json.loads(value) if column.type == "json" else value)
         rebuilt.append(row)
-    for item in spec.lists:
+    for item in spec.children:
         children = converted.tables[item.name].to_pylist()
-        for parent, child in zip(converted.parents[item.name].to_pylist(), children, strict=True):
+        for parent, child in zip(converted.roots[item.name].to_pylist(), children, strict=True):
             if child["position"] is not None:
                 elements = place(rebuilt[parent], item.path, [], keep=True)
                 assert len(elements) == child["position"]
@@ -81,7 +84,7 @@ def essence(spec: TableSpec, row: dict[str, Any]) -> dict[str, Any]:
     """A row without what null stands for, its readable timestamps as instants."""
     stamps = {column.name for column in spec.columns if column.type == "timestamp" and column.path}
     objects = {column.path[0] for column in spec.columns if len(column.path) > 1}
-    lists = {item.path[-1] for item in spec.lists}
+    lists = {item.path[-1] for item in spec.children}
     kept: dict[str, Any] = {}
     for name, value in row.items():
         if name in stamps and isinstance(value, str):

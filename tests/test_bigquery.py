@@ -85,7 +85,7 @@ def _assert_laid_out(bigquery: Dataset) -> None:
     assert tables["tickets__action_items"].clustering_fields == ["ticket_id"]
     assert tables["tickets_history"].time_partitioning.field == "updated_at"
     for spec in RESOURCE_TABLES.values():
-        for part in (spec, *spec.lists):
+        for part in (spec, *spec.child_tables):
             assert tables[part.name].description == part.description
             described = {field.name: field.description for field in tables[part.name].schema}
             assert described == {column.name: column.description for column in part.columns}

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from dlt.common.configuration.exceptions import ConfigValueCannotBeCoercedException
 from support import KEY, ROOT, Script
 
-from cogny_source.cli import exit_code, main, sync_to_duckdb
+from cogny_source.cli import exit_code, main, sync_command
 from cogny_source.cli.exits import report_failure
 from cogny_source.cli.sandbox import run_sandbox
 from cogny_source.errors import (
@@ -99,7 +99,7 @@ def test_wrong_settings_exit_with_2(sync_here: Script, name: str, value: str, me
 
 def test_help_shows_examples_and_exit_codes() -> None:
     """`--help` of the scripts and of the command has examples and tells the exit codes."""
-    shown = CliRunner().invoke(sync_to_duckdb, ["--help"]).output
+    shown = CliRunner().invoke(sync_command("duckdb"), ["--help"]).output
     assert "python pipelines/cogny_to_duckdb.py --sandbox" in shown
     assert "75 another run holds the lock" in shown
     assert "duckdb" in CliRunner().invoke(main, ["sync", "--help"]).output

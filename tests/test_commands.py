@@ -16,13 +16,12 @@ from click.testing import CliRunner
 from support import ROOT, Script
 
 from cogny_source.cli import main
+from cogny_source.destinations.registry import list_column_types
 from cogny_source.engine.working_dir import hold_lock
-from cogny_source.monitoring.status import ResourceStatus, RunStatus, describe_age
 from cogny_source.sandbox import SandboxServer
 from cogny_source.schema.markdown import render_tables
 
 Ask = Callable[[str], list[tuple[object, ...]]]
-NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 def read_json(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, object]]:
@@ -108,10 +107,15 @@ def test_working_directory_that_cannot_be_is_named(cogny: Script) -> None:
 
 def test_status_before_the_first_sync(cogny: Script, tmp_path: Path) -> None:
     """Nothing is made by looking, and nothing is well."""
-    told = read_json(cogny("status", "--format", "json", expect=1))
-    assert {name: resource["complaint"] for name, resource in told.items()} == dict.fromkeys(
-        ("tickets", "reports", "warehouses"), "never synced"
+    told = json.loads(cogny("status", "--format", "json", expect=1).stdout)
+    assert (told["healthy"], told["level"]) == (False, "error")
+    assert told["destination"] == f"{tmp_path / 'cogny.duckdb'} cogny_data"
+    assert [(found["kind"], found["resource"]) for found in told["findings"]] == [("never_synced", None)]
+    assert {resource["resource"]: resource["level"] for resource in told["resources"]} == dict.fromkeys(
+        ("tickets", "reports", "warehouses"), "unsynced"
     )
+    shown = cogny("status", expect=1).stdout.splitlines()
+    assert shown == [f"ERROR: {tmp_path / 'cogny.duckdb'} cogny_data", "ERROR: it was never synced; run cogny sync"]
     assert list(tmp_path.glob("*.duckdb")) == []
 
 
@@ -134,7 +138,9 @@ def test_status_after_a_sync(cogny: Script, sandbox: SandboxServer, destination:
         assert resource["last_run"]["mode"] == ("full" if name == "warehouses" else "backfill")
         assert resource["last_error"] is None
     table = cogny("status", destination).stdout
-    assert [line.split()[0] for line in table.splitlines() if not line.startswith(" ")] == list(resources)
+    [head, *lines] = table.splitlines()
+    assert head.startswith("OK: ")
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(resources)
     assert "tickets     450 rows, 0 more marked deleted" in table
     assert "last run: backfill, done, " in table
 
@@ -144,7 +150,7 @@ def test_status_tells_of_a_run_that_failed(cogny: Script, sandbox: SandboxServer
     cogny("sync", "duckdb", "--quiet")
     cogny("sync", "duckdb", "--quiet", expect=2, SOURCES__COGNY__API_KEY="sk_test_other")
     done = cogny("status", expect=1)
-    assert "NOT WELL: the last run failed: " in done.stdout
+    assert "ERROR: the last run failed: " in done.stdout
     cogny("sync", "duckdb", "--quiet")
     told = read_json(cogny("status", "--format", "json"))
     assert told["tickets"]["last_run"]["status"] == "done"
@@ -162,39 +168,6 @@ def test_status_beside_a_run(cogny: Script, tmp_path: Path) -> None:
     assert json.loads(cogny("status", "--format", "json").stdout)["running"] is False
 
 
-@pytest.mark.parametrize(
-    ("updated_after", "last", "max_age", "complaint"),
-    [
-        (NOW, None, None, "no run is on record"),
-        (None, None, None, "never synced"),
-        (NOW, "done", None, None),
-        (NOW, "running", None, None),
-        (NOW, "killed", None, "the last run was killed: why"),
-        (NOW - timedelta(hours=3), "done", 3 * 3600.0, None),
-        (NOW - timedelta(hours=3, seconds=1), "done", 3 * 3600.0, "its watermark is 3 h 0 min old"),
-        (None, "running", 3600.0, "no first load is complete"),
-        (None, "done", None, None),
-    ],
-)
-def test_what_is_wrong_with_a_resource(
-    updated_after: datetime | None, last: str | None, max_age: float | None, complaint: str | None
-) -> None:
-    """The last run first, then the age that a monitor allows."""
-    run = None if last is None else RunStatus("incremental", last, NOW, NOW, 0, "why")
-    told = ResourceStatus("tickets", 0, 0, updated_after, 0, run, None)
-    assert told.complaint(NOW, max_age) == complaint
-    assert told.as_dict(NOW, max_age)["healthy"] is (complaint is None)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "told"),
-    [(-3, "0 s"), (59.9, "59 s"), (61, "1 min 1 s"), (7205, "2 h 0 min"), (90000, "1 d 1 h")],
-)
-def test_ages_are_told_in_two_units(seconds: float, told: str) -> None:
-    """The two largest, so that they can be read at a glance."""
-    assert describe_age(seconds) == told
-
-
 def test_wrong_age_is_refused() -> None:
     """With what it may be."""
     done = CliRunner().invoke(main, ["status", "--max-age", "soon"])
@@ -206,7 +179,7 @@ def test_status_knows_the_destination_from_the_environment(cogny: Script) -> Non
     """As a container sets it once for all commands; variables of other destinations do no harm."""
     variables = {"COGNY_DESTINATION": "parquet", "COGNY_BUCKET_URL": "exports", "COGNY_DATABASE": "other.duckdb"}
     cogny("sync", "parquet", "--quiet", **variables)
-    assert read_json(cogny("status", "--format", "json", **variables))["tickets"]["healthy"] is True
+    assert read_json(cogny("status", "--format", "json", **variables))["tickets"]["level"] == "ok"
 
 
 def test_option_of_another_destination_is_refused(cogny: Script) -> None:
@@ -244,8 +217,9 @@ def test_reset_reads_all_again(cogny: Script, sandbox: SandboxServer, destinatio
     requests = -(-rows // 100)
     assert f"The {rows:,} rows stay; the next sync reads all rows again, in about {requests} requests" in done.stdout
     assert "tickets is reset" in done.stdout
-    told = read_json(cogny("status", destination, "--format", "json", expect=1))
-    assert told["tickets"]["complaint"] == "it was reset, and not synced since"
+    done = cogny("status", destination, "--format", "json", expect=1)
+    told, [found] = read_json(done), json.loads(done.stdout)["findings"]
+    assert (found["resource"], found["kind"], found["level"]) == ("tickets", "reset", "error")
     assert (told["tickets"]["rows"], told["tickets"]["updated_after"]) == (rows, None)
     assert told["tickets"]["last_run"]["mode"] == "reset"
     assert told["reports"]["updated_after"] is not None
@@ -302,7 +276,7 @@ def test_reset_waits_for_no_run(cogny: Script, tmp_path: Path) -> None:
 def test_schema_is_printed_in_three_forms() -> None:
     """Markdown as the page in docs, DBML and JSON with the same tables and columns."""
     runner = CliRunner()
-    assert runner.invoke(main, ["schema"]).output == render_tables()
+    assert runner.invoke(main, ["schema"]).output == render_tables(list_column_types())
     told = json.loads(runner.invoke(main, ["schema", "--format", "json"]).output)
     dbml = runner.invoke(main, ["schema", "--format", "dbml"]).output
     assert [table["name"] for table in told] == [
@@ -312,6 +286,9 @@ def test_schema_is_printed_in_three_forms() -> None:
     assert lists["primary_key"] == ["ticket_id", "position"]
     assert lists["references"] == [{"column": "ticket_id", "table": "tickets", "parent_column": "id"}]
     assert "Ref: tickets__action_items.ticket_id > tickets.id" in dbml
+    versions = next(table for table in told if table["name"] == "tickets_history")
+    assert versions["references"] == [{"column": "id", "table": "tickets", "parent_column": "id"}]
+    assert "Ref: tickets_history.id > tickets.id" in dbml
     assert "    (ticket_id, position) [pk]" in dbml
 
 

@@ -16,10 +16,10 @@ from support import KEY, ROOT, settings_for
 from truth import assert_exact, assert_marked, read_gone
 
 from cogny_source import sync
+from cogny_source.destinations.registry import list_column_types
 from cogny_source.engine.run_record import SyncResult
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import REPORTS, SYNC_RUNS, TICKETS
-from cogny_source.schema.markdown import TYPES
 
 KINDS = ("duckdb", "parquet", pytest.param("parquet-s3", marks=pytest.mark.long), "delta", "delta-s3", "bigquery")
 ROWS = 180
@@ -106,8 +106,9 @@ def go_on_elsewhere(place: Place, sandbox: SandboxServer) -> None:
 
 def check_types(place: Place) -> None:
     """The columns have the types that the tables' page tells."""
+    types = list_column_types()[place.kind]
     for table in (TICKETS, REPORTS, SYNC_RUNS):
-        assert place.types(table.name) == {column.name: TYPES[column.type][place.kind] for column in table.columns}
+        assert place.types(table.name) == {column.name: types[column.type] for column in table.columns}
 
 
 def sync_without_news(place: Place, sandbox: SandboxServer) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support import ROOT, Script
 
-from cogny_source.cli import sync_to_bigquery, sync_to_parquet
+from cogny_source.cli import sync_command
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 SCRIPT = re.compile(r"^    \.venv/bin/python pipelines/cogny_to_(\w+)\.py(.*?)(?:\s+#.*)?$", re.MULTILINE)
@@ -43,8 +43,7 @@ def test_scripts_of_the_pages(cogny: Script) -> None:
     for destination, rest in found:
         arguments = shlex.split(rest)
         if any(mark in rest for mark in ELSEWHERE):
-            command = sync_to_bigquery if destination == "bigquery" else sync_to_parquet
-            command.make_context("script", arguments)
+            sync_command(destination).make_context("script", arguments)
         else:
             cogny("sync", destination, *arguments)
 

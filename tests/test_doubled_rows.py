@@ -22,7 +22,7 @@ from cogny_source.destinations.filesystem import delta
 from cogny_source.destinations.filesystem.delta import DeltaTables
 from cogny_source.destinations.filesystem.dlt_client import LakeConfiguration, open_folder
 from cogny_source.destinations.filesystem.table_layout import list_shapes
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.registry import open_session
 from cogny_source.reconcile.census import mark_deleted
 from cogny_source.records.chunk import ChunkBuilder
 from cogny_source.sandbox import SandboxServer, World
@@ -206,6 +206,6 @@ def test_row_that_stands_twice_is_marked_once(home: tuple[str, Place], sandbox: 
     keys = sorted(row["id"] for row in sandbox.world.rows("tickets")[:2])
     pipeline = place.pipeline()
     pipeline.sync_destination()
-    chunk = mark_deleted(DestinationSession(pipeline, 10.0), TICKETS, keys, None)
+    chunk = mark_deleted(open_session(pipeline, 10.0), TICKETS, keys, None)
     assert sorted(chunk.tables["tickets"]["id"].to_pylist()) == keys
     assert chunk.rows == 2

@@ -30,7 +30,7 @@ from support import KEY, ROOT, settings_for
 from truth import assert_exact
 
 from cogny_source import cogny_source, sync
-from cogny_source.cli import sync_to_parquet
+from cogny_source.cli import sync_command
 from cogny_source.destinations.filesystem import file_store, scan
 from cogny_source.destinations.filesystem.dlt_client import open_folder
 from cogny_source.destinations.filesystem.file_store import CURRENT, ObjectStore, PlainStore, SnapshotStore
@@ -38,7 +38,7 @@ from cogny_source.destinations.filesystem.parquet import MONTHLY_FROM_ROWS, Parq
 from cogny_source.destinations.filesystem.scan import connect
 from cogny_source.destinations.filesystem.table_layout import list_shapes
 from cogny_source.destinations.filesystem.target import probe
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.registry import open_session
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.records.chunk import ChunkBuilder
 from cogny_source.sandbox import SandboxServer, World
@@ -458,7 +458,7 @@ def test_disk_that_fails_while_it_is_read_is_named(
     sync(place.pipeline(), settings_for(sandbox))
     monkeypatch.setattr(ParquetTables, "files", Mock(side_effect=OSError(5, "Input/output error")))
     with pytest.raises(LoadFailed, match=r"does not answer: .*Input/output error"):
-        DestinationSession(place.pipeline(), 0).count_live(TICKETS, None, None)
+        open_session(place.pipeline(), 0).count_live(TICKETS, None, None)
 
 
 @pytest.mark.parametrize(
@@ -474,7 +474,7 @@ def test_unusable_folders_are_refused(arguments: list[str], message: str, tmp_pa
     """What is no folder exits with 2 and says what to write instead."""
     (tmp_path / "file").write_text("")
     arguments = [argument.format(file=tmp_path / "file") for argument in arguments]
-    done = CliRunner().invoke(sync_to_parquet, arguments)
+    done = CliRunner().invoke(sync_command("parquet"), arguments)
     assert done.exit_code == 2
     assert message in done.output
 
@@ -490,7 +490,7 @@ def test_unusable_folders_are_refused(arguments: list[str], message: str, tmp_pa
 def test_missing_extra_is_named(arguments: list[str], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the library that a folder needs, the message tells how to install it."""
     monkeypatch.setattr("cogny_source.destinations.filesystem.target.find_spec", lambda _: None)
-    done = CliRunner().invoke(sync_to_parquet, arguments)
+    done = CliRunner().invoke(sync_command("parquet"), arguments)
     assert done.exit_code == 2
     assert advice in done.output
 

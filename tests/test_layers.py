@@ -18,6 +18,7 @@ WRONG = (
     ("destinations.target", "sandbox.world"),
     ("destinations.duckdb.commit", "destinations.filesystem.dlt_client"),
     ("destinations.session", "destinations.filesystem.dlt_client"),
+    ("engine.losses", "destinations.duckdb.commit"),
     ("dashboard.charts", "sandbox.world"),
     ("dashboard.charts", "dashboard.page"),
     ("reconcile.digest", "engine.cancellation"),

@@ -15,7 +15,7 @@ from support import settings_for
 from truth import assert_exact
 
 from cogny_source import sync
-from cogny_source.engine import losses
+from cogny_source.destinations.duckdb.loader import DuckDbLoader
 from cogny_source.engine.runner import _Run
 from cogny_source.sandbox import SandboxServer
 
@@ -86,7 +86,7 @@ class Killed(BaseException):
     """Stands for SIGKILL within a test's own process."""
 
 
-@pytest.mark.parametrize("step", ["_commit", "_make_anew", "done"])
+@pytest.mark.parametrize("step", ["load_states", "remake_tables", "done"])
 def test_kill_amid_the_mending_loses_nothing(
     step: str, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,7 +100,7 @@ def test_kill_amid_the_mending_loses_nothing(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(*((losses, step) if step != "done" else (_Run, "_open")), die)
+        patched.setattr(*((DuckDbLoader, step) if step != "done" else (_Run, "_open")), die)
         with pytest.raises(Killed):
             sync(place.pipeline(), settings)
     sync(place.pipeline(), settings)

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from support import Script
 
-from cogny_source.cli.places import HEADERS_BYTES, holds_database
+from cogny_source.destinations.duckdb.database_file import HEADERS_BYTES, holds_database
 from cogny_source.errors import ConfigError
 from cogny_source.sandbox import SandboxServer
 

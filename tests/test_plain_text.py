@@ -20,7 +20,9 @@ from cogny_source.cli.live_progress import Watch
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.errors import BadRequest
 from cogny_source.extract.context import Difference
-from cogny_source.monitoring.status import ResourceStatus, RunStatus
+from cogny_source.monitoring.health import ResourceFacts
+from cogny_source.monitoring.run_history import Run, RunHistory
+from cogny_source.monitoring.status import assess
 from cogny_source.plain_text import cut_text, dump_safe_json, hide_keys, safe_lines, safe_text
 from cogny_source.sandbox import SandboxServer
 
@@ -38,10 +40,10 @@ NAMES = [
 
 
 class Counted:
-    """A destination that holds two rows of everything."""
+    """A destination that holds two rows of everything, without a time of change."""
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
-        return [(2, 0)]
+        return [(2, 0)] if "count" in query else [(None,)]
 
 
 @pytest.mark.parametrize(
@@ -116,9 +118,9 @@ def test_differences_and_status_show_what_the_api_says(name: str) -> None:
     run.tally.differences = (Difference("tickets", name, "differs", (name,), fresh=False),)
     console, shown = print_on()
     print_differences(console, SyncResult("run", (run,)), quiet=False)
-    failed = RunStatus("full", "failed", NOW, NOW, 0, name)
-    print_status(console, [ResourceStatus("tickets", last_run=failed, last_error=failed)], NOW, None, running=False)
-    assert shown.getvalue().count(safe_text(name)) == 3
+    failed = Run("run", "tickets", "full", "failed", NOW, error=name)
+    print_status(console, assess([ResourceFacts("tickets", RunHistory((failed,)))], NOW), name)
+    assert shown.getvalue().count(safe_text(name)) == 4
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -141,7 +143,7 @@ def test_sync_tells_of_fields_with_any_name(sandbox: SandboxServer, cogny: Scrip
     """It ends well, names ten of them, and counts the others; a sum of all is in its record."""
     names = [*NAMES[:-1], *(f"field {number}" for number in range(2_000))]
     sandbox.world.put("warehouses", {**sandbox.world.rows("warehouses")[0], "id": "wh_odd", **dict.fromkeys(names, 1)})
-    done = cogny("sync", "duckdb", "--resources", "warehouses")
+    done = cogny("sync", "duckdb", "--resources", "warehouses", COLUMNS="500")
     told = [line for line in done.stderr.splitlines() if "warehouses: " in line and "WARNING" in line]
     assert [line.partition("warehouses: ")[2] for line in told] == [
         *(f"{name} fits no column; its values are kept in extra" for name in sorted(map(safe_text, names))[:10]),

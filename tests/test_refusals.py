@@ -18,7 +18,8 @@ from truth import Ask, assert_exact
 from cogny_source import sync
 from cogny_source.destinations.duckdb.commit import Committer
 from cogny_source.destinations.filesystem.dlt_client import open_folder
-from cogny_source.destinations.session import DestinationSession, check_tried
+from cogny_source.destinations.registry import check_supported, open_session
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.sandbox import SandboxServer
 
@@ -31,8 +32,8 @@ def make_pipeline(folder: Path, destination: Any) -> dlt.Pipeline:
 @pytest.mark.parametrize(
     ("destination", "advice"),
     [
-        (lambda: dlt.destinations.dummy(), r"open_folder\(bucket_url\)$"),
-        (lambda: dlt.destinations.snowflake(), r"open_folder\(bucket_url\)$"),
+        (lambda: dlt.destinations.dummy(), r"open_folder\(bucket_url\) or bigquery$"),
+        (lambda: dlt.destinations.snowflake(), r"open_folder\(bucket_url\) or bigquery$"),
         (lambda: dlt.destinations.postgres(), "or plain pipeline.run"),
         (lambda: None, "the pipeline has no destination"),
         (lambda: dlt.destinations.filesystem("x"), "appends each version of a row"),
@@ -54,7 +55,7 @@ def test_destination_is_named_in_the_refusal(kind: str) -> None:
     """Whatever dlt brings, or will bring."""
     pipeline = Mock(destination=Mock(destination_type=f"dlt.destinations.{kind}"))
     with pytest.raises(ConfigError, match=f"not tried with dlt's destination {kind}, and does not load into it"):
-        check_tried(pipeline)
+        check_supported(pipeline)
 
 
 def test_destinations_that_were_tried_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +67,7 @@ def test_destinations_that_were_tried_are_taken(tmp_path: Path, monkeypatch: pyt
         open_folder(str(tmp_path / "parquet")),
         open_folder(str(tmp_path / "delta"), "delta"),
     ):
-        check_tried(make_pipeline(tmp_path, destination))
+        check_supported(make_pipeline(tmp_path, destination))
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_error_while_the_destination_is_read_is_named(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where it is written."""
-    destination = DestinationSession(pipeline, 0)
+    destination = open_session(pipeline, 0)
     sync(pipeline, settings_for(sandbox), resources=["warehouses"])
     with pytest.raises(LoadFailed, match=r"the destination does not answer: .*nothing_of_the_kind"):
         destination.query_or_empty("SELECT nothing_of_the_kind FROM warehouses")

@@ -29,7 +29,7 @@ from truth import Ask, instant
 
 from cogny_source import sync
 from cogny_source.dashboard import write_report
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.registry import open_session
 from cogny_source.engine.run_record import SyncResult
 from cogny_source.errors import AuthError, ConfigError, LoadFailed
 from cogny_source.formatting import span
@@ -81,7 +81,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 def read_page(pipeline: dlt.Pipeline, folder: Path, now: datetime) -> Page:
     """Write the report, and read it."""
     out = folder / "report.html"
-    write_report(DestinationSession(pipeline, 10), out, now)
+    write_report(open_session(pipeline, 10), out, now)
     return Page(out.read_text("utf-8"))
 
 
@@ -265,7 +265,7 @@ def test_sync_that_failed_is_told(sandbox: SandboxServer, pipeline: dlt.Pipeline
 
 def test_missing_folder_is_named(pipeline: dlt.Pipeline, tmp_path: Path) -> None:
     """A page that cannot be written is a sentence, before the destination is asked."""
-    destination = DestinationSession(pipeline, 10)
+    destination = open_session(pipeline, 10)
     with pytest.raises(ConfigError, match=r"the folder .*nowhere is not there: make it, or name another with --out"):
         write_report(destination, tmp_path / "nowhere" / "report.html", datetime.now(UTC))
     with pytest.raises(ConfigError, match="is a folder: name a file with --out"):
@@ -285,7 +285,7 @@ def test_page_is_replaced_whole_or_not_at_all(
 
     monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(ConfigError, match=r"report\.html cannot be written: No space left on device"):
-        write_report(DestinationSession(pipeline, 10), out, datetime.now(UTC))
+        write_report(open_session(pipeline, 10), out, datetime.now(UTC))
     assert out.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir() if "report" in path.name] == ["report.html"]
 
@@ -296,7 +296,7 @@ def test_refusal_is_no_empty_table(pipeline: dlt.Pipeline, tmp_path: Path, monke
     def refuse(*_: object) -> None:
         raise LoadFailed("the destination refused a load: out of memory")
 
-    destination = DestinationSession(pipeline, 10)
+    destination = open_session(pipeline, 10)
     monkeypatch.setattr(destination, "ask", refuse)
     with pytest.raises(LoadFailed, match="out of memory"):
         write_report(destination, tmp_path / "report.html", datetime.now(UTC))

@@ -15,7 +15,7 @@ from truth import Ask
 
 from cogny_source import sync
 from cogny_source.dashboard import write_report
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.registry import open_session
 from cogny_source.sandbox import SandboxServer, World
 
 SCREENS = [(360, 800), (1280, 900)]
@@ -90,7 +90,7 @@ def page(
     if not path.exists():
         if request.param == "full":
             fill(pipeline, ask, tmp_path)
-        write_report(DestinationSession(make_pipeline(tmp_path), 10), path, datetime.now(UTC))
+        write_report(open_session(make_pipeline(tmp_path), 10), path, datetime.now(UTC))
     return path
 
 

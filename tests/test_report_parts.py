@@ -1,11 +1,11 @@
-"""The report's pure parts: verdicts, words and scales."""
+"""The report's pure parts: its answer, words and scales."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from markupsafe import escape
@@ -13,115 +13,46 @@ from markupsafe import escape
 from cogny_source import formatting
 from cogny_source.dashboard import axes, charts
 from cogny_source.dashboard.page import Content, render
-from cogny_source.dashboard.runs import Failure, Proof, Resource, Run
 from cogny_source.dashboard.ticket_metrics import Promise, Tickets
-from cogny_source.dashboard.trust import Level, answer, judge, late_after
+from cogny_source.dashboard.trust import tell_answer
+from cogny_source.monitoring.health import Level, ResourceFacts
+from cogny_source.monitoring.run_history import Run, RunHistory
+from cogny_source.monitoring.status import DatasetStatus, assess
 from cogny_source.plain_text import safe_lines, safe_text
 
-HOUR = 3600 * 10**6
-NOW = 500_000 * HOUR
-DONE = Run(
-    "r1",
-    "tickets",
-    "incremental",
-    "done",
-    3,
-    0,
-    0,
-    0.0,
-    40,
-    100,
-    0,
-    None,
-    None,
-    NOW - HOUR,
-    NOW - HOUR + 2 * 10**6,
-    NOW - HOUR,
-)
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+HOUR_AGO = NOW - timedelta(hours=1)
+DONE = Run("r1", "tickets", "incremental", "done", HOUR_AGO, rows=40, live_rows=100, unexplained_rows=0)
 
 
-def make(*runs: Run, proof: Proof | None = None) -> Resource:
-    """A resource with those runs."""
-    return Resource("tickets", 102, 2, runs, proof)
-
-
-def hours_ago(*hours: int) -> list[Run]:
-    """Runs that were done so many hours ago."""
-    return [replace(DONE, started_at=NOW - ago * HOUR, watermark=NOW - ago * HOUR) for ago in hours]
-
-
-@pytest.mark.parametrize(
-    ("resource", "level", "told"),
-    [
-        (make(), Level.UNKNOWN, "no run is on record"),
-        (make(DONE), Level.GOOD, "the last run is done in 2.0 s"),
-        (make(DONE), Level.GOOD, "late only after 1 d"),
-        (make(DONE), Level.GOOD, "as many rows as the API counts"),
-        (
-            make(DONE, replace(DONE, unexplained_rows=None)),
-            Level.CARE,
-            "the API's rows were not counted, so that deletions may be unmarked; cogny census marks them",
-        ),
-        (
-            make(replace(DONE, unexplained_rows=None, deleted_rows=0)),
-            Level.GOOD,
-            "the API gave no count to compare with",
-        ),
-        (make(DONE, replace(DONE, status="failed")), Level.BAD, "the last run failed"),
-        (make(DONE, replace(DONE, status="killed")), Level.BAD, "the last run was killed"),
-        (make(DONE, replace(DONE, status="stopped")), Level.CARE, "the last run was stopped before its end"),
-        (make(replace(DONE, status="failed", watermark=None)), Level.BAD, "no run has brought everything yet"),
-        (make(replace(DONE, mode="window", watermark=None)), Level.BAD, "no run has brought everything yet"),
-        (make(*hours_ago(25)), Level.CARE, "1 d 1 h old, where 1 d would be late"),
-        (make(*hours_ago(73)), Level.BAD, "3 d 1 h old, where 1 d would be late"),
-        (make(*hours_ago(7, 6, 5, 3)), Level.CARE, "3 h old, where 2 h would be late"),
-        (
-            make(replace(DONE, unexplained_rows=3)),
-            Level.CARE,
-            "the API counts 3 rows more than the destination holds",
-        ),
-        (make(DONE, proof=Proof(NOW - 5 * HOUR, 0, mended=False)), Level.GOOD, "verified row for row 5 h ago"),
-        (make(DONE, proof=Proof(NOW - 5 * HOUR, 2, mended=False)), Level.BAD, "2 rows differed when verified 5 h ago"),
-        (
-            make(DONE, proof=Proof(NOW - 5 * HOUR, 1, mended=True)),
-            Level.CARE,
-            "1 row differed when verified 5 h ago; a census ran since",
-        ),
-    ],
-)
-def test_verdict_and_its_reason(resource: Resource, level: Level, told: str) -> None:
-    """Each rule gives its level, and the sentence that tells why."""
-    verdict = judge(resource, NOW)
-    assert verdict.level is level
-    assert (level, told) in [
-        (finding.level, finding.text.replace(formatting.BLANK, " ")) for finding in verdict.findings
+def make(*resources: tuple[str, Run | None]) -> DatasetStatus:
+    """How a dataset stands whose resources had a run each, or none."""
+    facts = [
+        ResourceFacts(name, RunHistory((replace(run, resource=name),)), 100, 2, HOUR_AGO)
+        if run
+        else ResourceFacts(name)
+        for name, run in resources
     ]
+    return assess(facts, NOW)
 
 
-def test_lists_that_are_read_whole_are_as_old_as_their_last_run() -> None:
-    """Without a watermark, the start of the last run that is done tells the age."""
-    runs = [replace(run, watermark=None) for run in hours_ago(3, 2, 1)]
-    failed = replace(DONE, watermark=None, status="failed", started_at=NOW)
-    assert judge(make(*runs, failed), NOW).age_seconds == 3600
-
-
-def test_lateness_follows_the_usual_pause() -> None:
-    """Twice the usual pause between two runs, at least an hour; a day where one run is on record."""
-    assert late_after(hours_ago(1)) == 24 * 3600
-    assert late_after(hours_ago(48, 24, 0)) == 48 * 3600
-    assert late_after(hours_ago(2, 2, 2)) == 3600
-
-
-def test_answer_is_the_worst_verdict() -> None:
-    """One resource that failed outweighs those that are fine; one that was never synced does not count."""
-    fine, failed, never = (
-        judge(resource, NOW) for resource in (make(DONE), make(replace(DONE, status="failed")), make())
+def test_answer_is_the_level_of_the_dataset() -> None:
+    """With the findings that made it so, and what to do; what was never synced does not count."""
+    failed = replace(DONE, status="failed", error="why " * 100)
+    answer = tell_answer(make(("tickets", None), ("reports", None)))
+    assert (answer.level, answer.title) == (Level.UNSYNCED, "There is no data yet")
+    answer = tell_answer(make(("tickets", DONE), ("reports", None)))
+    assert (answer.level, answer.title) == (Level.OK, "Yes")
+    assert answer.text == "Tickets are at most 1\u00a0h old, and their last runs are done."
+    answer = tell_answer(make(("tickets", DONE), ("reports", replace(DONE, unexplained_rows=1))))
+    assert (answer.level, answer.title) == (Level.WARN, "With care")
+    assert answer.text == "Reports: the API counts 1 row more than the destination holds; run cogny census."
+    answer = tell_answer(make(("tickets", replace(DONE, unexplained_rows=1)), ("reports", failed)))
+    assert (answer.level, answer.title) == (Level.ERROR, "Not now")
+    assert re.fullmatch(
+        r"Reports: the last run failed: (why )+wh…; cogny check looks for the cause, cogny sync tries again\.",
+        answer.text,
     )
-    assert answer([never]).title == "There is no data yet"
-    assert (answer([fine, never]).level, answer([fine, never]).title) == (Level.GOOD, "Yes")
-    assert answer([fine, never]).text == "Tickets are at most 1\u00a0h old, and their last runs are done."
-    assert (answer([fine, failed]).level, answer([fine, failed]).title) == (Level.BAD, "Not now")
-    assert answer([fine, failed]).text == "Tickets: the last run failed."
 
 
 @pytest.mark.parametrize(
@@ -141,6 +72,7 @@ def test_answer_is_the_worst_verdict() -> None:
 )
 def test_span_in_words(seconds: float, told: str) -> None:
     """Two units at most, the smaller one only where the larger one is small."""
+    assert formatting.span(seconds, blank=" ") == told
     assert formatting.span(seconds).replace(formatting.BLANK, " ") == told
 
 
@@ -236,10 +168,8 @@ def test_page_shows_names_as_text(name: str) -> None:
     """A folder, a title, a metric, a sentence of the API: neither markup, nor what turns or ends a line of the page."""
     promise = Promise(name, name, name, 5.0, None, None)
     tickets = Tickets(Counter(open=1), (), {}, {}, (promise,), None)
-    run = replace(DONE, status="failed", error=name)
-    failure = Failure(NOW, "failed", ("tickets", name), name)
-    now = datetime.fromtimestamp(NOW // 10**6, UTC)
-    page = render(Content(name, now, [make(run)], [failure], tickets, None))
+    status = make(("tickets", replace(DONE, status="failed", error=name)), (name, DONE))
+    page = render(Content(name, status, tickets, None))
     page.encode()
     assert safe_lines(page) == page
     assert "<script" not in page

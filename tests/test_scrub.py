@@ -16,7 +16,7 @@ from truth import Ask, assert_exact, read_gone
 
 from cogny_source import sync
 from cogny_source.api.http_client import Meter
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.registry import open_session
 from cogny_source.engine.run_record import SyncResult
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
@@ -177,7 +177,7 @@ def test_slices_of_a_dense_second_lead_on(sandbox: SandboxServer, pipeline: dlt.
     settings = settings_for(sandbox)
     sync(pipeline, settings, resources=["tickets"])
     reading = ReadContext(make_client(settings), ENDPOINTS["tickets"], Meter(), lambda: None, 10_000)
-    scrub = Scrub(reading, DestinationSession(pipeline, 10.0), None, DeletionGuard())
+    scrub = Scrub(reading, open_session(pipeline, 10.0), None, DeletionGuard())
     coverage = Coverage.of_all(BIRTH, BIRTH)
     ends: list[datetime] = []
     while len(ends) < 20:

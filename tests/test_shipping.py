@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 from bigquery_emulator import require_emulator
 
+from cogny_source.destinations.bigquery.adapter import BigQueryAdapter
 from cogny_source.destinations.bigquery.dlt_client import ExactBigQuery, MergeJob
 from cogny_source.destinations.bigquery.hints import lay_out
 from cogny_source.destinations.bigquery.jsonl import write_jsonl
@@ -44,7 +45,7 @@ def test_a_line_holds_a_row_with_json_as_values(tmp_path: Path) -> None:
     assert row["created_at"] == "2025-02-03T04:05:06.789012Z"
     assert row["extra"] is None
     items = convert_rows(TICKETS, [ROW]).tables["tickets__action_items"]
-    write_jsonl(items, TICKETS.lists[0].columns, tmp_path / "items", compress=False)
+    write_jsonl(items, TICKETS.children[0].columns, tmp_path / "items", compress=False)
     [line] = (tmp_path / "items").read_bytes().splitlines()
     assert orjson.loads(line)["position"] == "0"
 
@@ -95,7 +96,7 @@ def test_different_values_stay_different(one: str, other: str) -> None:
 def test_tables_are_laid_out_by_what_they_have() -> None:
     """Months of creation or change, and clusters by what is asked for."""
     month = "TIMESTAMP_TRUNC({column_name}, MONTH)"
-    laid = {spec.name: lay_out(spec) for spec in (TICKETS, REPORTS, WAREHOUSES, TICKETS.lists[0])}
+    laid = {spec.name: lay_out(spec) for spec in (TICKETS, REPORTS, WAREHOUSES, TICKETS.children[0])}
     assert laid["tickets"] == {
         "x-bigquery-table-description": TICKETS.description,
         "x-bigquery-partition": {"created_at": month},
@@ -120,7 +121,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dlt.Pipeline:
         "cogny", pipelines_dir=str(tmp_path / "pipelines"), destination=destination, dataset_name="cogny_data"
     )
     tables = convert_rows(TICKETS, [ROW]).tables
-    pipeline.extract(make_package_source(Package({"tickets": Chunk(tables, 1)}, "turn", None, history=False)))
+    pipeline.extract(
+        make_package_source(Package({"tickets": Chunk(tables, 1)}, "turn", None, history=False), BigQueryAdapter())
+    )
     pipeline.normalize()
     return pipeline
 

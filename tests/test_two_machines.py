@@ -18,7 +18,7 @@ from truth import Ask, assert_exact
 
 from cogny_source import sync, windows
 from cogny_source.api.http_client import make_client
-from cogny_source.destinations import loader
+from cogny_source.destinations.duckdb import loader
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.cancellation import CancelToken
 from cogny_source.engine.progress import Silence

@@ -1,1 +1,1 @@
-"""The Cogny API over HTTP: requests that are paced, repeated where that is safe, and read into pages."""
+"""The Cogny API over HTTP: paced requests, retries where they are safe, and pages."""

@@ -1,4 +1,4 @@
-"""The key and the header that carries it; the key shows itself nowhere else."""
+"""The API key and the header that carries it; the key appears nowhere else."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class KeyAuth(AuthBase):
         return request
 
     def __repr__(self) -> str:
-        """Name the header only."""
+        """Show the header's name, not the key."""
         return f"KeyAuth(header={self._header!r})"

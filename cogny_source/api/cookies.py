@@ -1,4 +1,4 @@
-"""Cookies: those by which an edge knows its clients or keeps them at one server, and no others."""
+"""Cookies of edges and load balancers are kept, and no others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from http.cookiejar import Cookie, DefaultCookiePolicy
 from urllib.request import Request
 
-# A server refuses headers of more than some 8 KB (431).
+# Servers refuse headers of more than about 8 KB with 431.
 MOST_COOKIE_BYTES = 4096
 EDGE_COOKIES = re.compile(
     r"__cf_bm|__cfruid|_cfuvid|__cflb|cf_clearance"  # Cloudflare
@@ -18,7 +18,10 @@ EDGE_COOKIES = re.compile(
 
 
 class EdgeCookies(DefaultCookiePolicy):
-    """Keeps the cookies of edges and load balancers; an API that is called by key has no session to keep."""
+    """Keeps the cookies by which an edge recognises a client or keeps it at one server.
+
+    Calls are authenticated by key, so that there is no session to keep.
+    """
 
     def set_ok(self, cookie: Cookie, request: Request) -> bool:
         """Whether to keep a cookie."""

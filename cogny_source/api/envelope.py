@@ -1,4 +1,4 @@
-"""The API's envelope: a response to a typed answer, or to the error it stands for."""
+"""The API's envelope: turns a response into a typed answer or a typed error."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ from cogny_source.plain_text import safe_text
 from cogny_source.timestamps import parse_instant
 
 LONG_INTEGER = re.compile(rb"[:,\[\s](-?\d{19,})(?![\d.eE])")
-# Each digit as a zero: to look for a run of them takes a tenth of the time of an expression.
+# Maps each digit to 0: searching a run of zeros takes a tenth of the time of a regular expression.
 DIGITS_AS_ZEROS = bytes(ord("0") if byte in b"0123456789" else byte for byte in range(256))
 # The shortest integers that may need more than 64 bits.
 WIDE_INTEGERS = (b"0" * 20, b"-" + b"0" * 19)
 EXACT_INTEGERS = range(-(2**63), 2**64)
 MOST_DIGITS_OF_64_BITS = 20
-# Of a message of the API, so that a whole page does not land in a log line.
+# Longest text of the API in a message, so that no whole page lands in a log line.
 MOST_CHARACTERS = 500
-# Python itself reads no longer ones; they are kept as texts.
+# Python parses no longer integers; longer ones are kept as text.
 MAX_INTEGER_DIGITS = 4_000
 SCOPE = re.compile(r"[a-z_]+:(read|write)")
 REFUSALS: dict[int, type[CognyError]] = {401: AuthError, 403: Forbidden, 404: NotFound}
-# The client's request came too late or too early for the server; the same request may pass.
+# Request Timeout and Too Early: the same request may succeed later.
 PASSING_STATUSES = (408, 425)
-# The API refuses in its envelope; without JSON it is something in front of the API that does.
+# The API refuses in its envelope. A refusal without JSON comes from an edge in front of the API.
 EDGE_STATUSES = (400, 401, 403, 404)
-# The codes that tell what a 200 that reports a failure means.
+# The status that an error code means in an answer with status 200.
 STATUS_OF_CODE = {
     "INVALID_PARAMETER": 400,
     "WAREHOUSE_NOT_CONNECTED": 400,
@@ -62,11 +62,11 @@ class Answer:
 
     Attributes:
         data: The envelope's `data`.
-        pagination: The envelope's `pagination`; None where it has none, empty where that says nothing.
-        server_time: The server's clock when it answered (UTC); None where it is not told.
-        doubtful_time: Whether this machine's clock does not bear it out.
-        request_id: The id of the request, as the API gave it back, else as it was sent.
-        confirmed: Whether the envelope says `"success": true`; data without that word count too.
+        pagination: The envelope's `pagination`; None if absent, empty if it is null.
+        server_time: The server's clock at the answer (UTC); None if unknown.
+        doubtful_time: Whether it differs from this machine's clock by more than five minutes.
+        request_id: The request's id as the API repeats it, else as it was sent.
+        confirmed: Whether the envelope says `"success": true`; data without that member count too.
     """
 
     data: Any
@@ -78,13 +78,13 @@ class Answer:
 
 
 def parse_json(body: bytes) -> Any:
-    """Read JSON without losing a digit of an integer; what is nested too deeply is kept as text.
+    """Parse JSON without losing a digit of an integer; values nested too deeply are kept as text.
 
     Args:
         body: The response's body.
 
     Raises:
-        ValueError: If it is no JSON.
+        ValueError: If it is not JSON.
     """
     if not is_shallow(body):
         body = flatten_depths(body)
@@ -94,10 +94,10 @@ def parse_json(body: bytes) -> Any:
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
-            pass  # half a surrogate pair, a number beyond a double or NaN: the standard library bears them
+            pass  # a lone surrogate, NaN, or a number beyond a double: the standard library accepts them
     try:
         return _parse_slowly(body)
-    except RecursionError:  # brackets within texts hid how deep it is
+    except RecursionError:  # brackets in texts hid the depth
         return _parse_slowly(flatten_depths(body))
 
 
@@ -106,7 +106,7 @@ def _parse_slowly(body: bytes) -> Any:
 
 
 def _is_exact(digits: bytes) -> bool:
-    """Whether orjson reads an integer as such; beyond 64 bits it makes a float of it."""
+    """Whether orjson reads an integer exactly; beyond 64 bits it returns a float."""
     return len(digits) <= MOST_DIGITS_OF_64_BITS and int(digits) in EXACT_INTEGERS
 
 
@@ -128,9 +128,9 @@ def read_answer(response: Response, path: str) -> Answer:
 
     Raises:
         RateLimited: On 429.
-        ServerError: On 5xx, 408 and 425, and on a 200 that is no envelope or a failure of unknown code.
-        EdgeRefusal: On a refusal that is no JSON.
-        AuthError: On 401. `Forbidden`, `NotFound`, `BadRequest` on the other client errors.
+        ServerError: On 5xx, 408 and 425, and on a 200 without an envelope or with an unknown error code.
+        EdgeRefusal: On a refusal that is not JSON.
+        AuthError: On 401; `Forbidden`, `NotFound` and `BadRequest` on the other client errors.
     """
     sent_id = response.request.headers.get("X-Request-ID")
     request_id = _text(response.headers.get("X-Request-ID")) or (sent_id if isinstance(sent_id, str) else None)
@@ -148,21 +148,21 @@ def read_answer(response: Response, path: str) -> Answer:
 
 
 def _reports_failure(envelope: dict[str, Any]) -> bool:
-    """Whether an envelope is anything but a success.
+    """Whether an envelope reports anything but success.
 
-    `success` must be true where it is there. An `error` beside it counts unless it says nothing at all (null, false,
-    or an empty text, list or object): data beside an error may be what is left of them.
+    `success` must be true if present. A non-empty `error` makes any envelope a failure: data beside an error may be
+    incomplete.
     """
     return envelope.get("success", True) is not True or bool(envelope.get("error"))
 
 
 def find_contradiction(answer: Answer, *, from_the_start: bool) -> str | None:
-    """What makes an answer one that cannot be right; None where nothing does.
+    """Why an answer cannot be right; None if it can.
 
     Args:
         answer: The answer.
-        from_the_start: Whether it begins a list without a filter. The count of a filtered list may be that of all
-            rows, so that an empty page beside it proves nothing.
+        from_the_start: Whether it is the first page of a list without a filter. The count of a filtered list may
+            count all rows, so an empty page beside it proves nothing.
     """
     pagination = answer.pagination or {}
     total = pagination.get("total_count")
@@ -235,5 +235,5 @@ def _describe_scope(message: str | None, error: dict[str, Any]) -> str:
 
 
 def _text(value: object) -> str | None:
-    """A text of the API, on one line and safe to print: it goes into log lines."""
+    """A text of the API on one line, safe to print and to log."""
     return safe_text(" ".join(value[:MOST_CHARACTERS].split())) or None if isinstance(value, str) else None

@@ -1,4 +1,4 @@
-"""One GET request to the API, paced, repeated where that may help, and counted."""
+"""GET requests to the API: paced, retried where that may help, and counted."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 QUIET_WAIT_SECONDS = 2.0
 MEGABYTE = 2**20
-# What a request for a whole list says; anything else filters it, or goes on with it.
+# The parameters of a request for a whole list; any other one filters the list or continues it.
 UNFILTERED = {"limit", "sort"}
 Params = Mapping[str, str | int]
 
@@ -66,9 +66,9 @@ class Timing:
         clock: Epoch seconds of this machine.
         sleep: Waits that many seconds; may raise `Stopped`.
         jitter: A random number in [0, 1).
-        stopwatch: Seconds that never run backwards, for how long an outage or an answer lasts.
-        on_wait: Told of each wait before it: its seconds, and why.
-        check: Asked before each request and when one has failed; raises `Stopped` once the run is to end.
+        stopwatch: Monotonic seconds; measures outages and answers.
+        on_wait: Called before each wait with its seconds and its reason.
+        check: Called before each request and after a failed one; raises `Stopped` once the run must end.
     """
 
     clock: Callable[[], float] = time.time
@@ -83,7 +83,7 @@ class HttpClient:
     """Sends GET requests to the API. Thread-safe.
 
     Args:
-        settings: Base URL, key, time-outs, the longest wait and the longest outage that are borne.
+        settings: Base URL, key, time-outs, the longest wait and the longest outage to tolerate.
         limiter: The pace, shared by all resources of a run.
         timing: Clock, sleep and chance.
     """
@@ -94,7 +94,7 @@ class HttpClient:
         self._timing = timing or Timing()
         self._lines = Lines()
         self._session = open_session(settings, self._lines)
-        # Prepared once for all paths: to make each request anew takes a third of what it costs this machine.
+        # Prepared once for all paths: preparing each request anew is a third of its CPU time.
         self._prepared = self._session.prepare_request(requests.Request("GET", settings.base_url))
         self._timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
         self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
@@ -104,11 +104,11 @@ class HttpClient:
         self._recognised = False
         self._answered = False
         self._first = threading.Lock()
-        self._told_until = -inf
-        self._told_clock = False
+        self._logged_until = -inf
+        self._warned_of_clock = False
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
-        """Send a GET request until it is answered or giving up is right.
+        """Send a GET request, and retry until it is answered or a retry is pointless.
 
         Args:
             path: The path below the base URL, such as `/tickets`.
@@ -120,8 +120,8 @@ class HttpClient:
             The answer.
 
         Raises:
-            TransientError: When the outage, or the wait asked for, is longer than the run bears.
-            FatalError: When the API refuses the request.
+            TransientError: If the outage, or the wait that the API asks for, is longer than the settings allow.
+            FatalError: If the API refuses the request.
         """
         effort = Effort()
         while True:
@@ -133,7 +133,7 @@ class HttpClient:
                 try:
                     answer = self._try_once(path, params, scope)
                 except CognyError as error:
-                    # A row that is not there was asked for all the same: the limit is free.
+                    # A refusal is an answer too, such as 404 for a single row: the limiter lets the next request go.
                     self.limiter.settle(sent_at, answered=isinstance(error, FatalError))
                     raise
             self.limiter.settle(sent_at, answered=isinstance(answer, Answer))
@@ -154,7 +154,7 @@ class HttpClient:
         self._session.close()
 
     def hang_up(self) -> None:
-        """End every request that is under way, from another thread, whatever it waits for, and let none begin."""
+        """Abort every open request, from another thread, and refuse new ones."""
         self._lines.hang_up()
 
     def _try_once(self, path: str, params: Params, scope: str | None) -> Answer | TransientError:
@@ -167,7 +167,7 @@ class HttpClient:
             return error
 
     def _next_delay(self, error: TransientError, effort: Effort, sent_at: float) -> float | None:
-        """Seconds before the next attempt; None to give up, and the error then tells why."""
+        """Seconds before the next attempt; None to give up, with the reason added to the error's message."""
         effort.add_failure(error, self._timing.stopwatch())
         delay = retry_delay(error, effort.attempts, self._timing.jitter())
         if isinstance(error, RateLimited):
@@ -200,7 +200,7 @@ class HttpClient:
         self._check_request_id(answer.request_id, response, path)
         self._recognised = True
         clock = read_server_clock(answer.server_time, parse_http_date(response.headers.get("Date")), self._now())
-        self._tell_clock(clock)
+        self._warn_of_clock(clock)
         return replace(
             answer,
             request_id=self._conceal(answer.request_id),
@@ -211,16 +211,16 @@ class HttpClient:
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._timing.clock(), UTC)
 
-    def _tell_clock(self, clock: ServerClock) -> None:
-        """Say once where the clocks differ, as changes are found by them."""
-        if self._told_clock or clock.time is None:
+    def _warn_of_clock(self, clock: ServerClock) -> None:
+        """Warn once if the clocks differ: changes are found by the server's clock."""
+        if self._warned_of_clock or clock.time is None:
             return
         drift = (clock.time - self._now()).total_seconds()
         if abs(clock.gap_seconds) > MOST_DRIFT_SECONDS:
-            self._told_clock = True
+            self._warned_of_clock = True
             logger.warning("the API tells two times that are %.0f s apart; the earlier counts", abs(clock.gap_seconds))
         elif clock.doubtful:
-            self._told_clock = True
+            self._warned_of_clock = True
             side = "ahead of" if drift > 0 else "behind"
             logger.warning(
                 "the API's clock is %.0f s %s this machine's; no watermark passes the newest change", abs(drift), side
@@ -231,15 +231,15 @@ class HttpClient:
         if contradiction is not None:
             raise Contradiction(contradiction, status=200, request_id=answer.request_id, path=path)
 
-    def _check_request_id(self, told: str | None, response: requests.Response, path: str) -> None:
-        """Refuse an answer that repeats the id of another request of ours: it came late, or from a cache."""
+    def _check_request_id(self, answered: str | None, response: requests.Response, path: str) -> None:
+        """Refuse an answer with the id of another request of this client: it is late, or comes from a cache."""
         sent = response.request.headers.get("X-Request-ID")
-        if self._request_ids.is_ours(told) and told != sent:
-            self._session.close()  # whatever else comes over such a connection is no answer either
+        if self._request_ids.is_ours(answered) and answered != sent:
+            self._session.close()  # later answers over this connection cannot be trusted either
             raise NetworkError("the answer is that of another request", request_id=str(sent), path=path)
 
     def _fetch(self, path: str, params: Params) -> requests.Response:
-        """Send the request once and read its answer to the end, whatever it says."""
+        """Send the request once and read the whole answer, whatever its status."""
         request_id = self._request_ids.make()
         deadline = self._timing.stopwatch() + self._timeouts.answer_seconds
         try:
@@ -267,7 +267,7 @@ class HttpClient:
         request = self._prepared.copy()
         request.prepare_url(url, dict(params))
         request.headers["X-Request-ID"] = request_id
-        if self._session.cookies:  # by which an edge may keep a client at one of its servers
+        if self._session.cookies:  # an edge may keep a client at one server by them
             request.headers.pop("Cookie", None)
             request.prepare_cookies(self._session.cookies)
             if len(request.headers.get("Cookie") or "") > MOST_COOKIE_BYTES:
@@ -277,7 +277,7 @@ class HttpClient:
 
     @contextmanager
     def _alone_at_first(self) -> Iterator[None]:
-        """Let one request go alone until one is answered: its headers tell how many others may follow."""
+        """Send requests one at a time until the first answer: its headers say how many may follow."""
         with ExitStack() as stack:
             if not self._answered:
                 stack.enter_context(self._first)
@@ -286,7 +286,7 @@ class HttpClient:
             yield
 
     def _conceal_key(self, error: CognyError) -> None:
-        """An API that repeats the key in what it says must not bring it into a log."""
+        """Remove the key from an error's texts: an API may repeat it there, and errors are logged."""
         error.message = self._conceal(error.message) or ""
         error.code, error.request_id = self._conceal(error.code), self._conceal(error.request_id)
         error.args = (error.message,)
@@ -307,21 +307,21 @@ class HttpClient:
 
     def _wait(self, seconds: float, reason: str, meter: Meter) -> None:
         end = self._timing.stopwatch() + seconds
-        # Of readers that wait for the same moment one says so.
-        told = seconds > QUIET_WAIT_SECONDS and end > self._told_until + QUIET_WAIT_SECONDS
-        if told:
-            self._told_until = end
+        # If several readers wait for the same moment, one of them logs it.
+        is_logged = seconds > QUIET_WAIT_SECONDS and end > self._logged_until + QUIET_WAIT_SECONDS
+        if is_logged:
+            self._logged_until = end
             until = describe_clock(self._timing.clock() + seconds)
             logger.warning("waiting %.1f s until %s (%s)", seconds, until, reason)
         self._timing.on_wait(seconds, reason)
         self._timing.sleep(seconds)
         meter.add(waited_seconds=seconds)
-        if told:
+        if is_logged:
             logger.info("going on after %.1f s (%s)", seconds, reason)
 
 
 def _name_scope(error: Forbidden, scope: str | None) -> None:
-    """Add to the message what only the sender knows."""
+    """Add the scope to the message; only the sender knows it."""
     if scope and scope not in error.message:
         error.message += f"; the key needs the scope {scope}"
 

@@ -1,4 +1,4 @@
-"""The connections of a client: each can be ended from another thread, and bears answers before the answer."""
+"""The connections of a client: another thread can abort them, and informational answers are skipped."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-# Before the answer to one request; a server that sends more never comes to it.
+# Informational answers before the answer to one request; more of them are an error.
 MOST_INFORMATIONAL = 10
 SWITCHING_PROTOCOLS = 101
-# As many threads may read at a time.
+# The most threads that read at a time.
 POOL_SIZE = 32
 
 
 class Lines:
-    """What connections are open, or being made. Thread-safe."""
+    """The connections that are open or being made. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -31,11 +31,11 @@ class Lines:
         self._hung_up: Future[None] = Future()
 
     def dial(self, connect: Callable[[], socket.socket]) -> socket.socket:
-        """Make a connection in a thread of its own: nothing ends a look-up of a name, or a connection half made.
+        """Connect in a separate thread, as nothing can abort a DNS lookup or a half-open connection.
 
         Raises:
-            ConnectionAbortedError: If the lines are hung up meanwhile.
-            OSError: If there is no connection.
+            ConnectionAbortedError: If `hang_up` is called meanwhile.
+            OSError: If the connection fails.
         """
         coming: Future[socket.socket] = Future()
 
@@ -45,7 +45,7 @@ class Lines:
             except (OSError, HTTPError, ValueError) as error:
                 coming.set_exception(error)
             finally:
-                coming.cancel()  # of no effect but after an error that nobody foresaw
+                coming.cancel()  # has an effect only after an unforeseen error
 
         threading.Thread(target=run, name="dial", daemon=True).start()
         either: list[Future[Any]] = [coming, self._hung_up]
@@ -56,14 +56,14 @@ class Lines:
         return coming.result()
 
     def add(self, line: socket.socket) -> None:
-        """Let a connection be ended with the others."""
+        """Add a connection to those that `hang_up` ends."""
         with self._lock:
             self._open.add(line)
             if self._hung_up.done():
                 _shut(line)
 
     def hang_up(self) -> None:
-        """End all connections, at once and for good; whoever waits for one of them gets an error."""
+        """End all connections at once and for good; threads that wait for them get an error."""
         with self._lock:
             if not self._hung_up.done():
                 self._hung_up.set_result(None)
@@ -72,14 +72,14 @@ class Lines:
 
 
 class LineAdapter(HTTPAdapter):
-    """Sends requests over lines.
+    """Sends requests over connections that can be aborted.
 
     Args:
-        lines: Where its connections are kept.
+        lines: Keeps the connections.
     """
 
     def __init__(self, lines: Lines) -> None:
-        # What the pools use at this moment, so that a recorder of HTTP may stand in its place.
+        # Subclass the pools' connection classes of this moment: a recorder of HTTP may have replaced them.
         self._pools = {
             "http": _make_pool(HTTPConnectionPool, lines),
             "https": _make_pool(HTTPSConnectionPool, lines),
@@ -92,7 +92,7 @@ class LineAdapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        """Make the pools of connections through a proxy; one of SOCKS keeps its own."""
+        """Make the pools of connections through a proxy; a SOCKS proxy keeps its own pools."""
         manager = super().proxy_manager_for(*args, **kwargs)
         if not type(manager).__name__.startswith("SOCKS"):
             manager.pool_classes_by_scheme = self._pools
@@ -100,16 +100,16 @@ class LineAdapter(HTTPAdapter):
 
 
 class LineResponse(http.client.HTTPResponse):
-    """An answer whose informational ones (100 to 199) are read and passed over, as RFC 9110, 15.2 asks.
+    """An answer that skips informational ones (100 to 199) before it, as RFC 9110, 15.2 demands.
 
-    The standard library does so with 100 alone, and takes any other for the answer; the real one would then be read
-    as that of the next request.
+    The standard library skips 100 alone and takes any other for the answer; the real answer would then be read as
+    that of the next request.
     """
 
     fp: Any
 
     def begin(self) -> None:
-        """Read status and headers; headers that break off before they tell where the body ends are no headers."""
+        """Read status and headers; refuse headers that break off before they say where the body ends."""
         super().begin()
         if self.headers.defects and self.length is None and not self.chunked:
             raise http.client.BadStatusLine("headers that cannot be read")
@@ -126,7 +126,7 @@ class LineResponse(http.client.HTTPResponse):
 
 
 class _Line:
-    """A connection that is among the lines; a mix-in of urllib3's."""
+    """A mix-in for urllib3's connections that registers them."""
 
     response_class = LineResponse
     lines: Lines
@@ -135,7 +135,7 @@ class _Line:
 
     def _new_conn(self) -> socket.socket:
         line = self.lines.dial(super()._new_conn)  # type: ignore[misc]
-        # TLS takes the socket over while it shakes hands; its twin can be ended meanwhile.
+        # The TLS handshake takes the socket over; a duplicate of it can be shut down meanwhile.
         self._twin = line.dup()
         self.lines.add(self._twin)
         return line
@@ -143,7 +143,7 @@ class _Line:
     def connect(self) -> None:
         try:
             super().connect()  # type: ignore[misc]
-            line = getattr(self.sock, "socket", self.sock)  # within TLS to a proxy
+            line = getattr(self.sock, "socket", self.sock)  # TLS within TLS to a proxy
             if isinstance(line, socket.socket):
                 self.lines.add(line)
         finally:
@@ -153,7 +153,7 @@ class _Line:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection may carry another request: not where bytes are left that nobody asked for."""
+        """Whether the connection may carry another request: not if unread bytes are left."""
         pending = getattr(self.sock, "pending", None)
         return bool(super().is_connected) and not (pending and pending())  # type: ignore[misc]
 
@@ -164,7 +164,7 @@ def _make_pool(pool: type[HTTPConnectionPool], lines: Lines) -> type[HTTPConnect
 
 
 def _shut(line: socket.socket) -> None:
-    # The method of a TLS socket would first forget its keys, in the middle of what another thread reads.
+    # The method of a TLS socket would drop its keys first, while another thread still reads.
     with suppress(OSError):
         socket.socket.shutdown(line, socket.SHUT_RDWR)
 

@@ -1,4 +1,4 @@
-"""What the requests for a resource cost."""
+"""Counts of the requests for a resource."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass
 class Meter:
-    """What the requests for one resource cost. Thread-safe: several readers may count with one.
+    """Counts of the requests for one resource. Thread-safe: several readers share one.
 
     Attributes:
-        requests: Requests sent, repeats included.
-        retries: Requests sent again.
+        requests: Requests sent, retries included.
+        retries: Retries.
         throttled: Answers with status 429.
-        waited_seconds: Seconds waited for the limit and between attempts, by all readers together.
+        waited_seconds: Seconds waited for the limit and between attempts, summed over readers.
         pages: Pages read.
-        rows: Rows read, repeats included.
-        total_count: The most that the API counted for a listing.
+        rows: Rows read, repeated ones included.
+        total_count: The highest `total_count` of the API.
     """
 
     requests: int = 0
@@ -32,12 +32,12 @@ class Meter:
         self._lock = threading.Lock()
 
     def add(self, **counts: float) -> None:
-        """Add to counts by their names."""
+        """Add to counts, by name."""
         with self._lock:
             for name, count in counts.items():
                 setattr(self, name, getattr(self, name) + count)
 
     def see_total(self, total_count: int) -> None:
-        """Take in how many rows the API counts for a listing."""
+        """Record a `total_count` of the API."""
         with self._lock:
             self.total_count = max(total_count, self.total_count or 0)

@@ -1,4 +1,4 @@
-"""JSON that is nested so deeply that a parser or a database would refuse it: its depths are kept as text."""
+"""JSON nested too deeply for a parser or a database: the deep parts are kept as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import orjson
 
-# Envelope and row included. orjson writes 254 levels, BigQuery's JSON holds 500, Python's own stack bears some 900.
+# Counted from the envelope. orjson writes 254 levels, BigQuery's JSON holds 500, Python's stack about 900.
 MOST_LEVELS = 200
 BRACKETS = b"[]{}"
 NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in BRACKETS)
@@ -14,10 +14,10 @@ TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
 def is_shallow(body: bytes) -> bool:
-    """Whether JSON is shown by its brackets alone to have no more than `MOST_LEVELS`: most is, at little cost.
+    """Whether the brackets alone prove that JSON has no more than `MOST_LEVELS` levels: a cheap test for most JSON.
 
-    Each turn takes the innermost pairs away, two levels at most; what is left bounds the levels above them. Brackets
-    within texts are left over as a rule, and cost no more than a closer look.
+    Each turn removes the innermost pairs, two levels at most; the rest bounds the levels above them. Brackets in texts
+    usually remain and then cost a closer look, no more.
     """
     brackets = body.translate(None, NOT_BRACKETS)
     for _ in range(MOST_LEVELS // 4):
@@ -31,13 +31,13 @@ def is_shallow(body: bytes) -> bool:
 
 
 def flatten_depths(body: bytes) -> bytes:
-    """Write what lies deeper than `MOST_LEVELS` as texts that hold its JSON; all else stays as it is.
+    """Replace values below `MOST_LEVELS` by texts that hold their JSON; the rest is unchanged.
 
     Args:
         body: JSON.
 
     Raises:
-        ValueError: If a bracket is not closed, or the depths are not UTF-8.
+        ValueError: If a bracket is not closed, or a deep value is not UTF-8.
     """
     pieces: list[bytes] = []
     copied = start = level = 0

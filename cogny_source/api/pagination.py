@@ -1,4 +1,4 @@
-"""A list of the API, page by page, with guards against lists that repeat or never end."""
+"""Lists of the API page by page, with guards against lists that repeat or never end."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from cogny_source.timestamps import parse_instant
 logger = logging.getLogger(__name__)
 
 PAGE_ROWS = 100
-# Of a count that comes as a text; no table has more rows.
+# Longest count that is read from a text; no table has more rows.
 MOST_DIGITS = 18
 MORE_OR_NOT = "the API does not say whether the list goes on (has_more)"
-# A list may repeat pages when the same rows change again; this many in a row bring nothing new.
+# A list may repeat pages while its rows change; this many pages in a row without news are an error.
 MAX_STALE_PAGES = 100
-# So many more rows than a listing set out to read may come after it began.
+# The most rows by which a list may grow while it is read.
 GROWTH_ROWS = 10_000
-# The fewest that are asked for where a page of more is too large.
+# The smallest page size, where larger pages exceed the size limit.
 LEAST_ROWS = 1
-# How the ids of each list begin; a list never holds those of another.
+# The prefix of the ids in each list; a list never holds those of another.
 ID_PREFIXES = {"/tickets": "tkt_", "/reports": "rpt_", "/warehouses": "wh_"}
 
 
@@ -39,11 +39,11 @@ class Page:
         rows: The rows, as JSON objects.
         has_more: Whether another page follows.
         next_cursor: The cursor of that page.
-        total_count: How many rows the API counts for the list; None where it does not say.
-        server_time: The server's clock when it answered (UTC); None where neither envelope nor header tells.
-        request_id: The id of the request that brought it.
-        doubtful_time: Whether this machine's clock does not bear the server's out.
-        unclear: Whether it belongs to a list with pagination and does not say whether another page follows.
+        total_count: The rows that the API counts for the list; None if it does not say.
+        server_time: The server's clock at the answer (UTC); None if neither envelope nor header has it.
+        request_id: The id of its request.
+        unclear: Whether the list has pagination, but the page does not say whether another follows.
+        doubtful_time: Whether the server's clock and this machine's differ by more than five minutes.
     """
 
     rows: list[dict[str, Any]]
@@ -57,20 +57,20 @@ class Page:
     _instants: dict[str, list[datetime | None]] = field(default_factory=dict, compare=False, repr=False)
 
     def instants(self, name: str) -> list[datetime | None]:
-        """A timestamp of each row, None where it is not readable; read once."""
+        """A timestamp of each row, None if it cannot be parsed; parsed once."""
         if name not in self._instants:
             self._instants[name] = [parse_instant(row.get(name)) for row in self.rows]
         return self._instants[name]
 
     @property
     def list_rows(self) -> int | None:
-        """How many rows the list holds, as far as its first page tells."""
+        """How many rows the list holds, by its first page; None if unknown."""
         complete = not self.has_more and not self.unclear
         return len(self.rows) if self.total_count is None and complete else self.total_count
 
 
 class Getter(Protocol):
-    """What reads one answer: `Client`, or a list of answers in a test."""
+    """Reads one answer: an `HttpClient`, or a list of answers in a test."""
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
         """Read one answer."""
@@ -82,10 +82,10 @@ def read_page(answer: Answer, path: str, *, following: bool = False) -> Page:
     Args:
         answer: The answer.
         path: The list's path, for messages.
-        following: Whether a page came before, so that the list has pagination.
+        following: Whether it is not the first page, so that the list has pagination.
 
     Raises:
-        ContractError: If its data is no list of objects of that path, or it does not say whether more follows.
+        ContractError: If its data is not a list of objects of that path, or `has_more` is missing.
     """
     rows = [] if _is_empty(answer) else answer.data
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -111,7 +111,7 @@ def read_page(answer: Answer, path: str, *, following: bool = False) -> Page:
 
 
 def _is_empty(answer: Answer) -> bool:
-    """Whether null stands for an empty list: in an answer that says success, and whose pagination does not object."""
+    """Whether `data: null` means an empty list: if the answer says success and its pagination agrees."""
     return answer.data is None and answer.confirmed and find_contradiction(answer, from_the_start=False) is None
 
 
@@ -126,7 +126,7 @@ def _refuse_foreign(rows: list[dict[str, Any]], answer: Answer, path: str) -> No
 
 
 def _read_count(value: object) -> int | None:
-    """A count, also where it comes as a text or with a fraction of zero; None where it is none."""
+    """A count, also from a text or a whole float; None if it is not a count."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value[:MOST_DIGITS])
     if isinstance(value, float) and value.is_integer():
@@ -145,10 +145,10 @@ def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope
         scope: The scope that the list needs.
 
     Yields:
-        The pages, in order; one at least.
+        The pages, in order; at least one.
 
     Raises:
-        PaginationError: On a repeated cursor, on `has_more` without a cursor, and on a list that grows without end.
+        PaginationError: On a repeated cursor, on `has_more` without a cursor, and on a list without an end.
     """
     guard = _Guard(path)
     query: dict[str, str | int] = {**params, "limit": PAGE_ROWS}
@@ -165,7 +165,7 @@ def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope
         logger.debug("%s: page of %d rows, request id %s", path, len(page.rows), page.request_id)
         guard.check(page)
         if page.unclear and len(page.rows) == query["limit"]:
-            # Without any pagination a list is complete; with one that is empty, a full page may be the first of many.
+            # A list without pagination is complete; with an empty one, a full page may be the first of many.
             raise ContractError(MORE_OR_NOT, request_id=page.request_id, path=path)
         yield page
         if not page.has_more:
@@ -175,7 +175,7 @@ def iter_pages(client: Getter, path: str, params: Params, meter: Meter, *, scope
 
 
 def _ask_for_fewer(error: AnswerTooLarge, limit: int) -> int:
-    """The limit to ask with after a page that was too large; raises the error where there is no smaller one."""
+    """The page size after a page that was too large; raises the error if there is no smaller one."""
     if limit <= LEAST_ROWS:
         raise error
     fewer = max(LEAST_ROWS, limit // 5)
@@ -184,7 +184,7 @@ def _ask_for_fewer(error: AnswerTooLarge, limit: int) -> int:
 
 
 class _Guard:
-    """What was seen of one list so far."""
+    """Detects that a list has no end."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -193,21 +193,21 @@ class _Guard:
         self._stale_pages = 0
 
     def check(self, page: Page) -> None:
-        """Raise `PaginationError` where following the page's cursor would not end.
+        """Raise `PaginationError` if following the page's cursor would never end.
 
-        What the API counts is no measure: it may count a page, or no further than 10,000.
+        `total_count` is no measure: it may count one page, or stop at 10,000.
         """
         if not page.has_more:
             return
         if page.next_cursor is None:
             raise self._error("the API says has_more but gives no cursor", page)
-        cursor = hash(page.next_cursor)  # of a long list they would take megabytes
+        cursor = hash(page.next_cursor)  # the texts of a long list's cursors would take megabytes
         if cursor in self._cursors:
             raise self._error("the API gave the same cursor twice", page)
         self._cursors.add(cursor)
-        brought_news = self._news.observe(page.rows)
-        if brought_news is not None:
-            self._stale_pages = 0 if brought_news else self._stale_pages + 1
+        has_news = self._news.observe(page.rows)
+        if has_news is not None:
+            self._stale_pages = 0 if has_news else self._stale_pages + 1
         if self._stale_pages >= MAX_STALE_PAGES:
             raise self._error(f"the list has no end: its last {MAX_STALE_PAGES} pages brought nothing new", page)
 

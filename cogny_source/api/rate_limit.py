@@ -1,4 +1,4 @@
-"""The pace of requests: what the rate-limit headers announce, or the tier where there are none."""
+"""The pace of requests: by the rate-limit headers, or by the key's tier where there are none."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from cogny_source.api.reset import parse_number, seconds_to_reset
 from cogny_source.api.retry import retry_after_seconds, server_epoch
 
 WINDOW_SECONDS = 60.0
-# Answers tell whole seconds, of the server's clock and of the reset: within one window they differ by so much.
+# Clock and reset come in whole seconds: resets of one window may differ by this much.
 SAME_WINDOW_SECONDS = 2.0
-# An API that asks for less asks for nothing.
+# A shorter advised wait counts as no advice.
 LEAST_ADVICE_SECONDS = 1.0
-# A reset in whole seconds may be rounded down: the window ends up to a second after it.
+# A reset in whole seconds may be rounded down: the window may end up to a second later.
 RESET_MARGIN_SECONDS = 1.0
-# While one request tries whether the limit is free again, the others look so often whether it is answered.
+# While one request tests whether the limit is free again, the others check at this interval for its answer.
 TRIAL_SECONDS = 0.5
 MOST_TRIAL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What the limiter paces by.
+    """The pace to keep.
 
     Attributes:
-        requests_per_minute: The tier where no header tells more; None for unlimited keys.
+        requests_per_minute: The tier, used until a header says otherwise; None for unlimited keys.
         reserve_share: Share of a window left to the account's other users.
-        reserve_at_most: The reserve's upper bound, in requests.
+        reserve_at_most: Upper bound of that reserve, in requests.
     """
 
     requests_per_minute: float | None
@@ -39,16 +39,16 @@ class Pace:
     reserve_at_most: int = 10
 
     def reserve(self, limit: float) -> int:
-        """Requests of a window of that size that are left to others."""
+        """How many requests of a window with that limit are left to others."""
         return min(self.reserve_at_most, int(limit * self.reserve_share))
 
 
 @dataclass
 class Refusals:
-    """How often the API turned requests away in a row, and what was waited for it.
+    """Consecutive 429 answers, and how long was waited for them.
 
     Attributes:
-        in_a_row: Rounds of refusals since a request was last taken; requests that were under way together are one.
+        in_a_row: Rounds of refusals since the last accepted request; requests sent at the same time are one round.
     """
 
     in_a_row: int = 0
@@ -57,7 +57,7 @@ class Refusals:
     _enough_seconds: float = 0.0
 
     def add(self, sent_at: float, now: float, advised_seconds: float | None) -> float:
-        """Count a refusal; returns the least seconds to wait for it."""
+        """Count a refusal; returns the shortest wait for it, in seconds."""
         if not self.in_a_row:
             self._began_at = now
         if sent_at >= self._last_at or not self.in_a_row:
@@ -68,25 +68,25 @@ class Refusals:
         doubled = min(WINDOW_SECONDS, 2.0 ** min(self.in_a_row - 1, 10))
         if advised_seconds < LEAST_ADVICE_SECONDS:
             return max(self._enough_seconds, doubled)
-        # Advice that was followed and did not help is stretched more and more.
+        # The advice was followed and did not help: wait longer each time.
         return doubled / 2 if self.in_a_row > 1 else 0.0
 
     def end(self, sent_at: float) -> None:
-        """A request that was sent after the last refusal was taken: what was waited in all is enough next time."""
+        """Note that a request sent after the last refusal was accepted: the total wait so far is enough next time."""
         if self.in_a_row and sent_at >= self._last_at:
             self._enough_seconds = min(WINDOW_SECONDS, sent_at - self._began_at)
             self.in_a_row = 0
 
 
 class RateLimiter:
-    """Tells when the next request may be sent. Thread-safe; one for all resources of a run.
+    """Decides when the next request may be sent. Thread-safe; all resources of a run share one.
 
-    It never sleeps itself: `reserve_slot` either takes a slot or says how long to wait before asking again.
+    It never sleeps: `reserve_slot` either takes a slot or returns how long to wait before the next call.
 
     Args:
-        pace: What to pace by.
-        stopwatch: Seconds that never run backwards: what waits go by, whatever is done to this machine's clock.
-        clock: Epoch seconds of this machine, for resets of a server that does not tell its own time.
+        pace: The pace to keep.
+        stopwatch: Monotonic seconds, so that waits do not depend on changes of this machine's clock.
+        clock: Epoch seconds of this machine, for resets where the server sends no `Date` header.
     """
 
     def __init__(self, pace: Pace, stopwatch: Callable[[], float], clock: Callable[[], float] = time.time) -> None:
@@ -107,7 +107,7 @@ class RateLimiter:
         """Take a slot for one request.
 
         Returns:
-            0 when the slot is taken, else the seconds after which to ask again.
+            0 if the slot is taken, else the seconds to wait before the next call.
         """
         with self._lock:
             now = self._stopwatch()
@@ -125,7 +125,7 @@ class RateLimiter:
             return 0.0
 
     def read_headers(self, headers: Mapping[str, str]) -> None:
-        """Learn from a response's `X-RateLimit-Remaining`, `-Reset` and, where sent, `-Limit`."""
+        """Update the window from a response's `X-RateLimit-Remaining`, `-Reset` and, where sent, `-Limit`."""
         remaining = parse_number(headers.get("X-RateLimit-Remaining", ""))
         epoch = server_epoch(headers, self._clock())
         asked = retry_after_seconds({"Retry-After": headers.get("Retry-After", "")}, epoch)
@@ -136,7 +136,7 @@ class RateLimiter:
             reset_at = self._stopwatch() + reset + RESET_MARGIN_SECONDS
             announced = parse_number(headers.get("X-RateLimit-Limit", ""))
             self._limit = announced or max(self._limit, remaining + 1)
-            # Answers of parallel requests come out of order: within one window, the smallest count is the newest.
+            # Parallel answers arrive out of order: within one window, the smallest count is the newest.
             known = (
                 self._remaining if self._announced and abs(reset_at - self._reset_at) < SAME_WINDOW_SECONDS else None
             )
@@ -145,25 +145,25 @@ class RateLimiter:
             self._reset_at = reset_at
 
     def pause(self, seconds: float) -> None:
-        """Hold every request back, after a 429."""
+        """Delay every request, after a 429."""
         with self._lock:
             self._paused_until = max(self._paused_until, self._stopwatch() + seconds)
 
     def refuse(self, sent_at: float, advised_seconds: float | None) -> float:
-        """Take in a 429.
+        """Record a 429.
 
         Args:
             sent_at: When the request was sent, by the stopwatch.
-            advised_seconds: What the API asks to wait; None where it asks for nothing.
+            advised_seconds: The wait that the API asks for; None if it asks for none.
 
         Returns:
-            The least seconds to wait: each refusal after a wait that was too short asks for a longer one.
+            The shortest wait, in seconds; it grows with each refusal in a row.
         """
         with self._lock:
             return self._refusals.add(sent_at, self._stopwatch(), advised_seconds)
 
     def settle(self, sent_at: float, *, answered: bool) -> None:
-        """Take in that a request has ended, and whether the API took it."""
+        """Record that a request has ended, and whether the API accepted it."""
         with self._lock:
             if answered:
                 self._refusals.end(sent_at)
@@ -171,19 +171,19 @@ class RateLimiter:
 
     @property
     def requests_per_minute(self) -> float | None:
-        """What a window allows, by the headers or by the tier; None for unlimited keys."""
+        """The limit of a window, by the headers or the tier; None for unlimited keys."""
         with self._lock:
             return self._limit or self._pace.requests_per_minute
 
     @property
     def remaining(self) -> int | None:
-        """Requests left in the window, as the headers last told; None where none did."""
+        """Requests left in the window by the last headers; None if there were none."""
         with self._lock:
             return None if self._remaining is None else max(0, int(self._remaining))
 
     @property
     def spare(self) -> int | None:
-        """Requests that may be sent now without a wait, beyond the reserve; None for no limit."""
+        """Requests that may be sent now without a wait, reserve excluded; None without a limit."""
         with self._lock:
             now = self._stopwatch()
             if now < self._paused_until:
@@ -205,7 +205,7 @@ class RateLimiter:
     def _announced_wait(self, now: float) -> float:
         assert self._remaining is not None
         if now >= self._reset_at:
-            # A guess at the window that begins; the first answer in it tells.
+            # Assume a full new window; its first answer corrects this.
             self._remaining = max(self._limit, 1.0)
             self._reset_at = now + WINDOW_SECONDS
             self._announced = False

@@ -1,4 +1,4 @@
-"""The ids of requests, by which an answer to another request is known."""
+"""Request ids, by which an answer to another request is recognised."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 
 
 class RequestIds:
-    """The ids of a client's requests: random UUIDs that all begin alike, so that none need be kept to know them."""
+    """The ids of a client's requests: random UUIDs with a common prefix, by which the client recognises them."""
 
     def __init__(self) -> None:
         self._beginning = uuid.uuid4().bytes[:6]

@@ -1,4 +1,4 @@
-"""`X-RateLimit-Reset` in the forms that APIs give it: seconds from now, or None where it is of no use."""
+"""`X-RateLimit-Reset` in every form that APIs use, as seconds from now."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from math import inf
 
 from cogny_source.timestamps import parse_http_date, parse_instant
 
-# The window is a minute. What lies further ahead is a wrong clock, or another unit.
+# The window is a minute. A later reset means a wrong clock or another unit.
 MOST_RESET_SECONDS = 120.0
-# Whole seconds are rounded down, and an answer takes its time; what lies further back is no end of this window.
+# Whole seconds are rounded down, and an answer takes time; an earlier reset is not that of this window.
 JUST_PAST_SECONDS = 2.0
-# From here on a number is an epoch and no span: it would be three years.
+# A larger number is an epoch: as seconds left it would be three years.
 LEAST_EPOCH = 1e8
 # Epochs up to the year 5138, in seconds, milliseconds, microseconds and nanoseconds.
 UNITS = ((1e11, 1.0), (1e14, 1e3), (1e17, 1e6), (1e20, 1e9))
 
 
 def seconds_to_reset(text: str, now: float, *, most: float = MOST_RESET_SECONDS) -> float | None:
-    """How long a window lasts by its `X-RateLimit-Reset`.
+    """Seconds until a window ends, by its `X-RateLimit-Reset`.
 
     Args:
         text: The header: seconds left, an epoch in any unit, an HTTP date or an ISO date.
-        now: The server's clock where its `Date` header tells it, else this machine's; epoch seconds.
-        most: What lies further ahead is not believed; more than usual where `Retry-After` says the same.
+        now: Epoch seconds of the server's `Date` header, else of this machine's clock.
+        most: The longest credible value; larger than usual if `Retry-After` says the same.
 
     Returns:
-        Seconds from now, never negative; None where the header is missing, unreadable, past or absurd.
+        Seconds from now, never negative; None if the header is missing, unreadable, past or absurd.
     """
     number = parse_number(text)
     if number is not None:
@@ -39,7 +39,7 @@ def seconds_to_reset(text: str, now: float, *, most: float = MOST_RESET_SECONDS)
 
 
 def parse_number(text: str) -> float | None:
-    """A header's number, or None where it holds none that is finite and not negative."""
+    """The number in a header; None if it is not a finite number of at least 0."""
     try:
         number = float(text)
     except ValueError:
@@ -48,5 +48,5 @@ def parse_number(text: str) -> float | None:
 
 
 def _read_epoch(number: float) -> float:
-    """Epoch seconds of a number in the unit that its size tells; infinite where it is none."""
+    """Epoch seconds of a number whose size tells its unit; infinite if no unit fits."""
     return next((number / unit for bound, unit in UNITS if number < bound), inf)

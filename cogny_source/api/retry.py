@@ -1,4 +1,4 @@
-"""When a request is sent again, and when it is given up, as pure decisions."""
+"""When to retry a request and when to give up: pure decisions."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from cogny_source.api.reset import parse_number, seconds_to_reset
 from cogny_source.errors import Contradiction, EdgeRefusal, NetworkError, RateLimited, TransientError
 from cogny_source.timestamps import parse_http_date
 
-# While no answer ever came, the base URL may be wrong or the machine without network: a minute shows it.
+# Attempts before the first answer ever: about a minute shows a wrong base URL or a missing network.
 MAX_BLIND_ATTEMPTS = 8
-# What is no outage passes within seconds, or not at all.
+# Attempts for failures that are no outage: they pass within seconds or never.
 MAX_DOUBTFUL_ATTEMPTS = 5
 BAD_REQUEST = 400
 BASE_SECONDS = 1.0
 MAX_BACKOFF_SECONDS = 60.0
-# Of the longest back-off. Draws near zero, or an API that asks for no wait at all, would let attempts spin.
+# Share of the longest back-off that is always waited: draws near zero, or `Retry-After: 0`, would spin.
 LEAST_SHARE = 0.1
-# The publisher's example waits 60 s after a 429 that says nothing.
+# The wait after a 429 without headers, as in the publisher's example.
 RATE_LIMIT_FALLBACK_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long failures of one request are borne.
+    """How long to tolerate failures of one request.
 
     Attributes:
-        max_outage_seconds: An API that is away for longer is given up.
-        max_wait_seconds: Bounds a single wait, and all waits of a request that a 429 turns away.
+        max_outage_seconds: The longest outage.
+        max_wait_seconds: The longest single wait, and the longest total wait for 429 answers.
     """
 
     max_outage_seconds: float
@@ -39,12 +39,12 @@ class Patience:
 
 @dataclass
 class Effort:
-    """What one request cost so far.
+    """The attempts and waits of one request so far.
 
     Attributes:
         attempts: How often it was sent.
-        waited_seconds: Waited between its attempts.
-        away_seconds: Since the first failure of the outage that lasts. A 429 ends an outage: the API is there.
+        waited_seconds: Total wait between attempts.
+        away_seconds: Length of the current outage. A 429 ends an outage: the API is up.
     """
 
     attempts: int = 0
@@ -54,18 +54,18 @@ class Effort:
     _delay: float = 0.0
 
     def add_failure(self, error: TransientError, now: float) -> None:
-        """Count an attempt that failed.
+        """Count a failed attempt.
 
         Args:
-            error: What it ended with.
-            now: Seconds of a stopwatch.
+            error: Its error.
+            now: Monotonic seconds.
         """
         self.attempts += 1
         if isinstance(error, RateLimited):
             self._failed_at, self.away_seconds = None, 0.0
             return
         if self._failed_at is not None:
-            # What was waited counts in any case, so that an outage ends even under a stopwatch that stands still.
+            # Waits count in any case, so that an outage ends even if the stopwatch stands still.
             self.away_seconds += max(now - self._failed_at, self._delay)
         self._failed_at = now
 
@@ -79,11 +79,11 @@ def retry_delay(error: TransientError, attempt: int, jitter: float) -> float:
     """Seconds before the next attempt, if there is one.
 
     Args:
-        error: What the attempt ended with.
-        attempt: How many attempts were made, from 1.
+        error: The error of the last attempt.
+        attempt: Attempts so far, from 1.
         jitter: A random number in [0, 1), for full jitter.
     """
-    # 2 to a power beyond 1023 is no float.
+    # 2.0 ** 1024 overflows.
     longest = min(MAX_BACKOFF_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 10))
     least = longest * LEAST_SHARE
     if error.retry_after_seconds is not None:
@@ -96,14 +96,14 @@ def retry_delay(error: TransientError, attempt: int, jitter: float) -> float:
 def reason_to_give_up(
     error: TransientError, delay: float, effort: Effort, patience: Patience, *, reached: bool
 ) -> str | None:
-    """Why a request is not sent again, for the error's message; None to send it again.
+    """Why to give up, for the error's message; None to retry.
 
     Args:
-        error: What the last attempt ended with.
+        error: The error of the last attempt.
         delay: Seconds before the next attempt.
-        effort: What the request cost so far.
-        patience: What is borne.
-        reached: Whether the API ever answered this client; for a refusal by the edge, in its own envelope.
+        effort: Attempts and waits so far.
+        patience: The limits of both.
+        reached: Whether the API ever answered this client; for an `EdgeRefusal`, whether it did in its envelope.
     """
     limited = isinstance(error, RateLimited)
     if delay > patience.max_wait_seconds:
@@ -124,11 +124,11 @@ def reason_to_give_up(
 
 
 def _most_attempts(error: TransientError, *, reached: bool) -> float:
-    """How often a request is sent at most; time alone bounds an outage."""
-    # What becomes of a single row, a list tells too.
+    """The most attempts of a request; an outage is bounded by time alone."""
+    # A single row: the next listing shows it too.
     if error.path is not None and error.path.count("/") > 1:
         return MAX_DOUBTFUL_ATTEMPTS
-    # An edge looks at the same request in the same way; a wrong base URL leads to what is no API.
+    # An edge refuses the same request again; a wrong base URL never leads to the API.
     if isinstance(error, Contradiction) or (isinstance(error, EdgeRefusal) and error.status == BAD_REQUEST):
         return MAX_DOUBTFUL_ATTEMPTS
     return inf if reached or not isinstance(error, NetworkError | EdgeRefusal) else MAX_BLIND_ATTEMPTS
@@ -141,14 +141,14 @@ def _describe_wait(error: TransientError, delay: float) -> str:
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
-    """How long the API asks to wait: `Retry-After` (seconds or an HTTP date), else `X-RateLimit-Reset`.
+    """The wait that the API asks for: `Retry-After` (seconds or an HTTP date), else `X-RateLimit-Reset`.
 
     Args:
         headers: The response's headers.
-        now: The server's clock where its `Date` header tells it, else this machine's; epoch seconds.
+        now: Epoch seconds of the server's `Date` header, else of this machine's clock.
 
     Returns:
-        Seconds from now, never negative; None where no header says.
+        Seconds from now, never negative; None without such a header.
     """
     text = headers.get("Retry-After", "").strip()
     seconds = parse_number(text)
@@ -161,10 +161,10 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def server_epoch(headers: Mapping[str, str], now: float) -> float:
-    """The server's clock from its `Date` header, else `now`; epoch seconds.
+    """Epoch seconds of the server's `Date` header, else `now`.
 
-    `X-RateLimit-Reset` and dates in `Retry-After` are times of the server's clock: measured against this machine's,
-    an hour between the two would be an hour of waiting.
+    `X-RateLimit-Reset` and dates in `Retry-After` are times of the server's clock. Compared with this machine's clock,
+    an hour's difference would become an hour's wait.
     """
     date = parse_http_date(headers.get("Date"))
     return date.timestamp() if date else now

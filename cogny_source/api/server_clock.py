@@ -1,22 +1,22 @@
-"""The server's clock: which of the times that an answer tells is believed, and how far."""
+"""The server's clock: which of an answer's times to use, and whether it is credible."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
-# Two clocks that are kept differ by less; a wrong time zone makes a quarter of an hour at least.
+# Synchronised clocks differ by less; a wrong time zone differs by at least a quarter of an hour.
 MOST_DRIFT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
 class ServerClock:
-    """What an answer tells of the server's clock.
+    """The server's clock by one answer.
 
     Attributes:
-        time: The earlier of its times (UTC), as a watermark may be too early, not too late; None where there is none.
-        gap_seconds: How far the envelope's time is ahead of the `Date` header; 0 where one of them is missing.
-        doubtful: Whether this machine's clock does not bear it out: one of the two is wrong.
+        time: The earlier of its times (UTC), as a watermark may be too early but not too late; None without any.
+        gap_seconds: How far the envelope's time is ahead of the `Date` header; 0 if one of them is missing.
+        doubtful: Whether it differs from this machine's clock by more than `MOST_DRIFT_SECONDS`.
     """
 
     time: datetime | None
@@ -25,7 +25,7 @@ class ServerClock:
 
 
 def read_server_clock(stamp: datetime | None, date: datetime | None, here: datetime) -> ServerClock:
-    """Choose among the times that an answer tells.
+    """Choose among the times of an answer.
 
     Args:
         stamp: The envelope's `meta.timestamp`.
@@ -37,7 +37,7 @@ def read_server_clock(stamp: datetime | None, date: datetime | None, here: datet
         return ServerClock(None)
     gap = (stamp - date).total_seconds() if stamp is not None and date is not None else 0.0
     earlier = min(times)
-    # `Date` has whole seconds: where both agree, the finer one is no less right.
+    # `Date` has whole seconds: if both agree, take the finer one.
     time = stamp if stamp is not None and 0 <= gap < 1.0 else earlier
     drift = abs((time - here).total_seconds())
     return ServerClock(time, gap, doubtful=drift > MOST_DRIFT_SECONDS)

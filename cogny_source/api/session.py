@@ -1,4 +1,4 @@
-"""The session of a client: its key, and what the environment says of proxies and certificates, checked once."""
+"""The client's `requests.Session`: key, cookies, and the environment's proxies and certificates, checked once."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from cogny_source.api.lines import LineAdapter, Lines
 from cogny_source.errors import ConfigError
 from cogny_source.settings import Settings, is_loopback
 
-# The first that is set counts. requests heeds the first two, OpenSSL and most other programs the others.
+# The first that is set counts. requests reads the first two, OpenSSL and most other programs the others.
 CERTIFICATE_FILES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
 def open_session(settings: Settings, lines: Lines) -> requests.Session:
-    """A session that has looked once for proxies and certificates in the environment, and not for each request.
+    """A session that reads proxies and certificates from the environment once, not for each request.
 
     Args:
         settings: Base URL, key and header.
-        lines: Where its connections are kept.
+        lines: Keeps the connections.
 
     Raises:
         ConfigError: If a variable of the environment names a proxy or certificates that cannot be used.
@@ -49,7 +49,7 @@ def open_session(settings: Settings, lines: Lines) -> requests.Session:
 
 
 def _find_proxies(url: str) -> dict[str, str]:
-    """The proxies of the environment, by scheme; none where `NO_PROXY` names the host."""
+    """The environment's proxies by scheme; none if `NO_PROXY` names the host."""
     proxies = get_environ_proxies(url, no_proxy=None)
     proxy = select_proxy(url, proxies)
     if proxy:
@@ -70,14 +70,14 @@ def _check_proxy(proxy: str) -> None:
 
 
 def _name_of_proxy(proxy: str) -> str:
-    """The variable that holds a proxy; its value may hold a password, and is not told."""
+    """The variable that holds a proxy; its value may contain a password and is not shown."""
     names = ("https_proxy", "http_proxy", "all_proxy")
     found = (name for name, value in os.environ.items() if name.lower() in names and value == proxy)
     return next(found, "the proxy of the system's settings")
 
 
 def _find_certificates() -> str | bool:
-    """The file or folder of certificates that the environment names; True for those that come with requests."""
+    """The file or folder of certificates from the environment; True for those that requests ships."""
     for name in CERTIFICATE_FILES:
         path = os.environ.get(name)
         if path:
@@ -93,5 +93,5 @@ def _check_certificates(name: str, path: Path) -> None:
         return
     try:
         ssl.create_default_context(cafile=str(path))
-    except OSError:  # of which `ssl.SSLError` is one
+    except OSError:  # includes `ssl.SSLError`
         raise ConfigError(f"{name} names a file in which no certificates can be read: {path}") from None

@@ -1,4 +1,4 @@
-"""TLS failures that a repeat cannot mend, told apart."""
+"""TLS failures that a retry cannot cure, each with its remedy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNKNOWN_ISSUER = (
     f" TLS, or with an authority of your own, name the file of its certificate in {CERTIFICATES}"
 )
 WRONG_HOST = "the certificate is not that of base_url's host: check base_url, and the proxy"
-# By OpenSSL's numbers (X509_V_ERR_...).
+# Keys are OpenSSL's X509_V_ERR_ numbers.
 REASONS = {
     9: "the certificate of base_url's host is not valid yet: check this machine's clock",
     10: "the certificate of base_url's host has expired: check this machine's clock, else tell the API's operators",
@@ -29,10 +29,10 @@ NOT_TLS = "what answers at base_url speaks no TLS: check its host and port, and 
 
 
 def find_distrust(error: BaseException) -> str | None:
-    """Why a connection cannot be trusted, in a sentence; None where the failure may pass.
+    """Why a connection cannot be trusted, as a sentence; None if the failure may be transient.
 
     Args:
-        error: What sending a request ended with.
+        error: The error of a request.
     """
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
@@ -44,7 +44,7 @@ def find_distrust(error: BaseException) -> str | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and what it came of: libraries keep that in three places."""
+    """An error and its causes: libraries keep them in three places."""
     seen: list[BaseException] = []
     waiting: list[object] = [error]
     while waiting:

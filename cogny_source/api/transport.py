@@ -1,4 +1,4 @@
-"""The way over the network: an answer that is whole before its deadline, or a failure put in words."""
+"""Reading a response: the whole body before a deadline and within a size, or a failure in words."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import requests
 from urllib3 import HTTPResponse
 from urllib3.exceptions import DecodeError, HTTPError, NameResolutionError, ProtocolError, ReadTimeoutError, SSLError
 
-# A server that dribbles keeps to the time-out of every read; the whole answer may take so many of them.
+# The deadline of an answer, in read time-outs: a slow server may keep within each single one.
 READS_PER_ANSWER = 5
-# At most what one system call gives; it does not wait for more than has come.
+# The most that one system call returns; it does not wait for more.
 READ_BYTES = 1 << 16
 
 Failure = OSError | HTTPError
 
 
 class DeadlinePassed(HTTPError):
-    """The answer goes on after its deadline."""
+    """The answer did not end before its deadline."""
 
 
 class TooLong(HTTPError):
-    """The answer goes on beyond the most that is borne."""
+    """The answer is longer than the limit."""
 
 
 @dataclass(frozen=True)
 class Timeouts:
-    """How long an answer may take.
+    """Time-outs of a request.
 
     Attributes:
-        connect_seconds: For the connection.
+        connect_seconds: To connect.
         read_seconds: For each read of the answer.
     """
 
@@ -40,24 +40,24 @@ class Timeouts:
 
     @property
     def answer_seconds(self) -> float:
-        """For the request and its whole answer."""
+        """For the whole answer."""
         return READS_PER_ANSWER * self.read_seconds
 
 
 def read_body(response: requests.Response, is_late: Callable[[], bool], most_bytes: int) -> None:
     """Read a streamed response to its end, so that `response.content` holds its body.
 
-    The connection goes back to its pool at the end of the body, and is closed if that does not come.
+    The connection returns to its pool at the end of the body, and is closed if the body does not end.
 
     Args:
-        response: The response, of which nothing but the headers was read.
-        is_late: Tells whether the deadline has passed; asked before each read.
-        most_bytes: A longer body is refused, as it travels and unpacked.
+        response: The response, of which only the headers were read.
+        is_late: Whether the deadline has passed; called before each read.
+        most_bytes: The longest body, both compressed and decompressed.
 
     Raises:
-        DeadlinePassed: If it has.
+        DeadlinePassed: If the deadline has passed.
         TooLong: If the body is longer.
-        HTTPError: If it is cut short or cannot be unpacked, or a read times out.
+        HTTPError: If the body is cut short or cannot be decompressed, or a read times out.
     """
     pieces = []
     left = most_bytes
@@ -65,7 +65,7 @@ def read_body(response: requests.Response, is_late: Callable[[], bool], most_byt
         while True:
             if is_late():
                 raise DeadlinePassed
-            # As it travels: requests turns unpacking off, which would go on reading until something is unpacked.
+            # The raw bytes: a read that decompresses would block until some output is there.
             piece = response.raw.read1(READ_BYTES)
             if not piece:
                 break
@@ -75,12 +75,12 @@ def read_body(response: requests.Response, is_late: Callable[[], bool], most_byt
             pieces.append(piece)
     body = b"".join(pieces)
     packing = response.headers.get("Content-Encoding")
-    response.raw = BytesIO(_unpack(body, packing, is_late, most_bytes) if packing else body)
+    response.raw = BytesIO(_decompress(body, packing, is_late, most_bytes) if packing else body)
     _ = response.content
 
 
-def _unpack(body: bytes, packing: str, is_late: Callable[[], bool], most_bytes: int) -> bytes:
-    """Unpack a body piece by piece: a thousandth of a body may hold all of it."""
+def _decompress(body: bytes, packing: str, is_late: Callable[[], bool], most_bytes: int) -> bytes:
+    """Decompress a body piece by piece: a thousandth of the size may expand to all of it."""
     packed = HTTPResponse(BytesIO(body), {"Content-Encoding": packing}, preload_content=False)
     pieces = []
     left = most_bytes
@@ -95,11 +95,11 @@ def _unpack(body: bytes, packing: str, is_late: Callable[[], bool], most_bytes: 
 
 
 def describe_failure(exc: Failure, timeouts: Timeouts) -> str:
-    """What went wrong, in one sentence.
+    """What failed, in one sentence.
 
     Args:
-        exc: What sending the request or reading its answer ended with.
-        timeouts: Those that it was sent with.
+        exc: The error of sending the request or reading its answer.
+        timeouts: Its time-outs.
     """
     if isinstance(exc, DeadlinePassed):
         return f"the answer did not end within {timeouts.answer_seconds:g} s"

@@ -2,6 +2,6 @@
 
 from cogny_source.cli.commands import main
 from cogny_source.cli.exits import exit_code
-from cogny_source.cli.sync import sync_to_bigquery, sync_to_duckdb, sync_to_parquet
+from cogny_source.cli.sync import sync_command
 
-__all__ = ["exit_code", "main", "sync_to_bigquery", "sync_to_duckdb", "sync_to_parquet"]
+__all__ = ["exit_code", "main", "sync_command"]

@@ -1,4 +1,4 @@
-"""`cogny` itself, and the commands that stand apart from a sync."""
+"""The command `cogny`, and its commands that have no module of their own."""
 
 from __future__ import annotations
 
@@ -58,9 +58,10 @@ def _render_schema(output: str) -> str:
         from cogny_source.schema.dbml import render_dbml
 
         return render_dbml()
+    from cogny_source.destinations.registry import list_column_types
     from cogny_source.schema.markdown import render_tables
 
-    return render_tables()
+    return render_tables(list_column_types())
 
 
 @main.command("sandbox", context_settings={"ignore_unknown_options": True}, add_help_option=False)

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from cogny_source.cli.exits import report_failure
-from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
+from cogny_source.cli.options import MakeTarget, any_destination, max_age_option, verbose_option
 from cogny_source.cli.process import prepare_process
 from cogny_source.cli.streams import say
 from cogny_source.errors import ConfigError
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
-
-WAIT_SECONDS = 60.0
 
 
 @click.command("report")
@@ -30,8 +28,9 @@ WAIT_SECONDS = 60.0
     show_default=True,
     help="The file to write; one that is there is replaced.",
 )
+@max_age_option
 @verbose_option
-def report(make_target: MakeTarget, out: Path, verbose: bool) -> None:
+def report(make_target: MakeTarget, out: Path, max_age: float | None, verbose: bool) -> None:
     """Write one HTML file with the state of the sync and of the tickets; it needs no network to be read.
 
     \b
@@ -42,20 +41,21 @@ def report(make_target: MakeTarget, out: Path, verbose: bool) -> None:
 
     def run() -> None:
         with prepare_process():
-            _write(make_target(), out)
+            _write(make_target(), out, max_age)
 
     sys.exit(report_failure(run, verbose=verbose))
 
 
-def _write(target: Target, out: Path) -> None:
+def _write(target: Target, out: Path, max_age: float | None) -> None:
     from cogny_source.cli.logs import configure_logging
-    from cogny_source.cli.session import open_for_looking
+    from cogny_source.cli.session import look_at
     from cogny_source.dashboard import write_report
-    from cogny_source.destinations.session import DestinationSession
+    from cogny_source.monitoring.health import Thresholds
 
     configure_logging("text", quiet=True)
     if not target.is_there():
         raise ConfigError("nothing was synced there yet")
-    with open_for_looking(target) as pipeline:
-        write_report(DestinationSession(pipeline, WAIT_SECONDS), out, datetime.now(UTC))
+    now, thresholds = datetime.now(UTC), Thresholds(max_age)
+    with look_at(target) as look:
+        write_report(look.destination, out, now, look.journal, running=look.running, thresholds=thresholds)
     say(f"{out} is written.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,8 +11,9 @@ from rich.text import Text
 
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
-from cogny_source.monitoring.health import describe_comparison
-from cogny_source.monitoring.status import ResourceStatus, describe_age
+from cogny_source.formatting import second, span
+from cogny_source.monitoring.health import Health, ResourceFacts, describe_comparison
+from cogny_source.monitoring.status import DatasetStatus
 from cogny_source.plain_text import safe_text
 from cogny_source.reconcile.settlement import describe_difference
 from cogny_source.schema import RESOURCE_TABLES, TableSpec
@@ -45,10 +46,11 @@ def print_summary(console: Console, result: SyncResult, destination: Destination
             str(meter.requests),
             str(meter.retries),
             f"{meter.waited_seconds:.1f}",
-            _show_instant(destination.ask(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
+            second(destination.ask(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
             _plain(_describe_undeclared(run)),
         )
-        for name in [item.name for item in spec.lists] + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
+        children = [child.name for child in spec.child_tables]
+        for name in children + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
             now = destination.ask(f"SELECT count(*) FROM {name}")[0][0]
             table.add_row(name, f"{run.rows_loaded[name]:,}", f"{now:,}", "", "", "", "", "", "")
     console.print(table)
@@ -107,10 +109,6 @@ def _plain(text: object) -> Text:
     return Text(safe_text(text))
 
 
-def _show_instant(value: object) -> str:
-    return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ") if isinstance(value, datetime) else "-"
-
-
 def print_open_tickets(console: Console, destination: DestinationSession) -> None:
     """The question an analyst asks first: open tickets by priority, with the impact they promise."""
     table = Table(title="Open tickets", title_justify="left", box=SIMPLE_HEAD)
@@ -122,42 +120,51 @@ def print_open_tickets(console: Console, destination: DestinationSession) -> Non
     console.print(table)
 
 
-def print_status(
-    console: Console, told: list[ResourceStatus], now: datetime, max_age: float | None, *, running: bool
-) -> None:
-    """A few lines a resource on how it stands, the last of them on what is wrong."""
-    lines = ["A run works on it now."] if running else []
-    for resource in told:
-        facts = [_describe_rows(resource), _describe_watermark(resource, now), _describe_runs(resource)]
-        facts += [] if resource.missing_count is None else [f"note: {resource.missing_count}"]
-        facts += [describe_comparison(resource.compared_since, now)] if resource.rows else []
-        complaint = resource.complaint(now, max_age)
-        facts += [] if complaint is None else [f"NOT WELL: {complaint}"]
-        lines += [f"{resource.resource:<{NAME_WIDTH}}{facts[0]}", *(" " * NAME_WIDTH + fact for fact in facts[1:])]
+def print_status(console: Console, status: DatasetStatus, place: str) -> None:
+    """The level, then a few lines a resource on how it stands, the last of them on what is wrong.
+
+    Args:
+        console: Where to.
+        status: How the dataset stands.
+        place: What names it.
+    """
+    lines = [f"{status.health.level.name}: {place}", *_describe_findings(status.health, None)]
+    lines += ["A run works on it now."] if status.running else []
+    for known in status.resources if any(known.is_synced for known in status.resources) else ():
+        facts = _describe_resource(known, status.at) if known.is_synced else ["not synced"]
+        facts += _describe_findings(status.health, known.resource)
+        lines += [f"{known.resource:<{NAME_WIDTH}}{facts[0]}", *(" " * NAME_WIDTH + fact for fact in facts[1:])]
     for line in lines:
         console.print(_plain(line), soft_wrap=True)
 
 
-def _describe_rows(resource: ResourceStatus) -> str:
-    unexplained = resource.last_run and resource.last_run.unexplained_rows
-    told = f", {describe_difference(unexplained)}" if unexplained else ""
-    return f"{resource.rows:,} rows, {resource.deleted_rows:,} more marked deleted{told}"
+def _describe_findings(health: Health, resource: str | None) -> list[str]:
+    return [f"{found.level.name}: {found.advice}" for found in health.problems if found.resource == resource]
 
 
-def _describe_watermark(resource: ResourceStatus, now: datetime) -> str:
-    left, age = resource.backfill_windows, resource.age_seconds(now)
+def _describe_resource(known: ResourceFacts, now: datetime) -> list[str]:
+    rows = f"{known.rows or 0:,} rows, {known.deleted_rows:,} more marked deleted"
+    return [
+        rows,
+        _describe_watermark(known, now),
+        _describe_runs(known),
+        describe_comparison(known.compared_since, now),
+    ]
+
+
+def _describe_watermark(known: ResourceFacts, now: datetime) -> str:
+    left, age = known.backfill_windows, known.age_seconds(now)
     told = [f"first load: not complete, windows left: {left:,}"] if left else []
-    if age is not None:
-        told.append(f"up to date as of {_show_instant(resource.updated_after)}, {describe_age(age)} ago")
+    if known.updated_after is not None and age is not None:
+        told.append(f"up to date as of {second(known.updated_after)}, {span(age, blank=' ')} ago")
     return ", ".join(told) or "nothing complete yet"
 
 
-def _describe_runs(resource: ResourceStatus) -> str:
-    last, error = resource.last_run, resource.last_error
+def _describe_runs(known: ResourceFacts) -> str:
+    last, error = known.history.last, known.history.last_error
     if last is None:
-        told = "no run yet"
-    else:
-        told = f"last run: {', '.join(filter(None, (last.mode, last.status, _show_instant(last.started_at))))}"
+        return "no run yet"
+    told = f"last run: {', '.join(filter(None, (last.mode, last.status, second(last.started_at))))}"
     if error is None or error == last:
         return told
-    return f"{told}; last error: {_show_instant(error.started_at)}, {error.status}: {error.error}"
+    return f"{told}; last error: {second(error.started_at)}, {error.status}: {error.error}"

@@ -1,4 +1,4 @@
-"""Where a command of its own begins: its streams and signals, before anything else."""
+"""The entry point of a process: sets up streams and signals before anything else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cogny_source.cli.streams import OutputFailed, prepare_streams, writing_out
 
 
 class _Entry(click.Command):
-    """A command that the process begins with."""
+    """A command that a process starts with."""
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command, and end the process with its exit code."""
@@ -24,9 +24,9 @@ class _Entry(click.Command):
         except Interrupted as interrupted:
             click.echo("Aborted; what is loaded stays.", err=True)
             sys.stderr.flush()
-            # An extension that was interrupted in its import may crash as the interpreter takes it down.
+            # An extension module whose import was interrupted may crash during the interpreter's shutdown.
             os._exit(interrupted.exit_code)
-        except OutputFailed as failure:  # help, or what a command prints without a word of its own
+        except OutputFailed as failure:  # while click prints, such as help
             click.echo(f"Error: {failure}", err=True)
             sys.exit(1)
 

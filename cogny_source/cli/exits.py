@@ -1,4 +1,4 @@
-"""How a command ends: with an exit code, and a failure in one plain sentence on standard error."""
+"""How a command ends: the exit code, and a failure as one plain sentence on standard error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cogny_source.errors import (
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_LOCKED = 75
-# As a shell tells of a program that SIGPIPE ended.
+# The code by which a shell reports a program that SIGPIPE ended.
 EXIT_PIPE = 141
 EPILOG = """\b
 Exit codes: 0 done; 1 the sync failed; 2 usage, settings or key; 75 another run holds the lock;
@@ -31,7 +31,7 @@ Exit codes: 0 done; 1 the sync failed; 2 usage, settings or key; 75 another run 
 
 
 def exit_code(error: CognyError) -> int:
-    """The exit code that an error stands for."""
+    """The exit code of an error."""
     if isinstance(error, Stopped):
         return 128 + error.signal_number
     if isinstance(error, AlreadyRunning):
@@ -50,8 +50,8 @@ def report_failure(
 
     Args:
         command: Returns its exit code; None for 0.
-        verbose: Whether a traceback comes before the sentence.
-        on_failure: Told the exit code and the sentence.
+        verbose: Whether to print a traceback before the sentence.
+        on_failure: Called with the exit code and the sentence.
     """
     try:
         return command() or 0
@@ -69,7 +69,7 @@ def report_failure(
         _check_signals(error)
         _print_traceback(verbose)
         code, sentence, told = _describe_unforeseen(error, verbose)
-    # Whoever closed the pipe knows it.
+    # The reader that closed the pipe needs no message.
     if code != EXIT_PIPE:
         click.echo(sentence, err=True)
     on_failure(code, told)
@@ -83,7 +83,7 @@ def _describe(error: CognyError) -> str:
 
 
 def _describe_unforeseen(error: Exception, verbose: bool) -> tuple[int, str, str]:
-    """The exit code, the sentence, and what is told elsewhere: nobody knows what a message of others gives away."""
+    """The exit code, the sentence, and a sentence for alerts: a foreign message may contain a secret."""
     named = describe_unforeseen(error)
     told = f"Error: {type(error).__name__}, which nobody foresaw; `cogny status` tells more."
     if _is_setting(error):

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM in a command: they end it with one line, also while something does not let go."""
+"""SIGINT and SIGTERM end a command with one line, even while a call does not return."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HELD_UP = "Aborted while something did not let go.\n"
 
 
 class Interrupted(BaseException):
-    """A signal ends the command.
+    """A signal ended the command.
 
     Args:
         signal_number: The signal, such as 15 for SIGTERM.
@@ -34,9 +34,9 @@ class Interrupted(BaseException):
 def raising_on_signals() -> Iterator[Watch]:
     """Within the block, SIGINT and SIGTERM raise `Interrupted` in the main thread.
 
-    A call into C may not return, a callback may swallow the exception, a thread may hang: where the process still runs
-    after `GRACE_SECONDS`, it is ended. A run that loads takes the signals for itself meanwhile. SIGINT is heeded also
-    where a script's `&` lets the process begin with it ignored: whoever sends it means it.
+    A call into C may not return, a callback may swallow the exception, a thread may hang: a process that still runs
+    after `GRACE_SECONDS` is ended. During a sync its own handler replaces this one. SIGINT is handled even if the
+    process started with it ignored, as a shell does for `&`.
     """
     watch = Watch()
     with watch.sender:
@@ -65,10 +65,10 @@ def _handling(watch: Watch) -> Iterator[None]:
 
 
 class Watch:
-    """Ends the process some time after a signal; a thread sees signals that Python itself has no chance to look at.
+    """Ends the process some time after a signal, from a thread: the main thread may be unable to handle it.
 
     Attributes:
-        sender: Where Python writes the number of each signal.
+        sender: The socket to which Python writes the number of each signal.
     """
 
     def __init__(self) -> None:
@@ -83,20 +83,20 @@ class Watch:
         return self._number is not None
 
     def handle(self, number: int, _: FrameType | None) -> None:
-        """Raise in the main thread; a further signal changes nothing, as `timeout` sends two at once."""
+        """Raise in the main thread; ignore further signals, as `timeout` sends two at once."""
         if not self.is_ending:
             self._number = number
             raise Interrupted(number)
 
     def check(self, error: BaseException) -> None:
-        """Raise anew what was made into another error on its way, as DuckDB does in the middle of a query."""
+        """Raise `Interrupted` again if a library turned it into another error, as DuckDB does during a query."""
         if self._number is not None:
             raise Interrupted(self._number) from error
 
     def _wait(self) -> None:
         with self._receiver:
             while number := self._receiver.recv(1):
-                # Another handler is that of a run, which ends when it has loaded what is complete.
+                # Another handler is that of a sync, which ends after loading what is complete.
                 if self.is_ending or signal.getsignal(number[0]) == self.handle:
                     time.sleep(GRACE_SECONDS)
                     with suppress(OSError):

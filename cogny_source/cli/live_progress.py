@@ -1,4 +1,4 @@
-"""What a person sees while a sync runs: live bars on a terminal, a log line every half a minute elsewhere."""
+"""Progress of a sync: live bars on a terminal, a log line every half a minute elsewhere."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FRAMES_A_SECOND = 4
 
 
 class Watch:
-    """Remembers what a sync tells, and puts it into words.
+    """Collects the progress of a sync, and describes it.
 
     Args:
-        clock: Seconds that never run backwards.
+        clock: Monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,14 +42,14 @@ class Watch:
         self.runs: dict[str, ResourceRun] = {}
 
     def read(self, run: ResourceRun, requests_left: int | None) -> None:
-        """A page was read: whoever waits does so no more, or says it again."""
+        """A page was read; a wait, if any, is over or will be announced again."""
         with self._lock:
             self.runs[run.resource] = run
             self._requests_left = requests_left
             self._wait_ends = 0.0
 
     def wait(self, seconds: float, reason: str) -> None:
-        """A request waits; of several the one that waits longest is told of."""
+        """A request waits; of several waits the longest is shown."""
         with self._lock:
             if self._clock() + seconds > self._wait_ends:
                 self._wait_ends, self._reason = self._clock() + seconds, safe_text(reason)
@@ -67,7 +67,7 @@ class Watch:
 
     @property
     def status(self) -> str:
-        """What goes on just now, in one line."""
+        """The present activity, in one line."""
         with self._lock:
             parts = []
             if self._loading is not None:
@@ -82,26 +82,26 @@ class Watch:
             return "; ".join(parts) or "reading"
 
     def unfinished(self) -> list[ResourceRun]:
-        """The resources of which something was read, and more will be."""
+        """The resources that are partly read."""
         with self._lock:
             return [run for run in self.runs.values() if run.status == "running"]
 
 
 def describe_run(run: ResourceRun) -> str:
-    """One line on how far a resource is."""
+    """The progress of a resource, in one line."""
     meter = run.meter
-    # Beyond the count it is read once more, for a census or a proof.
+    # More rows than that mean a second reading, for a census or a verification.
     total = f" of {meter.total_count:,}" if meter.total_count and meter.rows <= meter.total_count else ""
     return f"{run.resource}: {meter.rows:,} rows{total}, {meter.pages} pages, waited {meter.waited_seconds:.0f} s"
 
 
 @contextmanager
 def show_progress(console: Console, *, live: bool) -> Iterator[Progress]:
-    """Something for `sync` to tell, which a person can watch.
+    """Show the progress of a sync within the block.
 
     Args:
-        console: Where bars are drawn.
-        live: Whether to draw them; log lines otherwise.
+        console: Where to draw bars.
+        live: Whether to draw bars; log lines otherwise.
     """
     watch = Watch()
     if live:
@@ -114,7 +114,7 @@ def show_progress(console: Console, *, live: bool) -> Iterator[Progress]:
 
 
 class _Screen:
-    """A bar for each resource, and a line on what goes on just now."""
+    """A bar for each resource, and a line on the present activity."""
 
     def __init__(self, watch: Watch, clock: Callable[[], float]) -> None:
         self._watch = watch
@@ -127,11 +127,11 @@ class _Screen:
             TextColumn("{task.fields[told]}"),
         )
         self._tasks: dict[str, TaskID] = {}
-        # Rows, and when they came: a rate does not sink while nothing is asked for.
+        # Rows and the time of the last ones: the rate must not fall while no request is sent.
         self._newest: dict[str, tuple[int, float]] = {}
 
     def draw(self) -> Group:
-        """The picture at this moment."""
+        """The present picture."""
         for run in list(self._watch.runs.values()):
             self._draw_run(run)
         elapsed = timedelta(seconds=int(self._clock() - self._began))
@@ -155,7 +155,7 @@ class _Screen:
 
 @contextmanager
 def _log_now_and_then(watch: Watch) -> Iterator[None]:
-    """Log what goes on, so that a run is never silent for long, whatever it waits for."""
+    """Log the progress regularly, so that a run is never silent for long."""
     over = threading.Event()
 
     def log() -> None:
@@ -174,11 +174,11 @@ def _log_now_and_then(watch: Watch) -> Iterator[None]:
 
 
 def describe_news(watch: Watch, told: dict[str, int]) -> list[str]:
-    """A line for each resource that went on, and one on what goes on just now.
+    """A line for each resource with new pages, and one on the present activity.
 
     Args:
-        watch: What the sync told.
-        told: Resource name to the pages that were told of; brought up to date.
+        watch: The collected progress.
+        told: Pages already logged, by resource name; updated.
     """
     news = [run for run in watch.unfinished() if told.get(run.resource) != run.meter.pages]
     told.update({run.resource: run.meter.pages for run in news})

@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 from cogny_source.plain_text import dump_safe_json, safe_lines
 
 DLT_COLUMN_HINTS = "when merging arrow schema"
-# dlt's own record of a run, which nothing here reads: where the disk is full it would log a traceback.
+# dlt's own record of a run, which is not needed here: on a full disk dlt would log a traceback.
 DLT_TRACE = "Failed to create trace dump"
 
 
 class TextFormatter(logging.Formatter):
-    """A line a record; whatever a message holds, it neither acts on a terminal nor looks like another record."""
+    """One line a record; a message can neither control a terminal nor imitate another record."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record as text, what follows its first line indented."""
+        """A record as text, with further lines indented."""
         return safe_lines(super().format(record)).replace("\n", "\n  ")
 
 
@@ -25,7 +25,7 @@ class JsonFormatter(logging.Formatter):
     """One object a line: time, level, logger and message.
 
     Args:
-        ascii_only: Whether to write characters beyond ASCII as escapes, for a stream that lacks them.
+        ascii_only: Whether to escape characters beyond ASCII, for a stream that cannot encode them.
     """
 
     def __init__(self, *, ascii_only: bool = False) -> None:
@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
         self._ascii_only = ascii_only
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record as JSON."""
+        """A record as JSON."""
         line = {
             "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
             "level": record.levelname,
@@ -46,14 +46,14 @@ class JsonFormatter(logging.Formatter):
 
 
 class _Relay(logging.Handler):
-    """Gives records to another handler: dlt formats those of its own logger anew, whenever a pipeline is made."""
+    """Passes records to another handler: dlt replaces the formatters of its logger's handlers with each pipeline."""
 
     def __init__(self, handler: logging.Handler) -> None:
         super().__init__()
         self._handler = handler
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Let the other handler write it."""
+        """Pass a record on."""
         self._handler.handle(record)
 
 
@@ -63,7 +63,7 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
     Args:
         log_format: `text` or `json`.
         quiet: Warnings and errors only.
-        handler: Writes the lines in place of standard error's handler, such as a live display's.
+        handler: Replaces the handler of standard error, for a live display.
     """
     # A live display's handler shows the level itself.
     text = "%(asctime)s %(levelname)s %(message)s" if handler is None else "%(asctime)s %(message)s"
@@ -80,16 +80,16 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
         logger.propagate = False
     connector.setLevel(logging.WARNING if quiet else logging.INFO)
     dlt_logger.setLevel(logging.WARNING)
-    # JSON columns travel as Arrow texts; dlt remarks on that at each load, to no one's use.
-    dlt_logger.addFilter(_is_worth_telling)
+    # JSON columns are Arrow strings; dlt warns of that at each load without need.
+    dlt_logger.addFilter(_is_relevant)
 
 
 def _writes_unicode(handler: logging.Handler) -> bool:
-    """Whether a handler's stream takes every character; a stream without an encoding does."""
+    """Whether a handler's stream can encode every character; a stream without an encoding can."""
     encoding = getattr(getattr(handler, "stream", None), "encoding", None) or "utf-8"
     return str(encoding).lower().startswith("utf")
 
 
-def _is_worth_telling(record: logging.LogRecord) -> bool:
+def _is_relevant(record: logging.LogRecord) -> bool:
     message = record.getMessage()
     return DLT_COLUMN_HINTS not in message and DLT_TRACE not in message

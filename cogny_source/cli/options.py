@@ -1,7 +1,8 @@
-"""The options that commands share: where to, what, and how it is told."""
+"""The options that commands share: destination, resources, output."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -11,90 +12,59 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cogny_source.cli.places import DATASET, make_target
+from cogny_source.cli.places import make_target
+from cogny_source.destinations.registration import DATASET, Option
+from cogny_source.destinations.registry import REGISTRATIONS
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
     from cogny_source.extract.plan import Census
 
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MakeTarget = Callable[[], "Target"]
 Command = Callable[..., Any]
 
-_DATABASE = click.option(
-    "--database",
-    type=click.Path(dir_okay=False, path_type=Path),
-    default="cogny.duckdb",
-    show_default=True,
-    envvar="COGNY_DATABASE",
-    help="The DuckDB file.",
-)
-_BUCKET_URL = click.option(
-    "--bucket-url",
-    envvar="COGNY_BUCKET_URL",
-    help="A folder, s3://... or gs://... Default: cogny_parquet, or cogny_delta.",
-)
-_TABLE_FORMAT = click.option(
-    "--table-format",
-    type=click.Choice(["parquet", "delta"]),
-    default="parquet",
-    show_default=True,
-    envvar="COGNY_TABLE_FORMAT",
-    help="Plain Parquet files, or Delta tables.",
-)
-_PROJECT = click.option(
-    "--project", envvar="COGNY_PROJECT", help="The Google Cloud project. Default: the credentials' own."
-)
-_LOCATION = click.option(
-    "--location", envvar="COGNY_LOCATION", help="Where a new dataset is made, such as EU. Default: US."
-)
-_STAGING = click.option(
-    "--staging", envvar="COGNY_STAGING", help="A bucket that files travel through, gs://... Default: none."
-)
+# Every destination has a dataset, each with its own help text.
+DATASET_HELP = f"Dataset of the tables; of a folder, one in it. Default: {DATASET}, or the folder itself."
+# The options of all destinations, for commands that take any of them.
+PLACE_OPTIONS = {
+    option.name: option for it in REGISTRATIONS.values() for option in it.options if option.name != "dataset"
+} | {"dataset": Option("dataset", DATASET_HELP)}
 
 
-def _dataset(text: str) -> Callable[[Command], Command]:
-    return click.option("--dataset", envvar="COGNY_DATASET", help=text)
-
-
-OPTIONS_OF: dict[str, list[Callable[[Command], Command]]] = {
-    "duckdb": [_DATABASE, _dataset(f"Dataset (schema) of the tables. Default: {DATASET}.")],
-    "parquet": [_BUCKET_URL, _TABLE_FORMAT, _dataset("A folder in it for the tables. Default: the folder itself.")],
-    "bigquery": [
-        _PROJECT,
-        _dataset(f"The dataset; for this pipeline alone. Default: {DATASET}."),
-        _LOCATION,
-        _STAGING,
-    ],
-}
-# By name, for commands that take any destination; `dataset` belongs to each.
-NAMES_OF = {
-    "duckdb": {"database"},
-    "parquet": {"bucket_url", "table_format"},
-    "bigquery": {"project", "location", "staging"},
-}
-PLACE_NAMES = {"dataset"}.union(*NAMES_OF.values())
+def _as_click(option: Option) -> Callable[[Command], Command]:
+    """A destination's option as a click option."""
+    kind: Any = click.Path(dir_okay=False, readable=False, path_type=Path) if option.is_file else None
+    return click.option(
+        option.flag,
+        type=click.Choice(option.choices) if option.choices else kind,
+        default=option.default,
+        show_default=option.default is not None,
+        envvar=f"COGNY_{option.name.upper()}",
+        help=option.help,
+    )
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line said.
+    """The command line's options for a sync.
 
     Attributes:
-        resources: The resources to sync; all where empty.
+        resources: The resources to sync, comma-separated; all if empty.
         start_date: Rows created before it are left out.
-        end_date: With it, a window by creation time is loaded and no watermark moves.
+        end_date: Load the window by creation time up to it; the watermark does not move.
         full_refresh: Read everything again.
-        chunk_rows: Rows loaded at once; of long rows fewer.
-        workers: The most readers that share a long first load.
-        census: When to hold all that the API lists against the destination.
-        verify: Compare the destination with the API afterwards.
-        accept_deletions: Let a census mark however many rows the API no longer lists.
-        history: Whether each version of a row is kept; None for what the settings say.
+        chunk_rows: Rows loaded at once; fewer if rows are long.
+        workers: The most readers of a long first load.
+        census: When to compare the whole list of the API with the destination.
+        verify: Compare destination and API afterwards.
+        accept_deletions: Let a census mark any number of rows deleted.
+        history: Whether to keep each version of a row; None for the setting.
         sandbox: Use the embedded sandbox.
         log_format: `text` or `json`.
         quiet: Warnings and errors only.
-        verbose: A failure ends with its traceback.
-        check: Only prove that API and destination can be reached and used.
+        verbose: Print the traceback of a failure.
+        check: Only test that API and destination can be reached and used.
     """
 
     resources: str = ""
@@ -116,9 +86,38 @@ class Options:
     @property
     def names(self) -> list[str]:
         """The resources by name."""
-        return [name.strip() for name in self.resources.split(",") if name.strip()]
+        return split_names(self.resources)
 
 
+class Age(click.ParamType[float]):
+    """A span of time such as `90m`, `3h` or `2d`."""
+
+    name = "age"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read it as seconds."""
+        found = re.fullmatch(r"(\d+)([smhd])", str(value))
+        if found is None:
+            self.fail(f"{value!r} is no age; write 90m, 3h or 2d", param, ctx)
+        return float(found[1]) * SECONDS[found[2]]
+
+
+def split_names(text: str) -> list[str]:
+    """The names in a text, with commas between them."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+max_age_option = click.option(
+    "--max-age",
+    type=Age(),
+    metavar="AGE",
+    help="Data that is older is an error, such as 90m, 3h or 2d. Default: by the usual pause between two runs.",
+)
+judged_resources_option = click.option(
+    "--resources",
+    default="",
+    help="Comma-separated; they must be synced. Default: those that the dataset is synced for.",
+)
 verbose_option = click.option("--verbose", is_flag=True, help="End a failure with its traceback.")
 _RESOURCES = click.option("--resources", default="", help="Comma-separated: tickets,reports,warehouses. Default: all.")
 _ACCEPT_DELETIONS = click.option(
@@ -160,7 +159,7 @@ _SYNC = [
 
 
 def sync_options(destination: str) -> Callable[[Command], Command]:
-    """Give a command the options of a sync into a destination; it is called with `MakeTarget` and `Options`."""
+    """Add the options of a sync into a destination; the command is called with `MakeTarget` and `Options`."""
 
     def decorate(command: Command) -> Command:
         @wraps(command)
@@ -168,23 +167,23 @@ def sync_options(destination: str) -> Callable[[Command], Command]:
             make_target = _target_maker(destination, values)
             return command(make_target, Options(**values))
 
-        return _apply([*OPTIONS_OF[destination], *_SYNC], call)
+        return _apply([*map(_as_click, REGISTRATIONS[destination].options), *_SYNC], call)
 
     return decorate
 
 
 def resource_options(command: Command) -> Command:
-    """Give a command that takes any destination the choice of resources, and how it is told."""
+    """Add the options for resources and output to a command that takes any destination."""
     return _apply([_RESOURCES, *_TELLING], command)
 
 
 def census_options(command: Command) -> Command:
-    """Give a command that may mark many rows deleted the option that accepts them."""
+    """Add the option that accepts many deletions."""
     return _apply([_ACCEPT_DELETIONS], command)
 
 
 def any_destination(command: Command) -> Command:
-    """Give a command the argument DESTINATION and the options of all; it is called with `make_target`."""
+    """Add the argument DESTINATION and the options of all destinations; the command is called with `make_target`."""
 
     @wraps(command)
     def call(destination: str, **values: Any) -> Any:
@@ -192,12 +191,9 @@ def any_destination(command: Command) -> Command:
         make_target = _target_maker(destination, values)
         return command(make_target=make_target, **values)
 
-    options = [_DATABASE, _BUCKET_URL, _TABLE_FORMAT, _PROJECT, _LOCATION, _STAGING]
-    dataset = _dataset(f"Dataset of the tables; of a folder, one in it. Default: {DATASET}, or the folder itself.")
-    argument = click.argument(
-        "destination", type=click.Choice(list(OPTIONS_OF)), default="duckdb", envvar="COGNY_DESTINATION"
-    )
-    return _apply([argument, *options, dataset], call)
+    names = list(REGISTRATIONS)
+    argument = click.argument("destination", type=click.Choice(names), default=names[0], envvar="COGNY_DESTINATION")
+    return _apply([argument, *map(_as_click, PLACE_OPTIONS.values())], call)
 
 
 def _apply(options: list[Callable[[Command], Command]], command: Command) -> Command:
@@ -207,18 +203,19 @@ def _apply(options: list[Callable[[Command], Command]], command: Command) -> Com
 
 
 def _refuse_foreign(destination: str) -> None:
-    """Refuse an option of another destination; what a variable says for another is none of this one's business.
+    """Refuse an option of another destination on the command line; variables of other destinations are ignored.
 
     Raises:
-        click.UsageError: If there is one on the command line.
+        click.UsageError: If there is one.
     """
     context = click.get_current_context()
-    for name in sorted(PLACE_NAMES - NAMES_OF[destination] - {"dataset"}):
+    own = {option.name for option in REGISTRATIONS[destination].options}
+    for name in sorted(PLACE_OPTIONS.keys() - own):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise click.UsageError(f"--{name.replace('_', '-')} does not go with {destination}")
+            raise click.UsageError(f"{PLACE_OPTIONS[name].flag} does not go with {destination}")
 
 
 def _target_maker(destination: str, values: dict[str, Any]) -> MakeTarget:
-    """Take what names the place out of a command's values."""
-    place = {name: values.pop(name) for name in PLACE_NAMES & values.keys()}
+    """Move the destination's options out of a command's values."""
+    place = {name: values.pop(name) for name in PLACE_OPTIONS.keys() & values.keys()}
     return lambda: make_target(destination, place)

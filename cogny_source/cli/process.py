@@ -1,4 +1,4 @@
-"""The process that the command runs in: what makes it quick and small, and would be no library's business."""
+"""Settings of the whole process that make a command fast and small; a library must not make them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import ModuleType
 
 VARIABLES = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    # Packages that are loaded are of no more use; a long first load would fill the disk with them.
+    # Loaded packages are not needed any more; a long first load would fill the disk with them.
     "LOAD__DELETE_COMPLETED_JOBS": "true",
 }
 ALLOCATOR, JEMALLOC = "ARROW_DEFAULT_MEMORY_POOL", "jemalloc"
@@ -22,10 +22,10 @@ NEW_OBJECTS_A_COLLECTION = 20_000
 
 @contextmanager
 def prepare_process() -> Iterator[None]:
-    """Set the process up for a sync, within the block but for the variables, of which those that are set stay."""
+    """Set the process up for a sync. Environment variables stay set after the block, all else is undone."""
     for name, value in VARIABLES.items():
         os.environ.setdefault(name, value)
-    # At its end the interpreter looks through every object for cycles, 0.1 s; not through those that are frozen.
+    # At exit the interpreter searches all objects for cycles, 0.1 s; frozen objects are skipped.
     atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
     with _collect_seldom(), _keep_pandas_out(), _give_memory_back():
@@ -34,7 +34,7 @@ def prepare_process() -> Iterator[None]:
 
 @contextmanager
 def _collect_seldom() -> Iterator[None]:
-    """Look for cycles less often, and not among what was imported: rows make none, and the search takes 0.3 s."""
+    """Collect garbage less often and skip imported objects: rows form no cycles, and the search takes 0.3 s."""
     thresholds = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS_A_COLLECTION)
@@ -47,10 +47,10 @@ def _collect_seldom() -> Iterator[None]:
 
 @contextmanager
 def _give_memory_back() -> Iterator[None]:
-    """Let Arrow take its memory from jemalloc, where it has it, and give it back at once.
+    """Let Arrow use jemalloc, if it has it, and return memory at once.
 
-    At the peak of 100,000 tickets 285 MB against 341 by the system's allocator, and 346 by Arrow's default. Whoever set
-    the variable that names another gets that.
+    The peak of 100,000 tickets is 285 MB, against 341 MB with the system's allocator and 346 MB with Arrow's default.
+    A variable that names another allocator wins.
     """
     import pyarrow as pa
 
@@ -68,21 +68,21 @@ def _give_memory_back() -> Iterator[None]:
 
 @contextmanager
 def _keep_pandas_out() -> Iterator[None]:
-    """Let pyarrow and DuckDB find no pandas: each would import it, 0.3 s, at the first value that it is given.
+    """Hide pandas from pyarrow and DuckDB, which would import it (0.3 s) for the first value.
 
-    Whoever asks them for a data frame afterwards still gets one.
+    After the block both can make data frames.
     """
     from pyarrow.lib import _pandas_api
 
     if "pandas" in sys.modules:
         yield
         return
-    # pyarrow looks once and fails over a module that may not be imported; DuckDB looks each time.
+    # pyarrow looks once, and fails if the import is blocked; DuckDB looks each time.
     sys.modules["pandas"] = ModuleType("pandas")
     sys.modules["pandas"].__version__ = "0"  # type: ignore[attr-defined]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # Without numpy, no public call makes it look for certain.
+        # Without numpy, no public call is sure to make it look.
         _ = _pandas_api.have_pandas
     sys.modules["pandas"] = None  # type: ignore[assignment]
     try:

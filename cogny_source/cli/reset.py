@@ -56,7 +56,7 @@ def _reset(target: Target, resource: str, yes: bool) -> int:
         raise ConfigError("nothing was synced there yet")
     with open_for_loading(target) as pipeline, writing_out():
         click.echo(_announce(resource, Reset(pipeline, resource, WAIT_SECONDS).look()))
-    # Nobody is kept out while a person thinks.
+    # No lock is held while a person thinks.
     if not yes and not _is_wanted():
         say("Nothing was reset.")
         return EXIT_FAILED
@@ -74,7 +74,7 @@ def _is_wanted() -> bool:
 
 
 def _announce(resource: str, known: Known) -> str:
-    """What a reset does, in words."""
+    """The effect of a reset, in words."""
     left = f", and the {known.backfill_windows} windows left of its first load" if known.backfill_windows else ""
     mark = f"the watermark {known.updated_after}" if known.updated_after else "the state"
     requests = -(-known.rows // PAGE_ROWS)

@@ -1,4 +1,4 @@
-"""The sandbox as a child process, for trying the connector without a key."""
+"""The sandbox as a child process, to try the connector without a key."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class EmbeddedSandbox:
-    """Where the sandbox listens, and a key that it takes."""
+    """The sandbox's URL and a key for it."""
 
     base_url: str
     api_key: str
 
 
 def require_sandbox() -> None:
-    """Refuse to go on without what the sandbox needs.
+    """Check that the sandbox's requirements are installed.
 
     Raises:
         ConfigError: If its extra is not installed.
@@ -37,10 +37,10 @@ def require_sandbox() -> None:
 
 @contextmanager
 def run_sandbox(world: Path) -> Iterator[EmbeddedSandbox]:
-    """Start the sandbox, and end it with the block.
+    """Run the sandbox within the block.
 
     Args:
-        world: Where it remembers its world, which moves on from run to run.
+        world: The file that keeps its world, which advances from run to run.
 
     Raises:
         ConfigError: If the sandbox's own requirements are not installed, or it does not start.
@@ -49,7 +49,7 @@ def run_sandbox(world: Path) -> Iterator[EmbeddedSandbox]:
     world.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "cogny_source.sandbox", "--tickets", str(SANDBOX_TICKETS)]
     command += ["--world", str(world), "--exit-with-parent"]
-    # A session of its own: Ctrl-C in the terminal is for the sync, which still needs its server.
+    # A separate session: Ctrl-C in the terminal must not stop the server, which the sync still needs.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         assert process.stdout is not None

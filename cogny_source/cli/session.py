@@ -1,11 +1,13 @@
-"""A target's pipeline: under its lock to load into it, or beside a run to look at it."""
+"""A target's pipeline: locked for loading, or in a temporary working directory for reading beside a run."""
 
 from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +17,33 @@ from cogny_source.errors import ConfigError, LoadFailed
 if TYPE_CHECKING:
     import dlt
 
+    from cogny_source.destinations.session import DestinationSession
+    from cogny_source.monitoring.health import Thresholds
+    from cogny_source.monitoring.status import DatasetStatus
+
 PIPELINE_NAME = "cogny"
+# Whoever asks how things stand does not wait for a session that somebody forgot; a load of a run ends by itself.
+WAIT_SECONDS = 5.0
+WAIT_FOR_RUN_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """A target that is looked at.
+
+    Attributes:
+        destination: It, to be read.
+        journal: Where its runs keep records that no load has taken yet.
+        running: Whether a run works on it now.
+    """
+
+    destination: DestinationSession
+    journal: Path
+    running: bool
 
 
 def pipelines_dir(target: Target) -> Path:
-    """A target's working directory: what one has pending must never be loaded into another."""
+    """A target's own working directory: pending packages of one target must never be loaded into another."""
     from cogny_source.dlt_internals import find_pipelines_dir
 
     digest = hashlib.sha256(target.identity.encode()).hexdigest()[:12]
@@ -29,10 +53,10 @@ def pipelines_dir(target: Target) -> Path:
 
 @contextmanager
 def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
-    """A target's pipeline, which no other run uses meanwhile.
+    """A target's pipeline, locked against other runs.
 
     Raises:
-        AlreadyRunning: If one does.
+        AlreadyRunning: If another run holds the lock.
     """
     from cogny_source.engine.working_dir import hold_lock, open_pipeline
 
@@ -44,17 +68,58 @@ def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
 
 
 @contextmanager
-def open_for_looking(target: Target) -> Iterator[dlt.Pipeline]:
-    """A target's pipeline in a working directory of its own, which takes nothing away from a run."""
+def look_at(target: Target) -> Iterator[Look]:
+    """A target opened read-only, in a temporary working directory, so that it disturbs neither a run nor a session."""
+    from cogny_source.destinations.registry import open_session
+    from cogny_source.engine.working_dir import is_locked
+
+    workspace = pipelines_dir(target)
+    running = is_locked(workspace, PIPELINE_NAME)
+    wait_seconds = WAIT_FOR_RUN_SECONDS if running else WAIT_SECONDS
+    with _open_for_reading(target) as pipeline:
+        destination = open_session(pipeline, wait_seconds)
+        yield Look(destination, workspace / f"{PIPELINE_NAME}.runs", running)
+
+
+def read_dataset(
+    target: Target, now: datetime, resources: Sequence[str] = (), thresholds: Thresholds | None = None
+) -> DatasetStatus:
+    """How a target's dataset stands.
+
+    Args:
+        target: The target, which may not be there.
+        now: The present, aware.
+        resources: The resources to look at, which must be synced; those that are synced where empty.
+        thresholds: From which age on data is late.
+
+    Raises:
+        LoadFailed: If it does not answer.
+    """
+    from cogny_source.extract.endpoints import select_resources
+    from cogny_source.monitoring.health import ResourceFacts
+    from cogny_source.monitoring.status import assess, read_status
+
+    names = select_resources(resources)
+    if not target.is_there():
+        return assess([ResourceFacts(name) for name in names], now)
+    with look_at(target) as look:
+        return read_status(
+            look.destination, now, look.journal, running=look.running, resources=resources, thresholds=thresholds
+        )
+
+
+@contextmanager
+def _open_for_reading(target: Target) -> Iterator[dlt.Pipeline]:
     with _naming_temporary_folder():
         temporary = tempfile.TemporaryDirectory(prefix="cogny-")
     with temporary as folder, _explaining(target):
-        yield _maker(target, Path(folder))()
+        reader = replace(target, make=target.make_reader or target.make)
+        yield _maker(reader, Path(folder))()
 
 
 @contextmanager
 def _naming_temporary_folder() -> Iterator[None]:
-    """Tell in a sentence where the machine has no place for what is let go of at the end."""
+    """Turn the lack of a temporary folder into a sentence."""
     try:
         yield
     except OSError as exc:
@@ -74,7 +139,7 @@ def _maker(target: Target, folder: Path) -> Callable[[], dlt.Pipeline]:
             staging=staging,
             dataset_name=target.dataset,
         )
-        # The flag of a run lets a load finish; dlt's own handlers would interrupt it.
+        # The sync's own handlers let a load finish; dlt's would interrupt it.
         pipeline.runtime_config.intercept_signals = False
         return pipeline
 
@@ -83,7 +148,7 @@ def _maker(target: Target, folder: Path) -> Callable[[], dlt.Pipeline]:
 
 @contextmanager
 def _explaining(target: Target) -> Iterator[None]:
-    """Let the target tell what a refusal of its own means."""
+    """Let the target explain errors of its libraries."""
     try:
         yield
     except (LoadFailed, ConfigError) as error:

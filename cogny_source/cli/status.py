@@ -1,112 +1,100 @@
-"""`cogny status`: how each resource stands, for a person or a monitor."""
+"""`cogny status`: how a dataset stands, for a person or a monitor."""
 
 from __future__ import annotations
 
-import re
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cogny_source.cli.exits import EXIT_FAILED, report_failure
-from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
+from cogny_source.cli.options import (
+    MakeTarget,
+    any_destination,
+    judged_resources_option,
+    max_age_option,
+    split_names,
+    verbose_option,
+)
 from cogny_source.cli.process import prepare_process
-from cogny_source.cli.streams import dump_for, writing_out
+from cogny_source.cli.streams import OutputFailed, dump_for, writing_out
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
-    from cogny_source.monitoring.status import ResourceStatus
-
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-# A load holds a DuckDB file for seconds; who asks how things stand does not wait for more than a few.
-WAIT_SECONDS = 60.0
-
-
-class Age(click.ParamType[float]):
-    """A span of time such as `90m`, `3h` or `2d`."""
-
-    name = "age"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it as seconds."""
-        found = re.fullmatch(r"(\d+)([smhd])", str(value))
-        if found is None:
-            self.fail(f"{value!r} is no age; write 90m, 3h or 2d", param, ctx)
-        return float(found[1]) * SECONDS[found[2]]
+    from cogny_source.monitoring.status import DatasetStatus
 
 
 @click.command("status")
 @any_destination
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-@click.option("--max-age", type=Age(), metavar="AGE", help="Exit 1 where a watermark is older, such as 90m, 3h or 2d.")
+@max_age_option
+@click.option(
+    "--fail-on",
+    type=click.Choice(["error", "warn"]),
+    default="error",
+    show_default=True,
+    help="The level from which on the exit code is 1.",
+)
+@judged_resources_option
 @verbose_option
-def status(make_target: MakeTarget, output: str, max_age: float | None, verbose: bool) -> None:
-    """Tell how each resource stands: rows, watermark and its age, first load, last run, last error.
+def status(
+    make_target: MakeTarget, output: str, max_age: float | None, fail_on: str, resources: str, verbose: bool
+) -> None:
+    """Tell whether a dataset is well, and how each resource stands: rows, watermark and its age, last run, last error.
 
-    Exit 0 where all is well; 1 where a resource was never synced, its last run did not end well, or its watermark is
-    older than --max-age. Needs no key, and may be asked while a sync runs.
+    Its level is ok, warn (the data can be trusted with care) or error (somebody has to act). Exit 0 for ok and warn; 1
+    for error, and with --fail-on warn for warn too. Needs no key, and may be asked while a sync runs.
 
     \b
     Examples:
       cogny status --database growth.duckdb
       cogny status --database growth.duckdb --format json --max-age 3h
+      cogny status --database growth.duckdb --resources tickets --fail-on warn
     """
 
     def run() -> int:
+        from cogny_source.cli.logs import configure_logging
+        from cogny_source.cli.session import read_dataset
+        from cogny_source.monitoring.health import Level, Thresholds
+
         with prepare_process():
-            return _show(make_target(), output, max_age)
+            configure_logging("text", quiet=True)
+            target = make_target()
+            told = read_dataset(target, datetime.now(UTC), split_names(resources), Thresholds(max_age))
+            fails = told.health.fails(Level[fail_on.upper()])
+            with writing_out():
+                _print(target, told, output, fails)
+            return EXIT_FAILED if fails else 0
 
-    sys.exit(report_failure(run, verbose=verbose))
-
-
-def _show(target: Target, output: str, max_age: float | None) -> int:
-    from cogny_source.cli.logs import configure_logging
-
-    configure_logging("text", quiet=True)
-    told, running = _read(target)
-    now = datetime.now(UTC)
-    with writing_out():
+    def tell(_: int, sentence: str) -> None:
         if output == "json":
-            _print_json(target, told, running, now, max_age)
-        else:
-            _print_table(told, running, now, max_age)
-    return EXIT_FAILED if any(resource.complaint(now, max_age) for resource in told) else 0
+            _print_failure(sentence)
+
+    sys.exit(report_failure(run, verbose=verbose, on_failure=tell))
 
 
-def _read(target: Target) -> tuple[list[ResourceStatus], bool]:
-    """How each resource stands, and whether a run works on the target now."""
-    from cogny_source.cli.session import PIPELINE_NAME, open_for_looking, pipelines_dir
-    from cogny_source.destinations.session import DestinationSession
-    from cogny_source.engine.working_dir import is_locked
-    from cogny_source.extract.endpoints import ENDPOINTS
-    from cogny_source.monitoring.status import ResourceStatus, read_status
-
-    workspace = pipelines_dir(target)
-    running = is_locked(workspace, PIPELINE_NAME)
-    if not target.is_there():
-        return [ResourceStatus(name) for name in ENDPOINTS], running
-    with open_for_looking(target) as pipeline:
-        destination = DestinationSession(pipeline, WAIT_SECONDS)
-        return read_status(destination, workspace, PIPELINE_NAME, running=running), running
-
-
-def _print_json(
-    target: Target, told: list[ResourceStatus], running: bool, now: datetime, max_age: float | None
-) -> None:
-    resources = [resource.as_dict(now, max_age) for resource in told]
-    whole = {
-        "at": now.isoformat(),
-        "dataset": target.dataset,
-        "healthy": all(resource["healthy"] for resource in resources),
-        "running": running,
-        "resources": resources,
-    }
-    click.echo(dump_for(sys.stdout, whole))
-
-
-def _print_table(told: list[ResourceStatus], running: bool, now: datetime, max_age: float | None) -> None:
+def _print(target: Target, told: DatasetStatus, output: str, fails: bool) -> None:
+    if output == "json":
+        _print_json({"destination": target.identity, "dataset": target.dataset, **told.as_dict(fails)})
+        return
     from cogny_source.cli.console import PlainConsole
     from cogny_source.cli.display import print_status
 
-    print_status(PlainConsole(), told, now, max_age, running=running)
+    print_status(PlainConsole(), told, target.identity)
+
+
+def _print_failure(sentence: str) -> None:
+    """What a monitor reads where nothing could be told; standard error has the sentence, too."""
+    from cogny_source.monitoring.health import Finding, Health, Kind, Level
+    from cogny_source.monitoring.status import dump_health
+
+    health = Health((Finding(Kind.NOT_READ, Level.ERROR, None, sentence.removeprefix("Error: ")),))
+    told = {"at": datetime.now(UTC).isoformat(), **dump_health(health, fails=True), "running": None, "resources": []}
+    with suppress(OutputFailed), writing_out():
+        _print_json(told)
+
+
+def _print_json(told: dict[str, Any]) -> None:
+    click.echo(dump_for(sys.stdout, told))

@@ -1,4 +1,4 @@
-"""The standard streams of the process: closed, on a full disk, read by nobody, or of an encoding that lacks letters."""
+"""The standard streams: closed, on a full disk, without a reader, or with an encoding that lacks characters."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 
 
 class OutputFailed(CognyError):
-    """Standard output takes no more.
+    """Standard output cannot be written.
 
     Args:
-        cause: What the system said.
+        cause: The system's error.
     """
 
     def __init__(self, cause: OSError) -> None:
@@ -34,16 +34,16 @@ class OutputFailed(CognyError):
 
 
 def prepare_streams() -> None:
-    """Give the process streams that end no run: to be called before a file is opened.
+    """Replace closed streams; call it before any file is opened.
 
-    The next file that is opened takes the number of a stream that is closed: a database would be printed into.
+    The next opened file would take the number of a closed stream, and output would be written into a database.
     """
     for number, mode in ((STDIN, os.O_RDONLY), (STDOUT, os.O_RDONLY), (STDERR, os.O_WRONLY)):
         if not _is_open(number):
-            os.open(os.devnull, mode)  # takes the lowest number that is free, and so this one
+            os.open(os.devnull, mode)  # takes the lowest free number, which is this one
     if sys.stdin is None:
         sys.stdin = io.TextIOWrapper(io.BufferedReader(io.FileIO(STDIN, closefd=False)))
-    if sys.stdout is None:  # what is written there fails, as on a full disk
+    if sys.stdout is None:  # writing to it fails, as on a full disk
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(io.FileIO(STDOUT, "w", closefd=False)), "utf-8")
     if sys.stderr is None or sys.stderr is sys.__stderr__:
         sys.stderr = _open_stderr(getattr(sys.stderr, "encoding", "utf-8"))
@@ -53,16 +53,16 @@ def prepare_streams() -> None:
 
 @contextmanager
 def writing_out() -> Iterator[None]:
-    """Tell in a sentence where standard output cannot be written within the block: it may be a file on a full disk.
+    """Turn errors of standard output within the block into a sentence: it may be a file on a full disk.
 
     Raises:
-        OutputFailed: If it cannot.
+        OutputFailed: If it cannot be written.
     """
     try:
         yield
         sys.stdout.flush()
     except OSError as exc:
-        # What is left in the buffer would fail once more at the end of the process.
+        # The rest of the buffer would fail again at the end of the process.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
@@ -70,13 +70,13 @@ def writing_out() -> Iterator[None]:
 
 
 def dump_for(stream: TextIO, value: Any) -> str:
-    """A value as JSON in which a stream of any encoding takes each character."""
+    """A value as JSON that a stream can encode, whatever its encoding."""
     is_unicode = str(stream.encoding).lower().startswith("utf")
     return dump_safe_json(value, ascii_only=not is_unicode, indent=2)
 
 
 def say(text: str) -> None:
-    """Print a line on what is done; where it cannot be written, the command ends as it would have."""
+    """Print a line; if it cannot be written, the command still ends as it would have."""
     try:
         with writing_out():
             click.echo(safe_text(text))
@@ -85,10 +85,10 @@ def say(text: str) -> None:
 
 
 class _LenientFile(io.FileIO):
-    """A file that takes what is written though it cannot keep it: there is nobody left to tell."""
+    """A file that ignores errors of writing, as nobody could be told."""
 
     def write(self, data: Any, /) -> int:
-        """Write bytes, or let them go."""
+        """Write bytes, or drop them."""
         try:
             return super().write(data)
         except OSError:

@@ -1,10 +1,11 @@
-"""`cogny sync`, and the commands that are a sync with something after it."""
+"""`cogny sync`, `verify`, `census` and `check`."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -23,8 +24,9 @@ from cogny_source.cli.options import (
 from cogny_source.cli.process import prepare_process
 from cogny_source.cli.sandbox import EmbeddedSandbox, run_sandbox
 from cogny_source.cli.streams import OutputFailed, say, writing_out
+from cogny_source.destinations.registry import REGISTRATIONS
 from cogny_source.engine.cancellation import CancelToken
-from cogny_source.errors import VerificationFailed
+from cogny_source.errors import CognyError, VerificationFailed
 from cogny_source.plain_text import safe_text
 
 if TYPE_CHECKING:
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
     from cogny_source.engine.progress import Progress
     from cogny_source.engine.run_record import SyncResult
+    from cogny_source.monitoring.health import Health
     from cogny_source.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# Into a file or a mail the summary is written as wide as it needs.
+# The width of the summary in a file or a mail.
 SUMMARY_WIDTH = 140
 INTERRUPTED = 130
 
@@ -50,45 +53,13 @@ def sync_group() -> None:
     """Sync the API into a destination."""
 
 
-@sync_group.command("duckdb", cls=EntryCommand, epilog=EPILOG)
-@sync_options("duckdb")
-def sync_to_duckdb(make_target: MakeTarget, options: Options) -> None:
-    """Sync the Cogny API into a DuckDB file.
+def sync_command(destination: str) -> click.Command:
+    """The command that syncs into a destination.
 
-    \b
-    Examples:
-      python pipelines/cogny_to_duckdb.py --sandbox
-      python pipelines/cogny_to_duckdb.py --database growth.duckdb --resources tickets,reports
-      python pipelines/cogny_to_duckdb.py --start-date 2025-01-01 --end-date 2025-02-01
+    Args:
+        destination: Its name in the registry, such as `duckdb`.
     """
-    execute(make_target, options)
-
-
-@sync_group.command("parquet", cls=EntryCommand, epilog=EPILOG)
-@sync_options("parquet")
-def sync_to_parquet(make_target: MakeTarget, options: Options) -> None:
-    """Sync the Cogny API into a folder of Parquet files, which hold each row once.
-
-    \b
-    Examples:
-      python pipelines/cogny_to_parquet.py --sandbox
-      python pipelines/cogny_to_parquet.py --bucket-url s3://growth/cogny
-      python pipelines/cogny_to_parquet.py --bucket-url exports --table-format delta
-    """
-    execute(make_target, options)
-
-
-@sync_group.command("bigquery", cls=EntryCommand, epilog=EPILOG)
-@sync_options("bigquery")
-def sync_to_bigquery(make_target: MakeTarget, options: Options) -> None:
-    """Sync the Cogny API into a BigQuery dataset.
-
-    \b
-    Examples:
-      python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU --check
-      python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU
-    """
-    execute(make_target, options)
+    return sync_group.commands[destination]
 
 
 @click.command("verify", epilog=EPILOG)
@@ -136,16 +107,56 @@ def check(make_target: MakeTarget, **options: Any) -> None:
 
 
 def execute(make_target: MakeTarget, options: Options) -> NoReturn:
-    """Sync into a target, and end the process with the exit code that tells how it went."""
+    """Sync into a target, and end the process with the result's exit code."""
 
-    def alert(code: int, sentence: str) -> None:
+    def tell(code: int, sentence: str) -> None:
         if code not in (EXIT_LOCKED, INTERRUPTED) and not options.check:
-            from cogny_source.monitoring.alert import send_alert
+            _call_for_help(code, _judge_failure(sentence))
 
-            name = Path(sys.argv[0]).name
-            send_alert(f"{'cogny' if name == '__main__.py' else name} ended with exit code {code}. {sentence}")
+    def run() -> int | None:
+        target = make_target()
+        code = _run(target, options)
+        if not options.check:
+            _look_after(target)
+        return code
 
-    sys.exit(report_failure(lambda: _run(make_target(), options), verbose=options.verbose, on_failure=alert))
+    sys.exit(report_failure(run, verbose=options.verbose, on_failure=tell))
+
+
+def _look_after(target: Target) -> None:
+    """After a run that is done, call somebody where the dataset is not well all the same."""
+    from cogny_source.cli.session import read_dataset
+    from cogny_source.monitoring.alert import is_wanted
+
+    if not is_wanted():
+        return
+    try:
+        health = read_dataset(target, datetime.now(UTC)).health
+    except CognyError as error:
+        logger.warning("the sync is done, but how the dataset stands cannot be read: %s", error)
+        return
+    _call_for_help(0, health)
+
+
+def _judge_failure(sentence: str) -> Health:
+    from cogny_source.monitoring.health import Finding, Health, Kind, Level
+
+    return Health((Finding(Kind.RUN_FAILED, Level.ERROR, None, sentence),))
+
+
+def _call_for_help(code: int, health: Health) -> None:
+    from cogny_source.monitoring.alert import describe_alert, send_alert
+
+    name = Path(sys.argv[0]).name
+    text = describe_alert("cogny" if name == "__main__.py" else name, code, health)
+    if text is not None:
+        send_alert(text)
+
+
+for _destination in REGISTRATIONS.values():
+    sync_group.command(_destination.name, cls=EntryCommand, help=_destination.sync_help, epilog=EPILOG)(
+        sync_options(_destination.name)(execute)
+    )
 
 
 def _run(target: Target, options: Options) -> int | None:
@@ -166,7 +177,7 @@ def _run(target: Target, options: Options) -> int | None:
 
 @contextmanager
 def _settings(options: Options, world: Path) -> Iterator[Settings]:
-    """The settings; with the embedded sandbox, which is there within the block."""
+    """The settings; with `--sandbox` those of a sandbox that runs within the block."""
     from cogny_source.settings import resolve_settings
 
     with run_sandbox(world) if options.sandbox else nullcontext() as sandbox:
@@ -198,11 +209,11 @@ def _check(target: Target, settings: Settings, options: Options) -> int:
 
 def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
     """Sync into a pipeline and show what happened."""
-    from cogny_source.destinations.session import DestinationSession
+    from cogny_source.destinations.registry import open_session
     from cogny_source.engine.runner import sync
 
     showing, stop = _open_display(options), CancelToken()
-    # From here on a signal lets the run load what is complete; before, there is nothing to load.
+    # From here on a signal makes the run load what is complete and end.
     with _settings(options, world) as settings, showing as progress, stop.on_signals():
         result = sync(
             pipeline,
@@ -220,7 +231,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
     if options.verify or not options.quiet:
         try:
             with writing_out():
-                _print_result(DestinationSession(pipeline, settings.destination_wait_seconds), result, options)
+                _print_result(open_session(pipeline, settings.destination_wait_seconds), result, options)
         except OutputFailed as failure:
             logger.warning("the rows are loaded, but the summary cannot be written: %s", failure.reason)
     if options.verify:
@@ -228,7 +239,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
 
 
 def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
-    """Set logging up, and make what shows the progress; a quiet run does without rich, whose import takes 0.1 s."""
+    """Set up logging and progress; a quiet run does not import rich, which takes 0.1 s."""
     from cogny_source.cli.logs import configure_logging
 
     if options.quiet:
@@ -247,7 +258,7 @@ def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
 
 
 def _print_result(destination: DestinationSession, result: SyncResult, options: Options) -> None:
-    """Print what was done, and what a verification found."""
+    """Print the summary, and the differences that a verification found."""
     from cogny_source.cli.console import PlainConsole
     from cogny_source.cli.display import print_differences, print_open_tickets, print_summary
 
@@ -264,7 +275,7 @@ def _print_result(destination: DestinationSession, result: SyncResult, options: 
 
 
 def _refuse_differences(result: SyncResult) -> None:
-    """Let a verification that found rows that differ end the run.
+    """Fail if a verification found differences.
 
     Raises:
         VerificationFailed: If it did.

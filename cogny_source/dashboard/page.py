@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -17,21 +16,23 @@ from markupsafe import Markup
 
 from cogny_source import formatting
 from cogny_source.dashboard.report_metrics import Outcomes, read_outcomes
-from cogny_source.dashboard.runs import ERROR_CHARACTERS, Failure, Resource, read_failures, read_resources
 from cogny_source.dashboard.sync_figures import make_sync_figures
 from cogny_source.dashboard.ticket_figures import make_report_figures, make_ticket_figures
 from cogny_source.dashboard.ticket_metrics import TITLE_CHARACTERS, Tickets, read_tickets
-from cogny_source.dashboard.trust import MARKS, Level, answer, judge
-from cogny_source.destinations.portable_sql import SECOND, Inquiry, instant
+from cogny_source.dashboard.trust import MARKS, make_tiles, tell_answer
+from cogny_source.destinations.portable_sql import Inquiry
 from cogny_source.destinations.session import DestinationSession
-from cogny_source.engine.working_dir import check_schema
 from cogny_source.errors import ConfigError
+from cogny_source.monitoring.health import Level, Thresholds
+from cogny_source.monitoring.run_history import list_failures
+from cogny_source.monitoring.status import DatasetStatus, read_status
 from cogny_source.plain_text import safe_lines
 
 STYLE = "page.css"
 TEMPLATE = "page.html"
 ICON = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><circle cx="8" cy="8" r="7" fill="{}"/></svg>'
-ICON_COLOURS = {Level.UNKNOWN: "#6b7280", Level.GOOD: "#1a7f4b", Level.CARE: "#b7791f", Level.BAD: "#c0392b"}
+ICON_COLOURS = {Level.UNSYNCED: "#6b7280", Level.OK: "#1a7f4b", Level.WARN: "#b7791f", Level.ERROR: "#c0392b"}
+ERROR_CHARACTERS = 600
 
 
 @dataclass(frozen=True)
@@ -40,54 +41,46 @@ class Content:
 
     Attributes:
         name: What the destination is called.
-        now: When it was asked.
-        resources: The resources and their last runs.
-        failures: The last runs that are not done.
+        status: How the dataset stands.
         tickets: The tickets; None where there is no table.
         outcomes: The reports; None where there is no table.
     """
 
     name: str
-    now: datetime
-    resources: Sequence[Resource]
-    failures: Sequence[Failure]
+    status: DatasetStatus
     tickets: Tickets | None
     outcomes: Outcomes | None
 
 
-def write_report(destination: DestinationSession, out: Path, now: datetime) -> None:
+def write_report(
+    destination: DestinationSession,
+    out: Path,
+    now: datetime,
+    journal: Path | None = None,
+    *,
+    running: bool = False,
+    thresholds: Thresholds | None = None,
+) -> None:
     """Write the page on what a destination holds; a page that is there is replaced in one step.
 
     Args:
-        destination: The destination.
+        destination: The destination; the pipeline's own working directory is made anew.
         out: The file.
         now: The instant that ages are told at, aware.
+        journal: The folder where runs keep records that no load has taken yet; None where there is none.
+        running: Whether a run works on it now.
+        thresholds: From which age on data is late.
 
     Raises:
         ConfigError: If the file cannot be written.
         LoadFailed: If the destination does not answer.
     """
     _check_place(out)
-    _write(out, render(read_content(destination, now)))
-
-
-def read_content(destination: DestinationSession, now: datetime) -> Content:
-    """Ask a destination for all that the page tells.
-
-    Raises:
-        LoadFailed: If it does not answer.
-    """
-    _learn_schema(destination)
+    status = read_status(destination, now.astimezone(UTC), journal, running=running, thresholds=thresholds)
     with destination.hold():
         inquiry = Inquiry(destination, now)
-        return Content(
-            _name(destination.pipeline),
-            now.astimezone(UTC),
-            read_resources(inquiry),
-            read_failures(inquiry),
-            read_tickets(inquiry),
-            read_outcomes(inquiry),
-        )
+        tickets, outcomes = read_tickets(inquiry), read_outcomes(inquiry)
+    _write(out, render(Content(_name(destination.pipeline), status, tickets, outcomes)))
 
 
 def _name(pipeline: dlt.Pipeline) -> str:
@@ -99,33 +92,28 @@ def _name(pipeline: dlt.Pipeline) -> str:
     return f"{pipeline.destination.destination_name}, {pipeline.dataset_name}"
 
 
-def _learn_schema(destination: DestinationSession) -> None:
-    """Take the tables' names from the destination: to a machine that has not synced into it, a folder looks empty."""
-    check_schema(destination.pipeline)
-    with destination.hold(), destination.translating_errors():
-        destination.pipeline.sync_destination()
-    destination.forget_schema()
-
-
 def render(content: Content) -> str:
     """The page as a text."""
     style = files(__package__).joinpath(STYLE).read_text("utf-8")
-    verdicts = [judge(resource, round(content.now.timestamp() * SECOND)) for resource in content.resources]
-    found = answer(verdicts)
+    status = content.status
+    histories = {known.resource: known.history for known in status.resources}
+    answer = tell_answer(status)
     text = (
         _open_templates()
         .get_template(TEMPLATE)
         .render(
             content=content,
-            answer=found,
-            verdicts=verdicts,
+            now=status.at,
+            answer=answer,
+            tiles=make_tiles(status),
             marks=MARKS,
-            sync_figures=make_sync_figures(content.resources),
+            failures=list_failures(histories.values()),
+            sync_figures=make_sync_figures(histories),
             ticket_figures=make_ticket_figures(content.tickets),
             report_figures=make_report_figures(content.outcomes),
             style=Markup(style),
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-            icon=base64.b64encode(ICON.format(ICON_COLOURS[found.level]).encode()).decode(),
+            icon=base64.b64encode(ICON.format(ICON_COLOURS[answer.level]).encode()).decode(),
         )
     )
     # Names that no figure shortens, such as a folder's, may hold what no page should.
@@ -146,7 +134,6 @@ def _open_templates() -> Environment:
         per_cent=formatting.per_cent,
         span=formatting.span,
         minute=formatting.minute,
-        instant=instant,
         title_line=lambda text: formatting.excerpt(text, TITLE_CHARACTERS),
         error_line=lambda text: formatting.excerpt(text, ERROR_CHARACTERS),
     )

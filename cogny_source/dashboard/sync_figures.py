@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 from cogny_source.dashboard.axes import linear, powers
 from cogny_source.dashboard.charts import Panel, labels_below, panels
 from cogny_source.dashboard.figure import Figure
-from cogny_source.dashboard.runs import DONE, RUNS_SHOWN, Resource, Run
-from cogny_source.destinations.portable_sql import instant
 from cogny_source.formatting import count, day, listing, minute, span
+from cogny_source.monitoring.run_history import DONE, RECENT_RUNS, Run, RunHistory
 
 PANEL = 64
 Turn = tuple[Run, ...]
 
 
-def make_sync_figures(resources: Sequence[Resource]) -> list[Figure]:
-    """The figures, over the last runs; none where there are no runs."""
-    turns = list_turns(resources)
-    if not turns:
-        return []
-    synced = [resource.name for resource in resources if resource.runs]
-    return [_draw_live(turns, synced), _draw_read(turns, synced), _draw_waits(turns)]
+def make_sync_figures(histories: Mapping[str, RunHistory]) -> list[Figure]:
+    """The figures over the last runs of each resource that has ended any; none where there are no runs."""
+    runs = {name: history.recent for name, history in histories.items() if history.recent}
+    turns = list_turns([run for mine in runs.values() for run in mine])
+    return [_draw_live(turns, list(runs)), _draw_read(turns, list(runs)), _draw_waits(turns)] if turns else []
 
 
-def list_turns(resources: Sequence[Resource]) -> list[Turn]:
+def list_turns(runs: Sequence[Run]) -> list[Turn]:
     """The last runs, the oldest first, each with its resources."""
     found: dict[str, list[Run]] = {}
-    for run in sorted((run for resource in resources for run in resource.runs), key=lambda run: run.started_at):
+    for run in sorted(runs, key=lambda run: run.started_at):
         found.setdefault(run.run_id, []).append(run)
-    return [tuple(runs) for runs in found.values()][-RUNS_SHOWN:]
+    return [tuple(mine) for mine in found.values()][-RECENT_RUNS:]
 
 
 def _pick(turns: Sequence[Turn], name: str) -> list[Run | None]:
@@ -39,7 +36,7 @@ def _pick(turns: Sequence[Turn], name: str) -> list[Run | None]:
 
 
 def _stamp(turn: Turn) -> str:
-    return minute(instant(turn[0].started_at))
+    return minute(turn[0].started_at)
 
 
 def _draw_live(turns: Sequence[Turn], names: Sequence[str]) -> Figure:
@@ -137,6 +134,6 @@ def _draw_panels(figure: Figure, items: Sequence[Panel], turns: Sequence[Turn], 
 
 def _name_turns(turns: Sequence[Turn]) -> list[str]:
     """The days of runs, or their hours where they are of two days at most."""
-    began = [moment for turn in turns if (moment := instant(turn[0].started_at)) is not None]
+    began = [turn[0].started_at for turn in turns]
     is_short = began[-1] - began[0] < timedelta(days=2)
     return [f"{moment:%H:%M}" if is_short else day(moment) for moment in began]

@@ -23,20 +23,18 @@ INTERRUPTED = "Query interrupted"
 MAJOR = int(duckdb.__version__.partition(".")[0])
 
 
-def check_version(error: BaseException) -> None:
-    """Say what to do where DuckDB refused a file that a later version made.
+def explain_version(error: BaseException) -> ConfigError | None:
+    """What to do about a file that a later version of DuckDB made; None if the error is another one.
 
     Args:
-        error: What was raised as the file was opened.
-
-    Raises:
-        ConfigError: If it was that.
+        error: The error of opening the file.
     """
-    if NEWER_FILE in str(error):
-        raise ConfigError(
-            f"the database was made with a later DuckDB than {duckdb.__version__}, which is installed here: run"
-            " pip install --upgrade duckdb, or name another file"
-        ) from error
+    if NEWER_FILE not in str(error):
+        return None
+    return ConfigError(
+        f"the database was made with a later DuckDB than {duckdb.__version__}, which is installed here: run"
+        " pip install --upgrade duckdb, or name another file"
+    )
 
 
 @contextmanager

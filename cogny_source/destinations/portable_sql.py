@@ -12,7 +12,7 @@ from typing import Any
 
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 
-from cogny_source.destinations.session import DestinationSession, loads_into_bigquery
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import LoadFailed
 
 SECOND = 1_000_000
@@ -49,7 +49,6 @@ class Inquiry:
 
     def __init__(self, destination: DestinationSession, now: datetime) -> None:
         self._destination = destination
-        self._micros = "unix_micros({})" if loads_into_bigquery(destination.pipeline) else "epoch_us({})"
         self.now = round(now.timestamp() * SECOND)
 
     def has(self, table: str) -> bool:
@@ -62,17 +61,13 @@ class Inquiry:
             raise
         return True
 
-    def has_column(self, table: str, column: str) -> bool:
-        """Whether a table is there and has a column, which one of an earlier version may lack."""
-        return column in self._destination.read_columns(table)
-
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         """What a query brings; its tables must be there."""
         return self._destination.ask(query)
 
     def micros(self, column: str) -> str:
         """A column of instants, in microseconds since 1970."""
-        return self._micros.format(column)
+        return self._destination.adapter.unix_micros(column)
 
     def spreads(self, values: str) -> dict[str, Spread]:
         """How values are spread.

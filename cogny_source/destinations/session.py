@@ -7,25 +7,25 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, TypeVar
 
 import dlt
 import duckdb
 import pyarrow as pa
 from dlt.common.configuration.exceptions import ConfigurationException
 from dlt.common.exceptions import DltException
-from dlt.common.typing import TLoaderFileFormat
-from dlt.destinations.exceptions import DatabaseUndefinedRelation, DestinationConnectionError
+from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 from filelock import BaseFileLock, Timeout
 
+from cogny_source.destinations.adapter import DestinationAdapter
 from cogny_source.destinations.disks import describe_full_disks, list_folders
 from cogny_source.destinations.dlt_internals import decompress_state, query_arrow
-from cogny_source.destinations.duckdb_engine import INTERRUPTED, LOCKED, check_version
+from cogny_source.destinations.duckdb_engine import INTERRUPTED
 from cogny_source.errors import ConfigError, LoadFailed
-from cogny_source.schema import ListSpec, TableSpec
+from cogny_source.schema import LOAD_ID, TOMBSTONE, ChildSpec, TableSpec
 from cogny_source.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -37,18 +37,9 @@ RETRY_SECONDS = 1.0
 LINE_EVERY_SECONDS = 30.0
 EVERYTHING = Window()
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-BIGQUERY = "dlt.destinations.bigquery"
-DUCKDB = "dlt.destinations.duckdb"
-MOTHERDUCK = "dlt.destinations.motherduck"
-FOLDER = "cogny_source.destinations.filesystem.dlt_client.lake"
-TRIED = {DUCKDB, MOTHERDUCK, BIGQUERY, FOLDER}
-APPENDING = "dlt.destinations.filesystem"
-# Of those that `sync` was not tried with: into this one a plain run of dlt was.
-PLAIN_RUN_TRIED = "dlt.destinations.postgres"
 # What dlt, Arrow and the destinations' libraries raise, beside their own errors.
 FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, DltException, OSError, ValueError, LookupError, ImportError)
 Opened = TypeVar("Opened")
-STATES = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
 
 
 class LiveCount(NamedTuple):
@@ -67,72 +58,25 @@ class LiveCount(NamedTuple):
     undated: int = 0
 
 
-@runtime_checkable
-class KeepsStates(Protocol):
-    """A client of a destination that keeps states otherwise than in a table."""
-
-    def list_states(self, pipeline_name: str) -> set[str]:
-        """The load ids of the states of a pipeline."""
-
-    def read_states(self, pipeline_name: str, load_ids: set[str]) -> list[str]:
-        """The states, as dlt compresses them, of some load packages, the oldest first."""
-
-
-def loads_into_bigquery(pipeline: dlt.Pipeline) -> bool:
-    """Whether a pipeline's destination is BigQuery."""
-    return pipeline.destination is not None and pipeline.destination.destination_type == BIGQUERY
-
-
-def loads_into_duckdb(pipeline: dlt.Pipeline) -> bool:
-    """Whether a pipeline's destination is a DuckDB file."""
-    return pipeline.destination is not None and pipeline.destination.destination_type == DUCKDB
-
-
-def check_destination(pipeline: dlt.Pipeline) -> None:
-    """Refuse a destination that would hold rows twice.
-
-    Raises:
-        ConfigError: If it is dlt's own `filesystem`, which appends where it should merge.
-    """
-    if pipeline.destination is not None and pipeline.destination.destination_type == APPENDING:
-        raise ConfigError(
-            "dlt's filesystem destination appends each version of a row: use"
-            " cogny_source.open_folder(bucket_url), which holds each row once"
-        )
-
-
-def check_tried(pipeline: dlt.Pipeline) -> None:
-    """Refuse a destination that `sync` was never tried with: it could be wrong there without a word.
-
-    Raises:
-        ConfigError: If it is one, or there is none.
-    """
-    check_destination(pipeline)
-    if pipeline.destination is None:
-        raise ConfigError("the pipeline has no destination: give dlt.pipeline one")
-    kind = pipeline.destination.destination_type
-    if kind in TRIED:
-        return
-    plain = ", or plain pipeline.run(cogny_source()), which is exact there" if kind == PLAIN_RUN_TRIED else ""
-    raise ConfigError(
-        f"sync() was not tried with dlt's destination {kind.rpartition('.')[2]}, and does not load into it: use duckdb,"
-        f" bigquery or cogny_source.open_folder(bucket_url){plain}"
-    )
-
-
 class DestinationSession:
     """What a pipeline loads into.
 
     Args:
         pipeline: The pipeline.
+        adapter: What is known of its kind of destination.
         wait_seconds: How long to wait for a DuckDB file, or a folder, that another process holds.
         sleep: Waits that many seconds; may raise `Stopped`.
     """
 
     def __init__(
-        self, pipeline: dlt.Pipeline, wait_seconds: float, sleep: Callable[[float], None] = time.sleep
+        self,
+        pipeline: dlt.Pipeline,
+        adapter: DestinationAdapter,
+        wait_seconds: float,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.pipeline = pipeline
+        self.adapter = adapter
         self._wait_seconds = wait_seconds
         self._sleep = sleep
         self._client: SqlClientBase[Any] | None = None
@@ -180,10 +124,9 @@ class DestinationSession:
         Raises:
             LoadFailed: If the destination refuses it.
         """
-        # BigQuery takes no JSON columns from Parquet.
-        file_format: TLoaderFileFormat = "jsonl" if loads_into_bigquery(self.pipeline) else "parquet"
         with self.hold(), self.translating_errors():
-            load_ids = set(self.pipeline.run(source, loader_file_format=file_format).loads_ids)
+            run = self.pipeline.run(source, loader_file_format=self.adapter.loader_file_format)
+            load_ids = set(run.loads_ids)
         self.forget_schema()
         return load_ids
 
@@ -214,8 +157,9 @@ class DestinationSession:
             key: A row whose version is wanted.
         """
         query = (
-            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END), max(CASE WHEN id = %s"
-            f" THEN updated_at END), count(*) - count(created_at) FROM {spec.name} WHERE deleted_at IS NULL"
+            "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END), max(CASE WHEN"
+            f" {spec.key} = %s THEN updated_at END), count(*) - count(created_at)"
+            f" FROM {spec.name} WHERE deleted_at IS NULL"
         )
         values: list[object] = [taken_at or END_OF_TIME, key or ""]
         if start is not None:
@@ -230,19 +174,17 @@ class DestinationSession:
         condition, bounds = _created_in(window)
         return self._query(f"SELECT {names} FROM {spec.name} WHERE {condition}", *bounds)
 
-    def read_lists(self, spec: TableSpec, item: ListSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
-        """Read a child table's rows by parent and position, of parents that were created in a window.
+    def read_children(self, spec: TableSpec, child: ChildSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
+        """Read a child table in the order of its key: the rows that belong to those created in a window.
 
-        Rows without a parent come too, but where the window has an end.
+        Rows that belong to none come too, but where the window has an end.
         """
         condition, bounds = _created_in(window)
-        parents = f"SELECT id FROM {spec.name} WHERE"
-        if window.end is not None:
-            chosen = f"{item.parent_column} IN ({parents} {condition})"
-        else:
-            chosen = f"{item.parent_column} NOT IN ({parents} NOT ({condition}))"
-        query = f"SELECT {item.parent_column}, position, value FROM {item.name}"
-        return self._query(f"{query} WHERE {chosen} ORDER BY {item.parent_column}, position", *bounds)
+        roots, key = f"SELECT {spec.key} FROM {spec.name} WHERE", child.root_key
+        is_chosen = f"NOT IN ({roots} NOT ({condition}))" if window.end is None else f"IN ({roots} {condition})"
+        names = ", ".join(column.name for column in child.columns if column.name not in (TOMBSTONE, LOAD_ID.name))
+        query = f"SELECT {names} FROM {child.name} WHERE {key} {is_chosen} ORDER BY {', '.join(child.primary_key)}"
+        return self._query(query, *bounds)
 
     def read_keys(self, spec: TableSpec, keys: Sequence[str]) -> Iterator[pa.Table]:
         """Read the rows of some keys."""
@@ -250,7 +192,7 @@ class DestinationSession:
         for first in range(0, len(keys), KEYS_A_QUERY):
             some = keys[first : first + KEYS_A_QUERY]
             places = ", ".join(["%s"] * len(some))
-            yield from self._query(f"SELECT {names} FROM {spec.name} WHERE id IN ({places})", *some)
+            yield from self._query(f"SELECT {names} FROM {spec.name} WHERE {spec.key} IN ({places})", *some)
 
     def has_columns(self, spec: TableSpec) -> bool:
         """Whether a table is there, and has every declared column; one of an earlier version may lack some."""
@@ -266,27 +208,19 @@ class DestinationSession:
 
     def read_stamps(self, spec: TableSpec, since: datetime) -> pa.Table | None:
         """Key and `updated_at` of the live rows that changed at an instant or later; None where there are none."""
-        query = f"SELECT id, updated_at FROM {spec.name} WHERE deleted_at IS NULL AND updated_at >= %s"
+        query = f"SELECT {spec.key}, updated_at FROM {spec.name} WHERE deleted_at IS NULL AND updated_at >= %s"
         tables = list(self._query(query, since))
         return pa.concat_tables(tables) if any(map(len, tables)) else None
 
     def state_ids(self) -> set[str]:
         """The load ids of every state that the destination keeps."""
         with self.hold() as client, self.translating_errors():
-            if isinstance(client, KeepsStates):
-                return set(client.list_states(self.pipeline.pipeline_name))
-        tables = self._query(STATES, self.pipeline.pipeline_name)
-        return {load_id for table in tables for load_id in table.column(0).to_pylist()}
+            return self.adapter.list_states(client, self.pipeline.pipeline_name)
 
     def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
         """The states by resource that some load packages committed, the oldest package first."""
         with self.hold() as client, self.translating_errors():
-            if isinstance(client, KeepsStates):
-                texts = client.read_states(self.pipeline.pipeline_name, load_ids)
-            else:
-                places = ", ".join(["%s"] * len(load_ids))
-                query = f"SELECT state FROM _dlt_pipeline_state WHERE _dlt_load_id IN ({places}) ORDER BY _dlt_load_id"
-                texts = [text for table in self._query(query, *load_ids) for text in table.column(0).to_pylist()]
+            texts = self.adapter.read_states(client, self.pipeline.pipeline_name, load_ids)
         sources = [decompress_state(text).get("sources", {}).get("cogny", {}) for text in texts]
         return [source.get("resources", {}) for source in sources]
 
@@ -318,7 +252,9 @@ class DestinationSession:
                     f"dlt lacks a setting of the destination: {_find_reason(exc)}; it looks for it in the environment"
                     " and in .dlt/secrets.toml"
                 ) from exc
-            check_version(cause)
+            explained = self.adapter.explain(cause)
+            if explained is not None:
+                raise explained from exc
             where = f"pipeline {self.pipeline.pipeline_name} in {self.pipeline.pipelines_dir}"
             load_id = (exc.load_id if isinstance(exc, PipelineStepFailed) else None) or load_id
             package = f"load package {load_id}" if load_id else "a load"
@@ -340,8 +276,7 @@ class DestinationSession:
 
     def _open(self) -> tuple[SqlClientBase[Any], BaseFileLock | None]:
         """Open a connection, and take the lock of a destination that has one."""
-        make_lock: Callable[[], BaseFileLock | None] = getattr(self.pipeline.destination, "make_lock", lambda: None)
-        lock = make_lock()
+        lock = self.adapter.make_lock(self.pipeline)
         if lock is not None:
             lock.acquire()
         try:
@@ -360,8 +295,8 @@ class DestinationSession:
         while True:
             try:
                 return open_it()
-            except (DestinationConnectionError, Timeout) as exc:
-                if isinstance(exc, DestinationConnectionError) and LOCKED not in str(exc):
+            except (DltException, Timeout) as exc:
+                if not self.adapter.is_held(exc):
                     raise
                 reason = _find_reason(exc)
                 if waited >= self._wait_seconds:

@@ -21,6 +21,7 @@ class Target:
 
     Attributes:
         make: Makes the dlt destination.
+        make_reader: Makes one that only reads, where that takes less than to write; None where `make` does for both.
         dataset: The dataset's name.
         identity: What tells it from every other target; it has a working directory of its own.
         world: Where the embedded sandbox remembers its world; None for the working directory.
@@ -40,6 +41,7 @@ class Target:
     world: Path | None = None
     make_staging: Callable[[], Any] | None = None
     explain: Callable[[BaseException], CognyError | None] | None = None
+    make_reader: Callable[[], Any] | None = None
     is_there: Callable[[], bool] = lambda: True
     prepare: Callable[[], None] = lambda: None
 

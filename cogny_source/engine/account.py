@@ -97,6 +97,6 @@ def _gives_any(reading: ReadContext, destination: DestinationSession) -> bool:
         return False
     newest = stamps.take(pc.select_k_unstable(stamps, LAST_LOOKUPS, [(UPDATED, "descending")]))
     try:
-        return any(fetch_row(reading, key) is not None for key in newest["id"].to_pylist())
+        return any(fetch_row(reading, key) is not None for key in newest[reading.endpoint.table.key].to_pylist())
     except LookupUnusable:
         return False

@@ -11,15 +11,14 @@ from pathlib import Path
 import dlt
 import pyarrow as pa
 
-from cogny_source.destinations.loader import Loader
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.registry import open_session
 from cogny_source.engine.run_record import ResourceRun, build_rows
 from cogny_source.engine.state_store import StateStore
 from cogny_source.engine.working_dir import hold_lock
 from cogny_source.errors import ConfigError
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.records.chunk import Chunk
-from cogny_source.records.convert import arrow_schema
+from cogny_source.records.columns import arrow_schema
 from cogny_source.records.package import Package
 from cogny_source.schema import SYNC_RUNS
 
@@ -58,8 +57,9 @@ class Reset:
     def __init__(self, pipeline: dlt.Pipeline, resource: str, wait_seconds: float) -> None:
         [self._name] = select_resources([resource])
         self._pipeline = pipeline
-        self._destination = DestinationSession(pipeline, wait_seconds)
-        self._ledger = StateStore(self._destination, [self._name])
+        self._destination = open_session(pipeline, wait_seconds)
+        self._loader = self._destination.adapter.make_loader(self._destination)
+        self._ledger = StateStore(self._destination, self._loader, [self._name])
 
     def look(self) -> Known:
         """Read what would be forgotten.
@@ -99,7 +99,7 @@ class Reset:
             waiting = {self._name: Chunk(state={"origin": state.get("origin")})}
             self._ledger.lower_to_other_writers(waiting)
             package = Package(waiting, self._ledger.next_token(run_id), record, history=False)
-            Loader(self._destination).load(package)
+            self._loader.load(package)
 
     def _lock(self) -> AbstractContextManager[None]:
         return hold_lock(Path(self._pipeline.pipelines_dir), self._pipeline.pipeline_name)

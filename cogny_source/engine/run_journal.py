@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 
 from cogny_source.engine.run_record import ResourceRun, build_rows
-from cogny_source.records.convert import arrow_schema
+from cogny_source.records.columns import arrow_schema
 from cogny_source.schema import SYNC_RUNS
 from cogny_source.timestamps import parse_instant
 

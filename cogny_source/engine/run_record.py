@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from cogny_source.api.meter import Meter
 from cogny_source.extract.context import RowCounts
-from cogny_source.records.convert import dump_json
+from cogny_source.records.columns import dump_json
 from cogny_source.records.undeclared import Undeclared
 from cogny_source.schema import TOMBSTONE
 from cogny_source.timestamps import parse_instant

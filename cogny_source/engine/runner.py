@@ -15,8 +15,7 @@ import dlt
 
 from cogny_source.api.http_client import HttpClient, Timing, make_client
 from cogny_source.destinations.dlt_internals import find_capabilities_once
-from cogny_source.destinations.loader import Loader
-from cogny_source.destinations.session import DestinationSession, check_tried
+from cogny_source.destinations.registry import check_supported, open_session
 from cogny_source.engine.account import check_account
 from cogny_source.engine.address_space import check_address_space, read_limit
 from cogny_source.engine.cancellation import CancelToken
@@ -86,7 +85,7 @@ def sync(
         CognyError: Whatever ended the reading; what was complete before it is loaded.
     """
     check_address_space(read_limit())
-    check_tried(pipeline)
+    check_supported(pipeline)
     settings = settings or resolve_settings()
     plan = _make_plan(
         settings,
@@ -149,9 +148,9 @@ class _Run:
         self.ahead = Prefetcher(len(self.names), self.reading)
         folder = Path(self.pipeline.pipelines_dir) / f"{self.pipeline.pipeline_name}.runs"
         self.journal = Journal(folder, self.run_id)
-        self.destination = DestinationSession(self.pipeline, self.settings.destination_wait_seconds, self.stop.sleep)
-        self.loader = Loader(self.destination)
-        self.ledger = StateStore(self.destination, self.names)
+        self.destination = open_session(self.pipeline, self.settings.destination_wait_seconds, self.stop.sleep)
+        self.loader = self.destination.adapter.make_loader(self.destination)
+        self.ledger = StateStore(self.destination, self.loader, self.names)
 
     def execute(self) -> SyncResult:
         """Read and load until every resource is done."""

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 
+from cogny_source.destinations.adapter import PackageLoader
 from cogny_source.destinations.load_ids import rise_above
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.losses import mend_losses
@@ -24,11 +25,13 @@ class StateStore:
 
     Args:
         destination: Where they are committed.
+        loader: Loads into it.
         names: The resources that this run loads.
     """
 
-    def __init__(self, destination: DestinationSession, names: Sequence[str]) -> None:
+    def __init__(self, destination: DestinationSession, loader: PackageLoader, names: Sequence[str]) -> None:
         self._destination = destination
+        self._loader = loader
         self._names = names
         self._known: set[str] = set()
         self._theirs: list[dict[str, State]] = []
@@ -40,7 +43,7 @@ class StateStore:
         check_schema(self._destination.pipeline)
         with self._destination.hold():
             restored = restore_state(self._destination)
-            self.states = mend_losses(self._destination, restored, self.next_token(str(uuid.uuid4())))
+            self.states = mend_losses(self._destination, self._loader, restored, self.next_token(str(uuid.uuid4())))
             self._known = self._destination.state_ids()
 
     def lower_to_other_writers(self, waiting: dict[str, Chunk]) -> None:

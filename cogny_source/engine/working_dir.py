@@ -6,6 +6,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fcntl import LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +27,18 @@ UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, FileNotFoundEr
 
 
 def is_locked(pipelines_dir: Path, pipeline_name: str) -> bool:
-    """Whether a run works in a directory now."""
-    path = _lock_path(pipelines_dir, pipeline_name)
-    if not path.exists():
-        return False
+    """Whether a run works in a directory now; False where nobody may look.
+
+    The lock is asked for as one that is shared, which takes no more than the right to read.
+    """
     try:
-        with FileLock(path, timeout=0):
-            return False
-    except Timeout:
+        with _lock_path(pipelines_dir, pipeline_name).open("rb") as file:
+            flock(file, LOCK_SH | LOCK_NB)
+    except BlockingIOError:
         return True
-    except PermissionError:  # another user's, who may look at the tables all the same
+    except OSError:
         return False
+    return False
 
 
 def _lock_path(pipelines_dir: Path, pipeline_name: str) -> Path:

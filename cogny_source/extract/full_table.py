@@ -13,9 +13,9 @@ import orjson
 from cogny_source.api.pagination import Page, iter_pages
 from cogny_source.errors import BadRequest
 from cogny_source.extract.context import ReadContext
-from cogny_source.extract.listing import MAX_RESTARTS
+from cogny_source.extract.next_step import MAX_RESTARTS
 from cogny_source.records.chunk import Chunk, ChunkBuilder
-from cogny_source.records.convert import Row, dump_json
+from cogny_source.records.columns import Row, dump_json
 from cogny_source.timestamps import format_instant, parse_instant
 
 logger = logging.getLogger(__name__)

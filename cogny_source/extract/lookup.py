@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from cogny_source.errors import BadRequest, ContractError, Forbidden, NotFound, RateLimited, TransientError
 from cogny_source.extract.context import ReadContext
-from cogny_source.records.convert import Row
+from cogny_source.records.columns import Row
 from cogny_source.timestamps import parse_instant, to_micros
 from cogny_source.windows import UPDATED
 

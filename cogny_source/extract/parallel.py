@@ -240,7 +240,7 @@ class WindowPool:
 
     def _divide(self, window: Window, parts: int) -> list[Window]:
         """Windows of equal length; fewer than asked for where they would be too narrow."""
-        start, end = window.start or self._whole.first, window.end or self._whole.newest
+        start, end = window.start or self._whole.order.first, window.end or self._whole.order.newest
         if start is None or end is None:
             return [window]
         seconds = (end - start).total_seconds()

@@ -8,12 +8,39 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 from cogny_source.errors import ConfigError
+from cogny_source.monitoring.health import Health, Level
 from cogny_source.plain_text import hide_keys, safe_lines
 from cogny_source.settings import is_loopback, resolve_alert_webhook
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 10.0
+
+
+def is_wanted() -> bool:
+    """Whether there is somebody to tell, or a setting that makes no sense, of which `send_alert` tells."""
+    try:
+        return resolve_alert_webhook() is not None
+    except ConfigError:
+        return True
+
+
+def describe_alert(command: str, exit_code: int, health: Health) -> str | None:
+    """What whoever is on call is told, by the judgement that `cogny status` goes by; None where nobody is called.
+
+    Args:
+        command: The command.
+        exit_code: How it ended.
+        health: How the run ended, or how the dataset stands after it.
+    """
+    if not health.fails():
+        return None
+    told = " ".join(
+        f"{finding}." if finding.resource else str(finding)
+        for finding in health.problems
+        if finding.level is Level.ERROR
+    )
+    return f"{command} ended with exit code {exit_code}. {told}"
 
 
 def send_alert(text: str) -> None:

@@ -13,7 +13,7 @@ from cogny_source.api.pagination import read_page
 from cogny_source.destinations.target import Target
 from cogny_source.errors import AuthError, CognyError, NetworkError
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
-from cogny_source.records.convert import Row
+from cogny_source.records.columns import Row
 from cogny_source.settings import DEVELOPMENT_PREFIX, Settings
 
 # A person waits for the answer.

@@ -18,7 +18,7 @@ from cogny_source.reconcile.comparison import Comparison, Differing
 from cogny_source.reconcile.orphans import clear_orphans, keep_newest
 from cogny_source.reconcile.versions import find_aged, tell_versions
 from cogny_source.records.chunk import Chunk, merge_chunks, select_rows
-from cogny_source.records.convert import arrow_schema
+from cogny_source.records.columns import arrow_schema
 from cogny_source.schema import DELETED_AT, TableSpec
 from cogny_source.windows import Window
 
@@ -138,7 +138,7 @@ class Verdicts:
             tally.correct("marked deleted, but listed", differing.marked)
             others = len(differing.keys) - differing.missing - differing.marked - len(differing.older)
             tally.correct("differs", others)
-        return select_rows(chunk, [key for key in differing.keys if key not in refused])
+        return select_rows(chunk, self._reading.endpoint.table, [key for key in differing.keys if key not in refused])
 
     def _refuse(self, older: dict[str, int]) -> set[str]:
         confirmed = find_confirmed(self._reading, older)

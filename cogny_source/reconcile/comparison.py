@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cogny_source.destinations.session import DestinationSession
-from cogny_source.reconcile.digest import EMPTY_LIST, digest_lists, digest_rows
+from cogny_source.reconcile.digest import EMPTY_LIST, digest_children, digest_rows
 from cogny_source.schema import TableSpec
 from cogny_source.windows import UPDATED, Window
 
@@ -71,16 +71,16 @@ class Comparison:
         """
         comparison = cls(spec)
         with destination.hold():
-            lists = {item.name: destination.read_lists(spec, item, window) for item in spec.lists}
-            comparison.take_ours(destination.read_rows(spec, window), lists)
+            children = {child.name: destination.read_children(spec, child, window) for child in spec.child_tables}
+            comparison.take_ours(destination.read_rows(spec, window), children)
         return comparison
 
-    def take_ours(self, rows: Iterable[pa.Table], lists: Mapping[str, Iterable[pa.Table]]) -> None:
+    def take_ours(self, rows: Iterable[pa.Table], children: Mapping[str, Iterable[pa.Table]]) -> None:
         """Take in the destination's rows.
 
         Args:
             rows: Rows of the table, with `deleted_at`.
-            lists: Child table name to its rows, by parent and position.
+            children: Child table name to its rows, in the order of its key.
         """
         for table in rows:
             batch = digest_rows(self._spec, table)
@@ -89,11 +89,11 @@ class Comparison:
             stamps = table[UPDATED].cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
             batch = batch.append_column(UPDATED, stamps)
             self._insert("ours", self._spec.name, batch)
-        for item in self._spec.lists:
-            for batch in digest_lists(item, lists[item.name]):
+        for child in self._spec.child_tables:
+            for batch in digest_children(child, children[child.name]):
                 always = pa.array([True] * len(batch), pa.bool_())
                 batch = batch.append_column("live", always).append_column("dated", always)
-                self._insert("ours", item.name, batch.append_column(UPDATED, pa.nulls(len(batch), pa.int64())))
+                self._insert("ours", child.name, batch.append_column(UPDATED, pa.nulls(len(batch), pa.int64())))
         # A key that stands there twice equals nothing.
         self._db.execute(
             "CREATE OR REPLACE TABLE ours AS SELECT part, key,"
@@ -114,8 +114,8 @@ class Comparison:
         self._seen += 1
         parent = tables[self._spec.name]
         parts = {self._spec.name: digest_rows(self._spec, parent)}
-        for item in self._spec.lists:
-            parts[item.name] = pa.concat_tables(digest_lists(item, [tables[item.name]]))
+        for child in self._spec.child_tables:
+            parts[child.name] = pa.concat_tables(digest_children(child, [tables[child.name]]))
         updated = pc.cast(parent[UPDATED], pa.int64())
         nothing = pa.nulls(len(parent), pa.int64())
         for part, batch in parts.items():

@@ -11,20 +11,21 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from cogny_source.records.convert import arrow_schema
+from cogny_source.records.columns import arrow_schema
 from cogny_source.records.json_numbers import canonical_json
-from cogny_source.schema import DELETED_AT, LOAD_ID, Column, ListSpec, TableSpec
+from cogny_source.schema import DELETED_AT, LOAD_ID, POSITION, TOMBSTONE, ChildSpec, Column, TableSpec
 
 DIGEST_BYTES = 8
+OURS = (DELETED_AT.name, LOAD_ID.name, TOMBSTONE)
 DIGEST_SCHEMA = pa.schema([("key", pa.string()), ("digest", pa.int64())])
 
 
-def compared_columns(spec: TableSpec) -> list[Column]:
+def compared_columns(spec: TableSpec | ChildSpec) -> list[Column]:
     """The columns that hold what the API said of a row."""
-    return [column for column in spec.columns if column.name not in (DELETED_AT.name, LOAD_ID.name)]
+    return [column for column in spec.columns if column.name not in OURS]
 
 
-def comparable_values(spec: TableSpec, table: pa.Table) -> list[tuple[Any, ...]]:
+def comparable_values(spec: TableSpec | ChildSpec, table: pa.Table) -> list[tuple[Any, ...]]:
     """The compared columns of each row, as values that are equal where they mean the same.
 
     Instants are microseconds, and JSON has its keys sorted and its numbers in one form.
@@ -41,28 +42,25 @@ def comparable_values(spec: TableSpec, table: pa.Table) -> list[tuple[Any, ...]]
 def digest_rows(spec: TableSpec, table: pa.Table) -> pa.Table:
     """Key and digest of each row."""
     digests = [_digest(values) for values in comparable_values(spec, table)]
-    keys = table[spec.columns[0].name].to_pylist()
+    keys = table[spec.key].to_pylist()
     return pa.Table.from_arrays([pa.array(keys, pa.string()), pa.array(digests, pa.int64())], schema=DIGEST_SCHEMA)
 
 
-def digest_lists(item: ListSpec, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Parent key and digest of each list.
+def digest_children(child: ChildSpec, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Root key and digest of all rows of a child table that belong to it.
 
     Args:
-        item: The child table.
-        tables: Its rows, those of one parent together and by position; a tombstone stands for an empty list.
+        child: The child table.
+        tables: Its rows, in the order of its key; a tombstone stands for lists that are empty.
     """
-    elements = (row for table in tables for row in _elements(item, table))
+    place = [column.name for column in compared_columns(child)].index(POSITION.name)
+    elements = (values for table in tables for values in comparable_values(child, table))
     keys: list[str] = []
     digests: list[int] = []
     for key, group in groupby(elements, key=itemgetter(0)):
         keys.append(key)
-        digests.append(_digest([(position, value) for _, position, value in group if position is not None]))
+        digests.append(_digest([values[1:] for values in group if values[place] is not None]))
     yield pa.Table.from_arrays([pa.array(keys, pa.string()), pa.array(digests, pa.int64())], schema=DIGEST_SCHEMA)
-
-
-def _elements(item: ListSpec, table: pa.Table) -> Iterator[tuple[Any, ...]]:
-    return zip(*(table[name].to_pylist() for name in (item.parent_column, "position", "value")), strict=True)
 
 
 def _digest(value: object) -> int:

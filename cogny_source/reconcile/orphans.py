@@ -10,8 +10,8 @@ import pyarrow as pa
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.reconcile.comparison import Comparison
 from cogny_source.records.chunk import Chunk
-from cogny_source.records.convert import arrow_schema
-from cogny_source.schema import LOAD_ID, TOMBSTONE, ListSpec, TableSpec
+from cogny_source.records.columns import arrow_schema
+from cogny_source.schema import LOAD_ID, TOMBSTONE, ChildSpec, TableSpec
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def clear_orphans(comparison: Comparison, spec: TableSpec, destination: Destinat
         rows = pa.concat_tables(destination.read_keys(spec, doubled))
         logger.warning("%s: %d keys stood more than once, and come once now", spec.name, len(doubled))
         yield Chunk({spec.name: keep_newest(rows, spec)}, rows=len(doubled))
-    tables = {item.name: bury(item, keys) for item in spec.lists if (keys := comparison.orphans(item.name))}
+    tables = {child.name: bury(child, keys) for child in spec.child_tables if (keys := comparison.orphans(child.name))}
     if tables:
         told = ", ".join(f"{len(table)} of {name}" for name, table in tables.items())
         logger.warning("%s: lists without a parent are removed: %s", spec.name, told)
@@ -45,15 +45,15 @@ def keep_newest(rows: pa.Table, spec: TableSpec) -> pa.Table:
     """One row a key: that of the newest load."""
     ordered = rows.sort_by([(LOAD_ID.name, "descending")])
     first: dict[str, int] = {}
-    for place, key in enumerate(ordered["id"].to_pylist()):
+    for place, key in enumerate(ordered[spec.key].to_pylist()):
         first.setdefault(key, place)
     schema = arrow_schema(spec.columns)
     return ordered.take(pa.array(first.values(), pa.int64())).select(schema.names).cast(schema)
 
 
-def bury(item: ListSpec, keys: list[str]) -> pa.Table:
+def bury(child: ChildSpec, keys: list[str]) -> pa.Table:
     """A tombstone for each of some lists."""
-    schema = arrow_schema(item.columns)
+    schema = arrow_schema(child.columns)
     nothing = {name: pa.nulls(len(keys), schema.field(name).type) for name in schema.names}
-    stones = {item.parent_column: pa.array(keys, pa.string()), TOMBSTONE: pa.repeat(True, len(keys))}
+    stones = {child.root_key: pa.array(keys, pa.string()), TOMBSTONE: pa.repeat(True, len(keys))}
     return pa.table({**nothing, **stones}, schema=schema)

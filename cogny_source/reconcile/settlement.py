@@ -16,6 +16,7 @@ from cogny_source.extract.incremental import read_incremental
 from cogny_source.extract.lookback import reach_back
 from cogny_source.extract.plan import Plan
 from cogny_source.extract.state import State, accepts, note_census, note_refusal, remembers_refusal
+from cogny_source.formatting import count
 from cogny_source.reconcile.census import Census
 from cogny_source.reconcile.coverage import Coverage, count_pages, find_compared_since, load_coverage, note_coverage
 from cogny_source.reconcile.scrub import Scrub
@@ -226,5 +227,5 @@ class Reconciliation:
 def describe_difference(unexplained_rows: int) -> str:
     """By how much the counts of both sides differ, as a sentence."""
     if unexplained_rows > 0:
-        return f"the API counts {unexplained_rows:,} rows more than the destination holds"
-    return f"the API counts {-unexplained_rows:,} rows fewer than the destination holds: they were deleted there"
+        return f"the API counts {count(unexplained_rows, 'row')} more than the destination holds"
+    return f"the API counts {count(-unexplained_rows, 'row')} fewer than the destination holds: deleted there"

@@ -97,8 +97,9 @@ def _read_values(spec: TableSpec, tables: Any, keys: list[str]) -> Values:
     wanted = pa.array(keys, pa.string())
     found: Values = {}
     for table in tables:
-        rows = table.filter(pc.is_in(table["id"], value_set=wanted))
-        found |= {values[0]: values for values in islice(comparable_values(spec, rows), EXPLAINED_ROWS)}
+        rows = table.filter(pc.is_in(table[spec.key], value_set=wanted))
+        values = zip(rows[spec.key].to_pylist(), comparable_values(spec, rows), strict=True)
+        found |= dict(islice(values, EXPLAINED_ROWS))
     return found
 
 

@@ -54,12 +54,12 @@ class VersionGuard:
         if self._settled_before is None:
             oldest = max(oldest, shift(self._reading.tally.taken_at or datetime.now(UTC), -LAG_SECONDS))
         held = self._destination.read_stamps(self._spec, oldest)
-        ours = _align(table["id"], held)
+        ours = _align(table[self._spec.key], held, self._spec.key)
         stamps = table[UPDATED].cast(pa.int64())
         older = pc.fill_null(pc.less(stamps, ours), False)
         # The older version was seen, and stays for the history.
         chunk = drop_rows(
-            chunk, self._spec, self._refuse(table["id"].filter(older), stamps.filter(older)), history=True
+            chunk, self._spec, self._refuse(table[self._spec.key].filter(older), stamps.filter(older)), history=True
         )
         if self._settled_before is None:
             return chunk
@@ -73,7 +73,7 @@ class VersionGuard:
         with Comparison.with_destination(self._destination, self._spec, Window()) as comparison:
             keys = comparison.take_theirs(chunk.tables).keys
             self._reading.tally.unlisted_rows = len(comparison.gone(dated_only=False))
-        return replace(select_rows(chunk, keys), state=chunk.state, last=chunk.last)
+        return replace(select_rows(chunk, self._spec, keys), state=chunk.state, last=chunk.last)
 
     def _refuse(self, keys: pa.ChunkedArray, stamps: pa.ChunkedArray) -> list[str]:
         """The keys of older versions that the API does not confirm row by row."""
@@ -97,7 +97,7 @@ class VersionGuard:
                 late,
             )
         self._reading.tally.correct("late", late)
-        there: list[str] = table["id"].filter(pc.and_(settled, same)).to_pylist()
+        there: list[str] = table[self._spec.key].filter(pc.and_(settled, same)).to_pylist()
         return there
 
 
@@ -117,7 +117,7 @@ def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[s
     aged: set[str] = set()
     for table in destination.read_keys(spec, keys):
         there = pc.coalesce(table["created_at"], table[UPDATED])
-        aged |= {*table["id"].filter(pc.fill_null(pc.less(there, latest), True)).to_pylist()}
+        aged |= {*table[spec.key].filter(pc.fill_null(pc.less(there, latest), True)).to_pylist()}
     return aged
 
 
@@ -143,16 +143,17 @@ def drop_rows(chunk: Chunk, spec: TableSpec, keys: list[str], *, history: bool =
     unwanted = pa.array(keys, pa.string())
     kept = {spec.versions.name} if history and spec.versions is not None else set()
     tables = {
-        name: table if name in kept else table.filter(pc.invert(pc.is_in(table.column(0), value_set=unwanted)))
-        for name, table in chunk.tables.items()
+        name: table if name in kept else table.filter(pc.invert(pc.is_in(table[key], value_set=unwanted)))
+        for name, key in spec.row_keys.items()
+        if (table := chunk.tables.get(name)) is not None
     }
     return replace(chunk, tables=tables if any(map(len, tables.values())) else {}, rows=len(tables[spec.name]))
 
 
-def _align(keys: pa.ChunkedArray, held: pa.Table | None) -> pa.Array:
+def _align(keys: pa.ChunkedArray, held: pa.Table | None, key: str) -> pa.Array:
     """The destination's `updated_at` of each key, in microseconds since 1970; null where it has none."""
     if held is None:
         return pa.nulls(len(keys), pa.int64())
-    places = pc.index_in(keys, value_set=held["id"].combine_chunks().cast(keys.type))
+    places = pc.index_in(keys, value_set=held[key].combine_chunks().cast(keys.type))
     stamps = held[UPDATED].combine_chunks().cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
     return stamps.take(places.combine_chunks() if isinstance(places, pa.ChunkedArray) else places)

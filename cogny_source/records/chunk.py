@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.records.convert import Converted, Row, arrow_schema, convert_rows
+from cogny_source.records.columns import Row, arrow_schema
+from cogny_source.records.convert import Converted, convert_rows
 from cogny_source.schema import TableSpec
 from cogny_source.windows import BEGINNING, UPDATED
 
@@ -112,12 +113,11 @@ class ChunkBuilder:
         }
         rows = tables[self._spec.name]
         versions = _select_versions(self._versions, rows)
-        if _are_distinct(rows["id"]):
+        keys = rows[self._spec.key]
+        if _are_distinct(keys):
             return tables | versions
         newest: dict[str, tuple[datetime, int]] = {}
-        for position, (key, updated_at) in enumerate(
-            zip(rows["id"].to_pylist(), rows[UPDATED].to_pylist(), strict=True)
-        ):
+        for position, (key, updated_at) in enumerate(zip(keys.to_pylist(), rows[UPDATED].to_pylist(), strict=True)):
             version = (updated_at or BEGINNING, position)
             if key not in newest or version >= newest[key]:
                 newest[key] = version
@@ -126,14 +126,14 @@ class ChunkBuilder:
             if name == self._spec.name:
                 tables[name] = table.take(kept)
             else:
-                tables[name] = table.filter(pc.is_in(self._parent_positions(name), value_set=kept))
+                tables[name] = table.filter(pc.is_in(self._root_positions(name), value_set=kept))
         return tables | versions
 
-    def _parent_positions(self, name: str) -> pa.ChunkedArray:
+    def _root_positions(self, name: str) -> pa.ChunkedArray:
         positions: list[pa.Array] = []
         offset = 0
         for batch in self._batches:
-            positions.append(pc.add(batch.parents[name], pa.scalar(offset, pa.int64())))
+            positions.append(pc.add(batch.roots[name], pa.scalar(offset, pa.int64())))
             offset += batch.tables[self._spec.name].num_rows
         return pa.chunked_array(positions, pa.int64())
 
@@ -158,11 +158,11 @@ def _select_versions(versions: TableSpec | None, table: pa.Table) -> dict[str, p
         return {}
     dated = table.select([c.name for c in versions.columns if c.name in table.column_names])
     dated = dated.filter(dated[UPDATED].is_valid()).cast(arrow_schema(versions.columns))
-    if _are_distinct(dated["id"]):
+    key, *_ = versions.primary_key
+    if _are_distinct(dated[key]):
         return {versions.name: dated}
-    last = {
-        key: place for place, key in enumerate(zip(dated["id"].to_pylist(), dated[UPDATED].to_pylist(), strict=True))
-    }
+    named = zip(*(dated[name].to_pylist() for name in versions.primary_key), strict=True)
+    last = {version: place for place, version in enumerate(named)}
     if len(last) < len(dated):
         dated = dated.take(pa.array(last.values(), pa.int64()))
     return {versions.name: dated}
@@ -184,7 +184,7 @@ def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
     newest: dict[str, tuple[datetime, int]] = {}
     for position, chunk in enumerate(filled):
         table = chunk.tables[spec.name]
-        for key, updated_at in zip(table["id"].to_pylist(), table[UPDATED].to_pylist(), strict=True):
+        for key, updated_at in zip(table[spec.key].to_pylist(), table[UPDATED].to_pylist(), strict=True):
             version = (updated_at or BEGINNING, position)
             if key not in newest or version >= newest[key]:
                 newest[key] = version
@@ -195,7 +195,7 @@ def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
         kept = pa.array([key for key, (_, winner) in newest.items() if winner == position], pa.string())
         for name, table in chunk.tables.items():
             if versions is None or name != versions.name:
-                table = table.filter(pc.is_in(table.column(0), value_set=kept))
+                table = table.filter(pc.is_in(table[spec.row_keys[name]], value_set=kept))
             parts.setdefault(name, []).append(table)
         undeclared.update(chunk.undeclared)
     tables = {name: pa.concat_tables(tables) for name, tables in parts.items()}
@@ -204,10 +204,19 @@ def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
     return Chunk(tables, len(newest), undeclared, state, last=True)
 
 
-def select_rows(chunk: Chunk, keys: Sequence[str]) -> Chunk:
-    """The rows of a chunk that have one of some keys."""
+def select_rows(chunk: Chunk, spec: TableSpec, keys: Sequence[str]) -> Chunk:
+    """The rows of a chunk that have one of some keys, with what belongs to them.
+
+    Args:
+        chunk: The chunk.
+        spec: The table of its rows.
+        keys: The keys.
+    """
     if not keys:
         return Chunk()
     wanted = pa.array(keys, pa.string())
-    tables = {name: table.filter(pc.is_in(table.column(0), value_set=wanted)) for name, table in chunk.tables.items()}
+    tables = {
+        name: table.filter(pc.is_in(table[spec.row_keys[name]], value_set=wanted))
+        for name, table in chunk.tables.items()
+    }
     return Chunk(tables, len(keys), chunk.undeclared)

@@ -2,69 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import chain
-from operator import itemgetter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, chain
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cogny_source.errors import ContractError
-from cogny_source.plain_text import safe_text
-from cogny_source.schema import LOAD_ID, Column, ColumnType, ListSpec, TableSpec
-from cogny_source.timestamps import parse_instant
-
-Row = dict[str, Any]
-
-ARROW_TYPES: dict[ColumnType, pa.DataType] = {
-    "text": pa.string(),
-    "double": pa.float64(),
-    "bigint": pa.int64(),
-    "bool": pa.bool_(),
-    "json": pa.string(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-}
-NULL = type(None)
-FITTING_TYPES: dict[ColumnType, frozenset[type]] = {
-    "text": frozenset({str, NULL}),
-    "double": frozenset({float, int, NULL}),
-    "bigint": frozenset({int, NULL}),
-    "bool": frozenset({bool, NULL}),
-}
-MAX_EXACT_DOUBLE = 2**53
-MAX_BIGINT = 2**63
-# Arrow reads a text with one of these as `parse_instant` does, or not at all.
-ZERO_OFFSETS = ("Z", "+00:00")
-FIRST_MICROSECOND = int(datetime.min.replace(tzinfo=UTC).timestamp()) * 1_000_000
-SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-@dataclass
-class Leftovers:
-    """What the typed columns of a batch do not hold, row by row, in the shape the API sent it.
-
-    Attributes:
-        rows: Position in the batch to the members that are kept in `extra`.
-        fields: Dotted field name, safe to print, to the number of rows that brought it.
-    """
-
-    rows: dict[int, Row] = field(default_factory=dict)
-    fields: Counter[str] = field(default_factory=Counter)
-
-    def keep(self, position: int, path: tuple[str, ...], value: object) -> None:
-        """Keep a value verbatim under its own name."""
-        target = self.rows.setdefault(position, {})
-        for name in path[:-1]:
-            target = target.setdefault(name, {})
-        target[path[-1]] = value
-        self.fields[safe_text(".".join(path))] += 1
+from cogny_source.records.columns import (
+    ARROW_TYPES,
+    NULL,
+    Leftovers,
+    Row,
+    arrow_schema,
+    build_at_once,
+    build_column,
+    build_extra,
+    fit,
+    is_unicode,
+    list_values,
+    read_objects,
+)
+from cogny_source.schema import EXTRA, LOAD_ID, TOMBSTONE, VALUE, ChildSpec, TableSpec
 
 
 @dataclass(frozen=True)
@@ -72,21 +34,33 @@ class Converted:
     """A batch of rows as Arrow.
 
     Attributes:
-        tables: Table name to Arrow table, the parent first; row i of the parent is row i of the batch.
-        parents: Child table name to the batch position of each child row's parent.
+        tables: Table name to Arrow table, the resource's first; its row i is row i of the batch.
+        roots: Child table name to the batch position of the row that each child row belongs to.
         undeclared: Dotted name of each field kept in `extra`, safe to print, and in how many rows.
     """
 
     tables: dict[str, pa.Table]
-    parents: dict[str, pa.Array]
+    roots: dict[str, pa.Array]
     undeclared: Counter[str]
 
 
-def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
-    """The Arrow schema of a table as it is loaded, without `_dlt_load_id`, which is known only then."""
-    return pa.schema(
-        [pa.field(c.name, ARROW_TYPES[c.type], nullable=c.nullable) for c in columns if c.name != LOAD_ID.name]
-    )
+@dataclass(frozen=True)
+class _Level:
+    """The objects that become the rows of one table.
+
+    Attributes:
+        objects: The objects.
+        roots: The batch position of the row that each belongs to.
+        keys: The arrays of the table's key columns, in their order.
+        leftovers: Takes what no column holds.
+        is_root: Whether they are the rows of the batch themselves.
+    """
+
+    objects: Sequence[Row]
+    roots: pa.Array
+    keys: tuple[pa.Array, ...]
+    leftovers: Leftovers
+    is_root: bool = False
 
 
 def convert_rows(spec: TableSpec, rows: Sequence[Row]) -> Converted:
@@ -104,204 +78,168 @@ def convert_rows(spec: TableSpec, rows: Sequence[Row]) -> Converted:
     Raises:
         ContractError: If a row has no key.
     """
-    leftovers = Leftovers()
+    converted = Converted({}, {}, Counter())
+    leftovers = Leftovers(converted.undeclared)
     keys = _read_keys(spec, rows, leftovers)
-    objects = _read_objects(spec, rows, leftovers)
-    arrays = [keys]
-    for column in spec.columns[1:]:
-        if column.path:
-            arrays.append(_build_column(column, objects[column.path[:-1]], leftovers))
-    children = {item.name: _build_list(item, keys, objects[item.path[:-1]], leftovers) for item in spec.lists}
-    count = len(rows)
-    arrays.append(pa.nulls(count, ARROW_TYPES["timestamp"]))
-    arrays.append(_build_extra(leftovers, count))
-    tables = {spec.name: pa.Table.from_arrays(arrays, schema=arrow_schema(spec.columns))}
-    tables.update({name: table for name, (table, _) in children.items()})
-    return Converted(tables, {name: parents for name, (_, parents) in children.items()}, leftovers.fields)
-
-
-def dump_json(value: object) -> str | None:
-    """Write a value as JSON text, None for null; integers of any size keep every digit."""
-    if value is None:
-        return None
-    try:
-        return orjson.dumps(value).decode()
-    except TypeError:  # an integer beyond 64 bits, or a text that is no Unicode
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        return SURROGATE.sub(lambda match: f"\\\\u{ord(match.group()):04x}", text)
+    level = _Level(rows, pa.array(range(len(rows)), pa.int64()), (keys,), leftovers, is_root=True)
+    _add_table(spec, level, {spec.key: keys}, converted)
+    del converted.roots[spec.name]
+    return converted
 
 
 def check_keys(spec: TableSpec, rows: Iterable[Row]) -> None:
     """Refuse rows that no key names.
 
     Raises:
-        ContractError: If a row's `id` is neither a text nor a whole number.
+        ContractError: If a row's key is neither a text nor a whole number.
     """
-    keys: list[Any] = [row.get("id") for row in rows]
-    if set(map(type, keys)) <= {str} and _is_unicode("".join(keys)):
+    name = spec.key_member
+    keys: list[Any] = [row.get(name) for row in rows]
+    if set(map(type, keys)) <= {str} and is_unicode("".join(keys)):
         return
     for key in keys:
-        if type(key) is not int and not (isinstance(key, str) and _is_unicode(key)):
-            raise ContractError(f"a row of {spec.name} has no key (`id` is of type {type(key).__name__})")
+        if type(key) is not int and not (isinstance(key, str) and is_unicode(key)):
+            raise ContractError(f"a row of {spec.name} has no key (`{name}` is of type {type(key).__name__})")
 
 
 def _read_keys(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> pa.Array:
     check_keys(spec, rows)
-    keys = [row["id"] for row in rows]
+    keys = [row[spec.key_member] for row in rows]
     if int in set(map(type, keys)):
         for position, key in enumerate(keys):
             if type(key) is int:
-                leftovers.keep(position, ("id",), key)
+                leftovers.keep(position, (spec.key_member,), key)
         keys = list(map(str, keys))
     return pa.array(keys, pa.string())
 
 
-def _declared_members(spec: TableSpec) -> dict[tuple[str, ...], set[str]]:
-    """For each object of a row, by its path, the members that columns or lists declare."""
-    members: dict[tuple[str, ...], set[str]] = {(): set()}
-    for path in [c.path for c in spec.columns if c.path] + [item.path for item in spec.lists]:
-        members.setdefault(path[:-1], set()).add(path[-1])
-        if len(path) > 1:
-            members[()].add(path[0])
-    return members
+def _add_table(spec: TableSpec | ChildSpec, level: _Level, given: Mapping[str, pa.Array], converted: Converted) -> None:
+    """Add the table of some objects, and those of the lists inside them.
+
+    Args:
+        spec: The table.
+        level: The objects.
+        given: The columns that no member of the objects fills.
+        converted: Takes the tables.
+    """
+    objects = read_objects(spec, level.objects, level.leftovers)
+    arrays = dict(given)
+    for column in spec.columns:
+        if column.path and column.name not in given:
+            arrays[column.name] = build_column(column, objects[column.path[:-1]], level.leftovers)
+    inner = Converted({}, {}, converted.undeclared)
+    for child in spec.children:
+        lists = list_values(objects[child.path[:-1]], child.path[-1])
+        if child.holds_texts:
+            _add_texts(child, lists, level, inner)
+        else:
+            _add_objects(child, lists, level, inner)
+    arrays[EXTRA.name] = build_extra(level.leftovers, len(level.objects))
+    _put(spec, level.roots, arrays, converted)
+    converted.tables.update(inner.tables)
+    converted.roots.update(inner.roots)
 
 
-def _read_objects(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> dict[tuple[str, ...], Sequence[Row]]:
-    """The rows themselves, and one object a row for each nested object; what no column declares is kept."""
-    objects: dict[tuple[str, ...], Sequence[Row]] = {}
-    for path, declared in _declared_members(spec).items():
-        found = objects[path] = _read_members(rows, path, leftovers) if path else rows
-        if not set().union(*found) <= declared:
-            for position, member in enumerate(found):
-                for name in member.keys() - declared:
-                    leftovers.keep(position, (*path, name), member[name])
-    return objects
+def _put(spec: TableSpec | ChildSpec, roots: pa.Array, arrays: Mapping[str, pa.Array], converted: Converted) -> None:
+    """Put a table's columns in order; those that nothing fills are null."""
+    columns = [
+        arrays[column.name] if column.name in arrays else pa.nulls(len(roots), ARROW_TYPES[column.type])
+        for column in spec.columns
+        if column.name != LOAD_ID.name
+    ]
+    converted.tables[spec.name] = pa.Table.from_arrays(columns, schema=arrow_schema(spec.columns))
+    converted.roots[spec.name] = roots
 
 
-def _read_members(rows: Sequence[Row], path: tuple[str, ...], leftovers: Leftovers) -> Sequence[Row]:
-    """A nested object of each row, empty where there is none; a value that is no object is kept."""
-    members = [row.get(path[0]) for row in rows]
-    if not set(map(type, members)) <= {dict, NULL}:
-        for position, member in enumerate(members):
-            if member is not None and not isinstance(member, dict):
-                leftovers.keep(position, path, member)
-                members[position] = None
-    return [member or {} for member in members]
-
-
-def _build_extra(leftovers: Leftovers, count: int) -> pa.Array:
-    if not leftovers.rows:
-        return pa.nulls(count, pa.string())
-    return pa.array([dump_json(leftovers.rows.get(position)) for position in range(count)], pa.string())
-
-
-def _build_column(column: Column, objects: Sequence[Row], leftovers: Leftovers) -> pa.Array:
-    name = column.path[-1]
-    values = _list_values(objects, name)
-    arrow_type = ARROW_TYPES[column.type]
-    if column.type == "json":
-        return pa.array(list(map(dump_json, values)), arrow_type)
-    if column.type == "timestamp":
-        return _build_timestamps(column, values, leftovers)
-    array = _build_at_once(values, arrow_type, FITTING_TYPES[column.type])
-    if array is not None:
-        return array
-    fitting = [_fit(column.type, value) for value in values]
-    for position, (value, fit) in enumerate(zip(values, fitting, strict=True)):
-        if value is not None and fit is None:
-            leftovers.keep(position, column.path, value)
-    return pa.array(fitting, arrow_type)
-
-
-def _list_values(objects: Sequence[Row], name: str) -> list[Any]:
-    try:
-        return list(map(itemgetter(name), objects))
-    except KeyError:  # not in each of them
-        return [member.get(name) for member in objects]
-
-
-def _build_at_once(values: Sequence[object], arrow_type: pa.DataType, fitting: frozenset[type]) -> pa.Array | None:
-    """The values as they are, or None where one does not fit."""
-    if not fitting >= set(map(type, values)):
-        return None
-    try:
-        return pa.array(values, arrow_type)
-    except (ValueError, OverflowError):  # too large for the type, or no Unicode
-        return None
-
-
-def _build_timestamps(column: Column, values: Sequence[object], leftovers: Leftovers) -> pa.Array:
-    array = _parse_plain_instants(values)
-    if array is not None:
-        return array
-    instants: list[datetime | None] = [parse_instant(value) for value in values]
-    for position, instant in enumerate(instants):
-        if instant is None and values[position] is not None:
-            leftovers.keep(position, column.path, values[position])
-    return pa.array(instants, ARROW_TYPES["timestamp"])
-
-
-def _parse_plain_instants(values: Sequence[Any]) -> pa.Array | None:
-    """The instants of texts in the API's own form, or None where one is not."""
-    texts = _build_at_once(values, pa.string(), FITTING_TYPES["text"])
-    if texts is None:
-        return None
-    if not all(text is None or (text[10:11] == "T" and text.endswith(ZERO_OFFSETS)) for text in values):
-        return None
-    try:
-        instants = texts.cast(ARROW_TYPES["timestamp"])
-    except pa.ArrowInvalid:
-        return None
-    earliest = pc.min(instants)
-    return None if earliest.is_valid and earliest.value < FIRST_MICROSECOND else instants
-
-
-def _fit(column_type: ColumnType, value: object) -> object:
-    """The value where it fits the type without loss, else None."""
-    if column_type == "text":
-        return value if isinstance(value, str) and _is_unicode(value) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if column_type == "double":
-        return float(value) if isinstance(value, float) or abs(value) <= MAX_EXACT_DOUBLE else None
-    integral = int(value) if value == value // 1 else None
-    return integral if integral is not None and -MAX_BIGINT <= integral < MAX_BIGINT else None
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether a text can be written as UTF-8: JSON can smuggle in half of a surrogate pair."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _build_list(
-    item: ListSpec, keys: pa.Array, objects: Sequence[Row], leftovers: Leftovers
-) -> tuple[pa.Table, pa.Array]:
-    """A child table with a row an element, or a tombstone where the list is empty; and each row's parent."""
-    lists = _list_values(objects, item.path[-1])
-    # An element is null only where something in the lists did not fit, and in the place of an empty list.
-    empty = [not elements for elements in lists]
-    array = None
+def _add_texts(child: ChildSpec, lists: Sequence[Any], parent: _Level, converted: Converted) -> None:
+    """Add a child table of texts."""
+    array, filled = None, lists
     if set(map(type, lists)) <= {list, NULL} and set(map(type, chain.from_iterable(filter(None, lists)))) <= {str}:
-        array = _build_at_once([elements or [None] for elements in lists], pa.list_(pa.string()), frozenset({list}))
+        stones = _mark_empty(lists, parent)
+        array = build_at_once(_fill(lists, stones, None), pa.list_(pa.string()), frozenset({list}))
     if array is None:
-        fitting = [_fit_elements(elements) for elements in lists]
-        for position, (elements, fit) in enumerate(zip(lists, fitting, strict=True)):
-            if elements is not None and elements != fit:
-                leftovers.keep(position, item.path, elements)
-        empty = [not elements for elements in fitting]
-        array = pa.array([elements or [None] for elements in fitting], pa.list_(pa.string()))
-    parents = pc.list_parent_indices(array)
-    tombstones = pa.array([True if is_empty else None for is_empty in empty], pa.bool_()).take(parents)
-    starts = array.offsets.cast(pa.int64()).take(parents)
-    places = pc.subtract(pa.array(range(len(parents)), pa.int64()), starts)
-    positions = pc.if_else(tombstones.is_null(), places, pa.scalar(None, pa.int64()))
-    arrays = [keys.take(parents), positions, array.flatten(), tombstones]
-    return pa.Table.from_arrays(arrays, schema=arrow_schema(item.columns)), parents
+        filled = [_fit_texts(elements) for elements in lists]
+        for position, (elements, fitting) in enumerate(zip(lists, filled, strict=True)):
+            if elements is not None and elements != fitting:
+                parent.leftovers.keep(position, child.path, elements)
+        stones = _mark_empty(filled, parent)
+        array = pa.array(_fill(filled, stones, None), pa.list_(pa.string()))
+    places = _Places.of(child, array, stones, parent)
+    _put(child, places.roots, {**places.columns, VALUE.name: array.flatten()}, converted)
 
 
-def _fit_elements(elements: object) -> list[object]:
-    return [_fit("text", element) for element in elements] if isinstance(elements, list) else []
+def _add_objects(child: ChildSpec, lists: Sequence[Any], parent: _Level, converted: Converted) -> None:
+    """Add a child table of objects, and those of the lists inside them.
+
+    A list that holds anything but objects is left over whole, so that null and an empty object remain apart.
+    """
+    filled: list[list[Row]] = []
+    for position, elements in enumerate(lists):
+        found = elements if isinstance(elements, list) else []
+        filled.append([element if isinstance(element, dict) else {} for element in found])
+        if elements is not None and elements != filled[-1]:
+            parent.leftovers.keep(position, child.path, elements)
+    stones = _mark_empty(filled, parent)
+    filled = _fill(filled, stones, {})
+    offsets = pa.array(accumulate(map(len, filled), initial=0), pa.int32())
+    objects = list(chain.from_iterable(filled))
+    places = _Places.of(child, pa.ListArray.from_arrays(offsets, pa.nulls(len(objects))), stones, parent)
+    leftovers = Leftovers(converted.undeclared, (*parent.leftovers.prefix, *child.path))
+    keys = tuple(places.columns[name] for name in child.primary_key)
+    _add_table(child, _Level(objects, places.roots, keys, leftovers), places.columns, converted)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where the rows of a child table belong.
+
+    Attributes:
+        roots: The batch position of the row that each belongs to.
+        columns: The columns of the key, and that of the tombstones.
+    """
+
+    roots: pa.Array
+    columns: dict[str, pa.Array]
+
+    @classmethod
+    def of(cls, child: ChildSpec, lists: pa.ListArray, stones: Sequence[bool], parent: _Level) -> _Places:
+        """The places of the elements of some lists, one list a row of the parent.
+
+        Args:
+            child: The child table.
+            lists: The lists, with one element where a tombstone stands.
+            stones: Whether a tombstone stands there.
+            parent: The parent's rows.
+        """
+        parents = pc.list_parent_indices(lists)
+        tombstones = pa.array([True if is_stone else None for is_stone in stones], pa.bool_()).take(parents)
+        starts = lists.offsets.cast(pa.int64()).take(parents)
+        places = pc.subtract(pa.array(range(len(parents)), pa.int64()), starts)
+        outer = [key.take(parents) for key in parent.keys[1:]]
+        nothing = pa.scalar(None, pa.int64())
+        positions = [pc.if_else(tombstones.is_null(), place, nothing) for place in (*outer, places)]
+        keys = [parent.keys[0].take(parents), *positions]
+        columns = dict(zip(child.primary_key, keys, strict=True))
+        roots = parents.cast(pa.int64()) if parent.is_root else parent.roots.take(parents)
+        return cls(roots, {**columns, TOMBSTONE: tombstones})
+
+
+def _mark_empty(lists: Sequence[Any], parent: _Level) -> list[bool]:
+    """Where tombstones stand: in the first list of each row of the batch all of whose lists are empty."""
+    if parent.is_root:
+        return [not elements for elements in lists]
+    roots = parent.roots.to_pylist()
+    done = {root for root, elements in zip(roots, lists, strict=True) if elements}
+    stones = []
+    for root in roots:
+        stones.append(root not in done)
+        done.add(root)
+    return stones
+
+
+def _fill(lists: Sequence[Any], stones: Sequence[bool], placeholder: Any) -> list[list[Any]]:
+    return [[placeholder] if is_stone else elements or [] for elements, is_stone in zip(lists, stones, strict=True)]
+
+
+def _fit_texts(elements: object) -> list[object]:
+    return [fit(VALUE.type, element) for element in elements] if isinstance(elements, list) else []

@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.records.convert import dump_json
+from cogny_source.records.columns import dump_json
 
 # What may be an integer beyond 64 bits or a whole double; a text that only looks like one costs a closer look.
 WIDE = r"9[2-9][0-9]{17}|[0-9]{20}"

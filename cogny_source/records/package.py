@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from cogny_source.records.chunk import Chunk
-from cogny_source.records.convert import arrow_schema
-from cogny_source.schema import LOAD_ID, RESOURCE_TABLES, SYNC_RUNS, ListSpec, TableSpec
+from cogny_source.records.columns import arrow_schema
+from cogny_source.schema import LOAD_ID, RESOURCE_TABLES, SYNC_RUNS, ChildSpec, TableSpec
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Package:
         return Package(chunks, self.turn, make_empty(SYNC_RUNS), self.history)
 
 
-def list_tables(resource: str, *, history: bool) -> dict[str, TableSpec | ListSpec]:
+def list_tables(resource: str, *, history: bool) -> dict[str, TableSpec | ChildSpec]:
     """The tables that a resource fills, by name: its own, its child tables, that of its versions.
 
     Args:
@@ -46,13 +46,13 @@ def list_tables(resource: str, *, history: bool) -> dict[str, TableSpec | ListSp
         history: Whether versions are kept.
     """
     spec = RESOURCE_TABLES[resource]
-    specs: list[TableSpec | ListSpec] = [spec, *spec.lists]
+    specs: list[TableSpec | ChildSpec] = [spec, *spec.child_tables]
     if history and spec.versions is not None:
         specs.append(spec.versions)
     return {table.name: table for table in specs}
 
 
-def make_empty(spec: TableSpec | ListSpec) -> pa.Table:
+def make_empty(spec: TableSpec | ChildSpec) -> pa.Table:
     """A table without a row."""
     return arrow_schema(spec.columns).empty_table()
 

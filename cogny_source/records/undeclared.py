@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from cogny_source.plain_text import cut_text
-from cogny_source.records.convert import dump_json
+from cogny_source.records.columns import dump_json
 
 NAMES_KEPT = 100
 NAMES_TOLD = 10

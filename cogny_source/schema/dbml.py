@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, Column, ListSpec, TableSpec
+from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, WAREHOUSES, ChildSpec, Column, TableSpec
 
 
-def list_tables() -> list[TableSpec | ListSpec]:
+@dataclass(frozen=True)
+class Reference:
+    """The columns of a table that hold the key of a row of another.
+
+    Attributes:
+        columns: The columns.
+        table: The other table.
+        key: The columns of its key.
+    """
+
+    columns: tuple[str, ...]
+    table: str
+    key: tuple[str, ...]
+
+
+def list_tables() -> list[TableSpec | ChildSpec]:
     """Every table, a resource's with those that belong to it after it."""
-    tables: list[TableSpec | ListSpec] = []
+    tables: list[TableSpec | ChildSpec] = []
     for spec in RESOURCE_TABLES.values():
-        tables += [spec, *spec.lists]
+        tables += [spec, *spec.child_tables]
         if spec.versions is not None:
             tables.append(spec.versions)
     return [*tables, SYNC_RUNS]
@@ -23,9 +39,11 @@ def describe_tables() -> list[dict[str, Any]]:
         {
             "name": table.name,
             "description": table.description,
-            "primary_key": list(_key(table)),
+            "primary_key": list(table.primary_key),
             "references": [
-                {"column": column, "table": parent, "parent_column": "id"} for column, parent in _references(table)
+                {"column": column, "table": reference.table, "parent_column": parent_column}
+                for reference in _references(table)
+                for column, parent_column in zip(reference.columns, reference.key, strict=True)
             ],
             "columns": [
                 {
@@ -44,30 +62,37 @@ def describe_tables() -> list[dict[str, Any]]:
 def render_dbml() -> str:
     """Every table as DBML."""
     tables = list_tables()
-    links = [(table.name, *reference) for table in tables for reference in _references(table)]
-    refs = [f"Ref: {name}.{column} > {parent}.id\n" for name, column, parent in links]
+    refs = [_render_reference(table.name, reference) for table in tables for reference in _references(table)]
     return "\n".join([*map(_render_table, tables), *refs])
 
 
-def _key(table: TableSpec | ListSpec) -> tuple[str, ...]:
-    return (table.parent_column, "position") if isinstance(table, ListSpec) else tuple(table.primary_key)
-
-
-def _references(table: TableSpec | ListSpec) -> list[tuple[str, str]]:
+def _references(table: TableSpec | ChildSpec) -> list[Reference]:
     """The columns that hold another table's key, with that table."""
-    found: list[tuple[str, str]] = []
+    found: list[Reference] = []
     for spec in RESOURCE_TABLES.values():
-        if table in spec.lists and isinstance(table, ListSpec):
-            found.append((table.parent_column, spec.name))
+        parents: list[TableSpec | ChildSpec] = [spec, *spec.child_tables]
+        found += [
+            Reference(child.parent_key, parent.name, parent.primary_key)
+            for parent in parents
+            for child in parent.children
+            if child is table
+        ]
         if table is spec.versions:
-            found.append(("id", spec.name))
+            found.append(Reference((spec.key,), spec.name, spec.primary_key))
     if "warehouse_id" in [column.name for column in table.columns]:
-        found.append(("warehouse_id", "warehouses"))
+        found.append(Reference(("warehouse_id",), WAREHOUSES.name, WAREHOUSES.primary_key))
     return found
 
 
-def _render_table(table: TableSpec | ListSpec) -> str:
-    key = _key(table)
+def _render_reference(name: str, reference: Reference) -> str:
+    if len(reference.columns) == 1:
+        return f"Ref: {name}.{reference.columns[0]} > {reference.table}.{reference.key[0]}\n"
+    columns, key = ", ".join(reference.columns), ", ".join(reference.key)
+    return f"Ref: {name}.({columns}) > {reference.table}.({key})\n"
+
+
+def _render_table(table: TableSpec | ChildSpec) -> str:
+    key = table.primary_key
     lines = [_render_column(column, key) for column in table.columns]
     if len(key) > 1:
         lines += ["", "  indexes {", f"    ({', '.join(key)}) [pk]", "  }"]

@@ -1,8 +1,10 @@
-"""What describes a table: columns with their types, lists that become child tables, keys."""
+"""What describes a table: its columns with their types, its key, and the lists in its rows that become child tables."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 ColumnType = Literal["text", "double", "bigint", "bool", "json", "timestamp"]
@@ -27,32 +29,75 @@ class Column:
     nullable: bool = True
 
 
+TOMBSTONE = "_dlt_deleted"
+LOAD_ID = Column("_dlt_load_id", "text", "The load package that wrote this version of the row; see `_dlt_loads`.")
+DELETED_AT = Column("deleted_at", "timestamp", "When a census found that the API no longer lists the row; else null.")
+EXTRA = Column("extra", "json", "Fields that no column declares and values that do not fit their column, verbatim.")
+POSITION = Column("position", "bigint", "Place in the list, from 0.")
+VALUE = Column("value", "text", "The element; null for null, and for what is no text (`extra` then has the list).")
+
+
 @dataclass(frozen=True)
-class ListSpec:
-    """A list of texts inside a row of the API, which becomes a child table: one row an element.
+class ChildSpec:
+    """A list inside a row of the API, which becomes a child table: one row an element.
+
+    All rows that belong to one row of the resource's table are replaced together, so that a list that became shorter
+    leaves nothing behind. Where such a row has no element at all, a tombstone stands for the list on its way in.
 
     Attributes:
         name: The child table's name in the destination.
         description: What one row is.
-        parent_column: The column that holds the parent's key.
-        path: Where the list stands in the parent's row.
+        parent_key: The columns that hold the key of the parent row: the key of the resource's row, and for a list
+            inside a list the places of the elements around it, the outermost first.
+        path: Where the list stands in the parent's object.
+        fields: The columns that the members of an element fill; none where the elements are texts.
+        children: The child tables filled from lists inside the elements.
     """
 
     name: str
     description: str
-    parent_column: str
+    parent_key: tuple[str, ...]
     path: tuple[str, ...]
+    fields: tuple[Column, ...] = ()
+    children: tuple[ChildSpec, ...] = ()
 
     @property
+    def root_key(self) -> str:
+        """The column that holds the key of the resource's row."""
+        return self.parent_key[0]
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The columns that name a row."""
+        return (*self.parent_key, POSITION.name)
+
+    @property
+    def merge_key(self) -> tuple[str, ...]:
+        """The columns by which rows are replaced together."""
+        return (self.root_key,)
+
+    @property
+    def holds_texts(self) -> bool:
+        """Whether the elements are texts, and not objects."""
+        return not self.fields
+
+    @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """The columns of every child table."""
+        """Its columns, in order."""
+        places = [Column(name, "bigint", "Place of the parent in its list, from 0.") for name in self.parent_key[1:]]
         return (
-            Column(self.parent_column, "text", "Key of the parent row.", nullable=False),
-            Column("position", "bigint", "Place in the list, from 0."),
-            Column("value", "text", "The element; null for null, and for what is no text (`extra` then has the list)."),
+            Column(self.root_key, "text", "Key of the parent row.", nullable=False),
+            *places,
+            POSITION,
+            *((VALUE,) if self.holds_texts else (*self.fields, EXTRA)),
             Column(TOMBSTONE, "bool", "Always null here: it marks, on its way in, a list that became empty."),
             LOAD_ID,
         )
+
+    @property
+    def is_child(self) -> bool:
+        """Whether its rows are elements of lists in the rows of another table."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -64,7 +109,7 @@ class TableSpec:
         description: What one row is.
         columns: Its columns, in order.
         primary_key: The columns that name a row.
-        lists: The child tables filled from its rows.
+        children: The child tables filled from lists inside its rows.
         history: The columns whose past values are kept in a table of versions; none where there is no such table.
     """
 
@@ -72,10 +117,43 @@ class TableSpec:
     description: str
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...] = ("id",)
-    lists: tuple[ListSpec, ...] = ()
+    children: tuple[ChildSpec, ...] = ()
     history: tuple[str, ...] = ()
 
     @property
+    def key(self) -> str:
+        """The one column that names a row of a resource; its value is the API's."""
+        [name] = self.primary_key
+        return name
+
+    @cached_property
+    def key_member(self) -> str:
+        """The member of the API's row that holds the key."""
+        [member] = next(column.path for column in self.columns if column.name == self.key)
+        return member
+
+    @property
+    def merge_key(self) -> tuple[str, ...]:
+        """The columns by which rows are replaced."""
+        return self.primary_key
+
+    @property
+    def is_child(self) -> bool:
+        """Whether its rows are elements of lists in the rows of another table."""
+        return False
+
+    @cached_property
+    def child_tables(self) -> tuple[ChildSpec, ...]:
+        """Its child tables and theirs, each before those inside it."""
+        return tuple(_walk(self.children))
+
+    @cached_property
+    def row_keys(self) -> dict[str, str]:
+        """The name of each table that its rows fill, with the column that holds the row's key there."""
+        keys = {self.name: self.key, **{child.name: child.root_key for child in self.child_tables}}
+        return keys if self.versions is None else {**keys, self.versions.name: self.key}
+
+    @cached_property
     def versions(self) -> TableSpec | None:
         """The table of versions, one row for each `updated_at` that a sync has seen of a row."""
         if not self.history:
@@ -85,14 +163,16 @@ class TableSpec:
             f"{self.name}_history",
             f"One version of a row of `{self.name}` that a sync has seen.",
             (
-                columns["id"],
+                columns[self.key],
                 replace(columns["updated_at"], description="When this version began.", nullable=False),
                 *(columns[name] for name in self.history),
                 LOAD_ID,
             ),
-            primary_key=("id", "updated_at"),
+            primary_key=(self.key, "updated_at"),
         )
 
 
-TOMBSTONE = "_dlt_deleted"
-LOAD_ID = Column("_dlt_load_id", "text", "The load package that wrote this version of the row; see `_dlt_loads`.")
+def _walk(children: Iterable[ChildSpec]) -> Iterator[ChildSpec]:
+    for child in children:
+        yield child
+        yield from _walk(child.children)

@@ -5,7 +5,7 @@ Types are dlt's: `text`, `double`, `bigint`, `bool`, `json`, and `timestamp` (UT
 
 from __future__ import annotations
 
-from cogny_source.schema.spec import LOAD_ID, Column, ColumnType, ListSpec, TableSpec
+from cogny_source.schema.spec import DELETED_AT, EXTRA, LOAD_ID, ChildSpec, Column, ColumnType, TableSpec
 
 
 def _field(path: str, column_type: ColumnType, description: str) -> Column:
@@ -17,8 +17,6 @@ def _key(description: str) -> Column:
     return Column("id", "text", description, path=("id",), nullable=False)
 
 
-DELETED_AT = Column("deleted_at", "timestamp", "When a census found that the API no longer lists the row; else null.")
-EXTRA = Column("extra", "json", "Fields that no column declares and values that do not fit their column, verbatim.")
 OURS = (DELETED_AT, EXTRA, LOAD_ID)
 
 TICKETS = TableSpec(
@@ -46,7 +44,9 @@ TICKETS = TableSpec(
         _field("updated_at", "timestamp", "When it last changed."),
         *OURS,
     ),
-    lists=(ListSpec("tickets__action_items", "One step of a ticket's action items.", "ticket_id", ("action_items",)),),
+    children=(
+        ChildSpec("tickets__action_items", "One step of a ticket's action items.", ("ticket_id",), ("action_items",)),
+    ),
     history=(
         "status",
         "priority",
@@ -80,11 +80,11 @@ REPORTS = TableSpec(
         _field("estimated_completion", "timestamp", "When it is expected to finish."),
         *OURS,
     ),
-    lists=(
-        ListSpec(
+    children=(
+        ChildSpec(
             "reports__summary__key_findings",
             "One key finding of a report's summary.",
-            "report_id",
+            ("report_id",),
             ("summary", "key_findings"),
         ),
     ),

@@ -134,7 +134,9 @@ def test_first_load_that_stays_short_is_read_again_by_the_next_sync() -> None:
 def test_listing_that_is_read_again_has_no_safe_point_before_it_came_there() -> None:
     """After rows slipped, the place reached before is no place to resume at."""
     listing = Listing(reading_of(Repeating([([row(0)], 3), ([row(9)], 3)])), "updated_at", Window())
-    assert [listing.last for _ in listing.pages()] == [START + timedelta(seconds=seconds) for seconds in (0, 9, 0, 9)]
+    assert [listing.order.last for _ in listing.pages()] == [
+        START + timedelta(seconds=seconds) for seconds in (0, 9, 0, 9)
+    ]
 
 
 def test_listing_that_grows_as_it_is_read_ends(caplog: pytest.LogCaptureFixture) -> None:

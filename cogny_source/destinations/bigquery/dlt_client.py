@@ -21,8 +21,8 @@ from dlt.destinations.sql_client import SqlClientBase
 from google.api_core.exceptions import NotFound
 from google.cloud.bigquery import CreateDisposition, LoadJobConfig, SourceFormat, WriteDisposition
 
+from cogny_source.destinations.bigquery import DLT_TYPE
 from cogny_source.destinations.load_ids import rise_above_state
-from cogny_source.destinations.session import BIGQUERY
 from cogny_source.schema import LOAD_ID
 
 
@@ -134,7 +134,7 @@ class ExactBigQuery(bigquery):
     @property
     def destination_type(self) -> str:
         """The type of dlt's own."""
-        return BIGQUERY
+        return DLT_TYPE
 
     @property
     def client_class(self) -> type[BigQueryClient]:

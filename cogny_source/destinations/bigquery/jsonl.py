@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from cogny_source.destinations.dlt_internals import declare_table, import_file, name_table_by_item
 from cogny_source.records.json_numbers import spell_out_wide
-from cogny_source.schema import Column, ListSpec, TableSpec
+from cogny_source.schema import ChildSpec, Column, TableSpec
 
 # The variable that names the emulator's host, which takes no compressed file.
 EMULATOR = "BIGQUERY_EMULATOR_HOST"
@@ -50,7 +50,7 @@ def _list_values(values: pa.ChunkedArray, column_type: str) -> list[Any]:
     return listed
 
 
-class JsonlShip:
+class JsonlWriter:
     """Gives dlt files instead of tables.
 
     dlt takes a file for the table that its resource names, not for one that comes with hints. Hence the resource is
@@ -62,7 +62,7 @@ class JsonlShip:
         self._compress = compress
         self._files = 0
 
-    def __call__(self, table: pa.Table, spec: TableSpec | ListSpec, hints: Any) -> Iterator[Any]:
+    def __call__(self, table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:
         """Write a file, and yield what makes dlt import it."""
         if not len(table):  # an empty file would pass for a compressed one; the hints alone make the table
             yield declare_table(hints)

@@ -17,14 +17,15 @@ import duckdb
 import pyarrow as pa
 from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME
 
+from cogny_source.destinations.adapter import Session
 from cogny_source.destinations.dlt_internals import DuckDbSqlClient, make_state_row, mark_state_extracted
-from cogny_source.destinations.duckdb.declared_schema import SCHEMA_NAME, SchemaVersion
+from cogny_source.destinations.dlt_schema import SCHEMA_NAME
+from cogny_source.destinations.duckdb.declared_schema import SchemaVersion
 from cogny_source.destinations.duckdb.memory import UNBOUNDED, FileStats, TableLoad, keep_within, plan_memory
 from cogny_source.destinations.duckdb.merge import merge_rows
-from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import ConfigError
 from cogny_source.records.package import Package, list_tables, stamp
-from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ListSpec, TableSpec
+from cogny_source.schema import LOAD_ID, SYNC_RUNS, TOMBSTONE, ChildSpec, TableSpec
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Batch:
         scattered: Whether those of them that are there already may lie anywhere in the table.
     """
 
-    spec: TableSpec | ListSpec
+    spec: TableSpec | ChildSpec
     rows: pa.Table
     scattered: bool
 
@@ -52,13 +53,13 @@ class Committer:
     """Commits packages into a DuckDB file.
 
     Args:
-        destination: The file, which is held. The pipeline's local state is moved on too.
+        session: The file, which is held. The pipeline's local state is moved on too.
         client: The connection.
         schema: What the destination keeps.
     """
 
-    def __init__(self, destination: DestinationSession, client: DuckDbSqlClient, schema: SchemaVersion) -> None:
-        self._destination = destination
+    def __init__(self, session: Session, client: DuckDbSqlClient, schema: SchemaVersion) -> None:
+        self._session = session
         self._client = client
         self._schema = schema
 
@@ -80,7 +81,7 @@ class Committer:
         """
         is_committed = False
         try:
-            with self._destination.pipeline.managed_state() as state:
+            with self._session.pipeline.managed_state() as state:
                 source = state.setdefault("sources", {}).setdefault(SCHEMA_NAME, {})
                 resources = source.setdefault("resources", {})
                 batches = list(_list_batches(package, resources))
@@ -119,7 +120,7 @@ class Committer:
             logger.debug("again without a bound of memory: %s", error)
             # DuckDB 1.5 does not take every deletion back that ran out of memory, and would call it a conflict; and
             # after a checkpoint that failed it wants to be started again.
-            self._destination.reopen()
+            self._session.reopen()
             if self._has_load(record[LOAD_ID.name]):  # in DuckDB's log, which it could not write into the file
                 return
             # Another machine was quicker; the next run reads its state.
@@ -193,12 +194,11 @@ class Committer:
             except duckdb.Error as error:  # DuckDB has done so itself
                 logger.debug("nothing to take back: %s", error)
 
-    def _merge(self, spec: TableSpec | ListSpec, rows: pa.Table) -> None:
+    def _merge(self, spec: TableSpec | ChildSpec, rows: pa.Table) -> None:
         name = self._name(spec.name)
-        keys = (spec.parent_column,) if isinstance(spec, ListSpec) else spec.primary_key
-        kept = f" WHERE {TOMBSTONE} IS NOT TRUE" if isinstance(spec, ListSpec) else ""
+        kept = f" WHERE {TOMBSTONE} IS NOT TRUE" if spec.is_child else ""
         self._connection.register(INCOMING, rows)
-        merge_rows(self._connection.execute, name, INCOMING, ", ".join(keys), kept)
+        merge_rows(self._connection.execute, name, INCOMING, ", ".join(spec.merge_key), kept)
         # Where that fails, this waits for the rollback: DuckDB 2 would raise an error in place of the first.
         self._connection.unregister(INCOMING)
 

@@ -9,10 +9,9 @@ from dlt.common.schema import Schema
 from dlt.common.schema.typing import LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME, VERSION_TABLE_NAME, TSchemaTables
 from dlt.destinations.sql_client import SqlClientBase
 
+from cogny_source.destinations.dlt_schema import restored_schema
 from cogny_source.records.package import Package, list_tables
-from cogny_source.schema import SYNC_RUNS, ListSpec, TableSpec
-
-SCHEMA_NAME = "cogny"
+from cogny_source.schema import SYNC_RUNS, ChildSpec, TableSpec
 
 
 class SchemaVersion(NamedTuple):
@@ -55,7 +54,7 @@ def forget_version(client: SqlClientBase[Any]) -> None:
 def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | None:
     """The schema as it was restored from the destination, where its tables for a package are as they are declared."""
     schema = restored_schema(pipeline)
-    specs: list[TableSpec | ListSpec] = [SYNC_RUNS]
+    specs: list[TableSpec | ChildSpec] = [SYNC_RUNS]
     for name in package.chunks:
         specs += list_tables(name, history=package.history).values()
     if schema is None or PIPELINE_STATE_TABLE_NAME not in _default_tables(pipeline):
@@ -65,18 +64,12 @@ def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | Non
     return SchemaVersion(schema.name, schema.version_hash)
 
 
-def restored_schema(pipeline: dlt.Pipeline) -> Schema | None:
-    """The source's own schema, where its tables lie in the dataset of the pipeline's default one."""
-    in_dataset = pipeline.default_schema_name == SCHEMA_NAME or pipeline.config.use_single_dataset
-    return pipeline.schemas[SCHEMA_NAME] if in_dataset and SCHEMA_NAME in pipeline.schema_names else None
-
-
 def _default_tables(pipeline: dlt.Pipeline) -> TSchemaTables:
     """The tables of the default schema, which is where dlt keeps a pipeline's states."""
     return pipeline.default_schema.tables if pipeline.default_schema_name else {}
 
 
-def _has_table(schema: Schema, spec: TableSpec | ListSpec) -> bool:
+def _has_table(schema: Schema, spec: TableSpec | ChildSpec) -> bool:
     table = schema.tables.get(spec.name)
     if table is None or table.get("description") != spec.description:
         return False

@@ -10,10 +10,10 @@ from dlt.common.destination.client import FollowupJobRequest, HasFollowupJobs, L
 from dlt.destinations.impl.duckdb.duck import DuckDbClient
 from dlt.destinations.impl.duckdb.factory import duckdb
 
+from cogny_source.destinations.duckdb import DLT_TYPE
 from cogny_source.destinations.duckdb.merge import merge_rows
 from cogny_source.destinations.load_ids import rise_above_state
 from cogny_source.destinations.local_files import read_local
-from cogny_source.destinations.session import DUCKDB
 
 # Set where no two rows of a package have the same key; of those that have, dlt's own merge takes one.
 DEDUPLICATED = "x-stage-data-deduplicated"
@@ -69,7 +69,7 @@ class MergingDuckDb(duckdb):
     @property
     def destination_type(self) -> str:
         """The type of dlt's own."""
-        return DUCKDB
+        return DLT_TYPE
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         capabilities = super()._raw_capabilities()

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cogny_source.destinations.duckdb.database_file import check_kind, holds_database, remove_stub
 from cogny_source.destinations.target import Target, check_dataset, check_text, show_python
 from cogny_source.errors import ConfigError, LoadFailed
 
-logger = logging.getLogger(__name__)
-
 SCRATCH = "cogny_check"
-HEADERS_BYTES = 3 * 4096
-MAGIC, MAGIC_AT = b"DUCK", slice(8, 12)
 # A schema of every database, by which dlt looks for tables.
 INFORMATION_SCHEMA = "information_schema"
 
@@ -31,6 +26,7 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
         ConfigError: If the file cannot be there, or cannot hold the dataset.
     """
     check_text("--database", str(database.absolute()))
+    check_kind(database)
     if not database.parent.is_dir():
         raise ConfigError(f"the folder {database.parent} does not exist")
     check_dataset(dataset)
@@ -45,37 +41,27 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
 
         return MergingDuckDb(str(database))
 
+    def make_reader() -> Any:
+        from cogny_source.destinations.dlt_internals import DuckDbCredentials
+        from cogny_source.destinations.duckdb.dlt_client import MergingDuckDb
+
+        return MergingDuckDb(DuckDbCredentials(str(database), read_only=True))
+
+    def prepare() -> None:
+        holds_database(database)
+        remove_stub(database)
+
     return Target(
         make,
         dataset,
+        make_reader=make_reader,
         identity=f"{database.resolve()} {dataset}",
         show=f"{show_python()} -c \"import duckdb; duckdb.connect('{database}').sql('FROM {dataset}.tickets').show()\"",
         probe=lambda: probe(database),
         world=database.with_name(f"{database.name}.sandbox.json"),
-        is_there=database.exists,
-        prepare=lambda: remove_stub(database),
+        is_there=lambda: holds_database(database),
+        prepare=prepare,
     )
-
-
-def remove_stub(database: Path) -> None:
-    """Remove a file of which DuckDB wrote only the beginning, killed or on a full disk: it would refuse it ever after.
-
-    Before its three headers are there, and in an empty file, is nothing. One that another process is just making is
-    locked, and stays.
-    """
-    if os.name != "posix" or not database.is_file() or database.stat().st_size >= HEADERS_BYTES:
-        return
-    from fcntl import LOCK_EX, LOCK_NB, lockf
-
-    try:
-        with database.open("r+b") as file:
-            lockf(file, LOCK_EX | LOCK_NB)
-            beginning = file.read(HEADERS_BYTES)
-            if not beginning or beginning[MAGIC_AT] == MAGIC:
-                logger.warning("%s is no more than the beginning of a database, and is made anew", database)
-                database.resolve().unlink()
-    except OSError:  # DuckDB will say what is wrong with it
-        return
 
 
 def probe(database: Path) -> Iterator[str]:
@@ -90,7 +76,7 @@ def probe(database: Path) -> Iterator[str]:
     """
     import duckdb
 
-    from cogny_source.destinations.duckdb_engine import LOCKED, check_version
+    from cogny_source.destinations.duckdb_engine import LOCKED, explain_version
 
     was_there = database.exists()
     try:
@@ -100,8 +86,7 @@ def probe(database: Path) -> Iterator[str]:
         if LOCKED in str(exc):
             yield f"{database}: another process holds it, so that writing was not tried"
             return
-        check_version(exc)
-        raise LoadFailed(f"{database} cannot be written: {str(exc).splitlines()[0]}") from exc
+        raise explain_version(exc) or LoadFailed(f"{database} cannot be written: {str(exc).splitlines()[0]}") from exc
     finally:
         if not was_there:
             database.unlink(missing_ok=True)

@@ -41,6 +41,7 @@ from cogny_source.destinations.filesystem.parquet import ParquetTables
 from cogny_source.destinations.filesystem.scan import Scanner
 from cogny_source.destinations.filesystem.table_layout import TableLayout, list_shapes
 from cogny_source.destinations.load_ids import rise_above_state
+from cogny_source.destinations.local_files import is_read_only
 from cogny_source.errors import ConfigError
 
 TableFormat = Literal["parquet", "delta"]
@@ -363,9 +364,9 @@ class lake(dlt.destinations.filesystem):
         return capabilities
 
     def make_lock(self) -> FileLock | None:
-        """What keeps other processes from writing into a local folder; None elsewhere."""
+        """What keeps other processes from writing into a local folder; None elsewhere, or where this one cannot."""
         folder = find_local_folder(str(self.config_params["bucket_url"]))
-        return None if folder is None else make_lock(folder)
+        return None if folder is None or is_read_only(folder, LOCK) else make_lock(folder)
 
 
 def open_folder(bucket_url: str, table_format: TableFormat = "parquet", **options: Any) -> lake:

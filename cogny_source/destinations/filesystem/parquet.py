@@ -126,7 +126,7 @@ class _Merge:
         [(rows,)] = self._db.execute("SELECT count(*) FROM incoming").fetchall()
         if not rows and self._files:
             return
-        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS nobody (id VARCHAR, created_at TIMESTAMPTZ)")
+        self._db.execute("CREATE TEMP TABLE IF NOT EXISTS nobody (root VARCHAR, created_at TIMESTAMPTZ)")
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE keys AS SELECT DISTINCT {', '.join(shape.key)} FROM incoming")
         parents = package.get(shape.parent or "", [])
         if self._stays_single(rows):
@@ -184,15 +184,15 @@ class _Merge:
         if self._shape.dated_by:
             query = f"SELECT *, {_month_of(self._shape.dated_by)} AS month FROM ({rows})"
         else:
-            dates = "SELECT id, created_at FROM nobody"
+            dates, columns = "FROM nobody", f"{self._shape.parent_key} AS root, created_at"
             if parents:
-                dates += f" UNION ALL SELECT id, created_at FROM {read_local(parents)}"
+                dates += f" UNION ALL SELECT {columns} FROM {read_local(parents)}"
             if older:
-                dates += f" UNION ALL SELECT id, created_at FROM {self._scanner.scan('older', list(older.values()))}"
-            months = f"SELECT id, min({_month_of('created_at')}) AS month FROM ({dates}) GROUP BY id"
+                dates += f" UNION ALL SELECT {columns} FROM {self._scanner.scan('older', list(older.values()))}"
+            months = f"SELECT root, min({_month_of('created_at')}) AS month FROM ({dates}) GROUP BY root"
             query = (
                 f"SELECT r.*, coalesce(m.month, '{UNDATED}') AS month FROM ({rows}) r"
-                f" LEFT JOIN ({months}) m ON m.id = r.{self._shape.parent_column}"
+                f" LEFT JOIN ({months}) m ON m.root = r.{self._shape.parent_column}"
             )
         self._db.execute(f"CREATE OR REPLACE TEMP TABLE dated AS {query}")
 

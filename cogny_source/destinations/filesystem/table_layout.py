@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from cogny_source.records.convert import ARROW_TYPES
+from cogny_source.records.columns import ARROW_TYPES
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, Column, TableSpec
 
 
@@ -23,6 +23,7 @@ class TableLayout:
         order: The columns that its rows are sorted by.
         parent: The table whose rows these belong to; None where they stand alone.
         parent_column: The column that holds the parent's key.
+        parent_key: The column of the parent that holds it.
         dated_by: The column that tells a row's month; empty where its parent's does.
     """
 
@@ -33,6 +34,7 @@ class TableLayout:
     order: tuple[str, ...]
     parent: str | None = None
     parent_column: str = ""
+    parent_key: str = ""
     dated_by: str = ""
 
     @property
@@ -64,13 +66,30 @@ def list_shapes() -> dict[str, TableLayout]:
 
 def _shapes_of(spec: TableSpec) -> Iterator[TableLayout]:
     yield _make_shape(spec, "created_at")
-    for item in spec.lists:
-        column = item.parent_column
-        yield TableLayout(item.name, item.description, item.columns, (column,), (column, "position"), spec.name, column)
+    for child in spec.child_tables:
+        yield TableLayout(
+            child.name,
+            child.description,
+            child.columns,
+            child.merge_key,
+            child.primary_key,
+            parent=spec.name,
+            parent_column=child.root_key,
+            parent_key=spec.key,
+        )
     if spec.versions is not None:
         versions = spec.versions
         key = versions.primary_key
-        yield TableLayout(versions.name, versions.description, versions.columns, key, key, spec.name, "id")
+        yield TableLayout(
+            versions.name,
+            versions.description,
+            versions.columns,
+            key,
+            key,
+            parent=spec.name,
+            parent_column=spec.key,
+            parent_key=spec.key,
+        )
 
 
 def _make_shape(spec: TableSpec, dated_by: str) -> TableLayout:

@@ -1,0 +1,41 @@
+"""Folders and buckets as the connector's destination."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import dlt
+from dlt.destinations.sql_client import SqlClientBase
+from filelock import BaseFileLock, Timeout
+
+from cogny_source.destinations.adapter import Columns
+from cogny_source.destinations.filesystem.dlt_client import LakeSqlClient, lake
+from cogny_source.destinations.sql import SqlAdapter
+
+
+class FilesystemAdapter(SqlAdapter):
+    """A folder, or a prefix in a bucket, whose files DuckDB reads."""
+
+    def unix_micros(self, column: str) -> str:
+        """SQL for a column of instants as microseconds since 1970, in DuckDB's words."""
+        return f"epoch_us({column})"
+
+    def make_lock(self, pipeline: dlt.Pipeline) -> BaseFileLock | None:
+        """The lock of a local folder; None for a bucket."""
+        return cast(lake, pipeline.destination).make_lock()
+
+    def is_held(self, error: Exception) -> bool:
+        """Whether an error says that another process holds the folder's lock."""
+        return isinstance(error, Timeout)
+
+    def list_states(self, client: SqlClientBase[Any], pipeline_name: str) -> set[str]:
+        """The load ids of the states, which are files."""
+        return cast(LakeSqlClient, client).list_states(pipeline_name)
+
+    def read_states(self, client: SqlClientBase[Any], pipeline_name: str, load_ids: set[str]) -> list[str]:
+        """The states of some load packages, the oldest first."""
+        return cast(LakeSqlClient, client).read_states(pipeline_name, load_ids)
+
+    def find_losses(self, client: SqlClientBase[Any], tables: Columns) -> dict[str, str]:
+        """What tables lack by their files: a sentence for each that lacks something."""
+        return cast(LakeSqlClient, client).find_losses(tables)
