@@ -83,9 +83,7 @@ def test_file_begins_with_its_mark(connection: duckdb.DuckDBPyConnection, tmp_pa
     """And three headers."""
     connection.close()
     content = (tmp_path / "facts.duckdb").read_bytes()
-    assert content[MAGIC_AT] == MAGIC, (
-        "if this fails, databases are refused: look at cli/places.py and duckdb/target.py"
-    )
+    assert content[MAGIC_AT] == MAGIC, "if this fails, databases are refused: look at duckdb/database_file.py"
     assert len(content) >= HEADERS_BYTES
 
 
