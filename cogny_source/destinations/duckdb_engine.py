@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import duckdb
 import pyarrow as pa
@@ -56,7 +57,7 @@ def open_arrow(
     """
     given = list(values) or None
     rows = connection.execute(query, given) if MAJOR < RELATIONS_STREAM_FROM else connection.sql(query, params=given)
-    reader = rows.to_arrow_reader(batch_rows)
+    reader = cast(pa.RecordBatchReader, rows.to_arrow_reader(batch_rows))
     try:
         yield reader
     finally:
