@@ -99,9 +99,7 @@ class Scrub:
         tally = self._context.tally
         tally.compared_rows += part.chunk.rows
         if confirmed and self._guard.refuses(len(confirmed), max(tally.live_rows or 0, len(confirmed) + 1)):
-            logger.warning(
-                "%s: %d rows are no longer listed; a census will check them", self._spec.name, len(confirmed)
-            )
+            logger.warning("%s: %d rows are no longer listed; a census checks them", self._spec.name, len(confirmed))
             return coverage
         if confirmed:
             tally.correct("not listed", len(confirmed))

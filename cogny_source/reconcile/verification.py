@@ -50,9 +50,7 @@ def verify(context: ReadContext, state: State, destination: DestinationSession) 
                 keys = comparison.take_theirs(chunk.tables).keys[: EXPLAINED_ROWS - len(theirs)]
                 theirs |= _read_values(spec, [chunk.tables[spec.name]], keys)
         if not roll.complete:
-            raise ContractError(
-                "the list could not be read completely: nothing is verified", path=context.endpoint.path
-            )
+            raise ContractError("the list is incomplete: nothing is verified", path=context.endpoint.path)
         differing = comparison.differing()
         gone = comparison.gone(dated_only=start is not None)
     ours = _read_values(spec, destination.read_keys(spec, list(theirs)), list(theirs))
