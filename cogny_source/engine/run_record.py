@@ -29,6 +29,8 @@ class ResourceRun:
         meter: What its requests cost.
         tally: What the API and the destination count.
         rows_loaded: Table name to rows that were loaded, one a key and chunk.
+        rows_before: The rows of its table before the run loaded any, and of those the ones marked deleted; None where
+            it loaded none.
         undeclared: Dotted name of each field kept in `extra`, and in how many rows; of very many those that came most.
         updated_after_before: The watermark before, as the state holds it.
         updated_after: The watermark now.
@@ -43,6 +45,7 @@ class ResourceRun:
     meter: Meter = field(default_factory=Meter)
     tally: RowCounts = field(default_factory=RowCounts)
     rows_loaded: Counter[str] = field(default_factory=Counter)
+    rows_before: tuple[int, int] | None = None
     undeclared: Undeclared = field(default_factory=Undeclared)
     updated_after_before: str | None = None
     updated_after: str | None = None

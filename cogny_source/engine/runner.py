@@ -280,6 +280,9 @@ class _Run:
             table = None if self.readers else self.journal.read_table()
             package = Package(self.waiting, turn, table, self.settings.history)
             self.progress.load(sum(chunk.rows for chunk in self.waiting.values()))
+            for name, chunk in self.waiting.items():
+                if chunk.rows and self.runs[name].rows_before is None:
+                    self.runs[name].rows_before = self.destination.count_rows(name)
             self.ledger.note(self.loader.load(package), package)
             self.progress.loaded(runs)
         if not self.readers:

@@ -61,10 +61,10 @@ class VersionGuard:
         chunk = drop_rows(
             chunk, self._spec, self._refuse(table[self._spec.key].filter(older), stamps.filter(older)), history=True
         )
-        if self._settled_before is None:
-            return chunk
-        there = self._sort_out_settled(table, pc.fill_null(pc.equal(stamps, ours), False), older)
-        return drop_rows(chunk, self._spec, there)
+        same = pc.fill_null(pc.equal(stamps, ours), False)
+        settled = [] if self._settled_before is None else self._sort_out_settled(table, same, older)
+        self._context.tally.unchanged_rows += (pc.sum(same).as_py() or 0) - len(settled)
+        return drop_rows(chunk, self._spec, settled)
 
     def _sort_out_known(self, chunk: Chunk) -> Chunk:
         """The rows of a full-table list that are missing in the destination or differ."""
