@@ -71,7 +71,7 @@ def _versions_of(spec: TableSpec) -> list[str]:
 
 def _print_counts(console: Console, run: ResourceRun) -> None:
     """A line where rows were wrong, and one where the counts of both sides differ, or cannot be compared."""
-    tally = run.tally
+    tally = run.counts
     if tally.corrections:
         how = ", ".join(f"{rows:,} {kind}" for kind, rows in sorted(tally.corrections.items()))
         console.print(_plain(f"{run.resource}: rows that no change and no count had shown are mended: {how}."))
@@ -84,7 +84,7 @@ def _print_counts(console: Console, run: ResourceRun) -> None:
 
 def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> None:
     """What a verification found: rows that differ and did not change since the sync."""
-    found = [row for run in result.resources for row in run.tally.differences or ()]
+    found = [row for run in result.resources for row in run.counts.differences or ()]
     faults = [row for row in found if not row.fresh]
     if faults:
         table = Table(title="Not as the API lists it", title_justify="left", box=SIMPLE_HEAD)
@@ -96,7 +96,7 @@ def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> N
         if len(faults) > SHOWN_DIFFERENCES:
             console.print(f"and {len(faults) - SHOWN_DIFFERENCES:,} more.")
     if not quiet:
-        rows = sum(run.tally.live_rows or 0 for run in result.resources)
+        rows = sum(run.counts.live_rows or 0 for run in result.resources)
         verdict = f"{len(faults):,} differ" if faults else "all as the API lists them"
         console.print(f"Verified {rows:,} rows: {verdict}.")
         if len(found) > len(faults):
