@@ -58,9 +58,7 @@ def test_mass_deletion_marks_nothing_until_it_is_accepted(
     delete(sandbox, "tickets", *range(60))
     failed = sync_here(expect=1)
     assert failed.returncode == 1
-    sentence = (
-        "the API no longer lists 60 of 450 rows of tickets, also when it is asked twice; nothing was marked deleted"
-    )
+    sentence = "the API no longer lists 60 of 450 rows of tickets, even when asked twice; nothing was marked deleted"
     assert sentence in failed.stderr
     assert "--accept-deletions" in failed.stderr
     assert deleted(database, "tickets") == set()

@@ -141,7 +141,7 @@ def test_key_at_its_limit_pays_for_no_scrub(sandbox: SandboxServer, pipeline: dl
 def test_scrub_bears_every_habit_of_the_api(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, habit: dict[str, Any]
 ) -> None:
-    """Where windows of creation time are not heeded a census is taken once a week instead."""
+    """Where the API ignores windows of creation time a census is taken once a week instead."""
     for name, value in habit.items():
         setattr(sandbox.switches, name, value)
     sync(pipeline, settings_for(sandbox))

@@ -179,7 +179,7 @@ def _ask_for_fewer(error: AnswerTooLarge, limit: int) -> int:
     if limit <= LEAST_ROWS:
         raise error
     fewer = max(LEAST_ROWS, limit // 5)
-    logger.warning("%s; the list is read on by %d rows a page", error, fewer)
+    logger.warning("%s; reading the list on with %d rows a page", error, fewer)
     return fewer
 
 

@@ -1,4 +1,4 @@
-"""`cogny report`: the state of the sync and of the tickets as one page."""
+"""`cogny report`: the state of sync and tickets as one page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @max_age_option
 @verbose_option
 def report(make_target: MakeTarget, out: Path, max_age: float | None, verbose: bool) -> None:
-    """Write one HTML file with the state of the sync and of the tickets; it needs no network to be read.
+    """Write one HTML file with the state of sync and tickets; it works without network.
 
     \b
     Examples:

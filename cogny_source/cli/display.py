@@ -1,4 +1,4 @@
-"""What a person sees of a sync that is done: a summary, and what a verification found."""
+"""Output for people: the summary of a sync, differences, and the status."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OPEN_TICKETS = """
 
 
 def print_summary(console: Console, result: SyncResult, destination: DestinationSession) -> None:
-    """A row a table: what was loaded, what is there now, what it cost, what no column declares."""
+    """Print a row a table: rows loaded, rows in total, requests and time, undeclared fields."""
     table = Table(title=f"Run {result.run_id}", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("table", no_wrap=True)
     for heading in ("rows loaded", "rows now", "deleted", "requests", "retries", "waited s"):
@@ -59,7 +59,7 @@ def print_summary(console: Console, result: SyncResult, destination: Destination
 
 
 def _describe_undeclared(run: ResourceRun) -> str:
-    """The fields that came most, by name, and how many others there are."""
+    """The most frequent undeclared fields, and the number of others."""
     shown = sorted(run.undeclared.most_common(SHOWN_FIELDS))
     others = run.undeclared.describe_others(len(shown))
     return ", ".join([*(f"{name} ({rows})" for name, rows in shown), *filter(None, [others])]) or "-"
@@ -70,7 +70,7 @@ def _versions_of(spec: TableSpec) -> list[str]:
 
 
 def _print_counts(console: Console, run: ResourceRun) -> None:
-    """A line where rows were wrong, and one where the counts of both sides differ, or cannot be compared."""
+    """Print a line about corrected rows, and one about counts that differ or cannot be compared."""
     tally = run.counts
     if tally.corrections:
         how = ", ".join(f"{rows:,} {kind}" for kind, rows in sorted(tally.corrections.items()))
@@ -83,7 +83,7 @@ def _print_counts(console: Console, run: ResourceRun) -> None:
 
 
 def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> None:
-    """What a verification found: rows that differ and did not change since the sync."""
+    """Print the rows that differ and did not change since the sync."""
     found = [row for run in result.resources for row in run.counts.differences or ()]
     faults = [row for row in found if not row.fresh]
     if faults:
@@ -105,12 +105,12 @@ def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> N
 
 
 def _plain(text: object) -> Text:
-    """A text as it is: what comes from outside is no markup, and no order to the terminal."""
+    """A text without markup and control characters."""
     return Text(safe_text(text))
 
 
 def print_open_tickets(console: Console, destination: DestinationSession) -> None:
-    """The question an analyst asks first: open tickets by priority, with the impact they promise."""
+    """Print open tickets by priority, with their projected impact."""
     table = Table(title="Open tickets", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("priority")
     table.add_column("tickets", justify="right")
@@ -121,12 +121,12 @@ def print_open_tickets(console: Console, destination: DestinationSession) -> Non
 
 
 def print_status(console: Console, status: DatasetStatus, place: str) -> None:
-    """The level, then a few lines a resource on how it stands, the last of them on what is wrong.
+    """Print the level, then a few lines for each resource, with its problems last.
 
     Args:
-        console: Where to.
-        status: How the dataset stands.
-        place: What names it.
+        console: The console.
+        status: The status.
+        place: The dataset's name.
     """
     lines = [f"{status.health.level.name}: {place}", *_describe_findings(status.health, None)]
     lines += ["A run works on it now."] if status.running else []

@@ -1,4 +1,4 @@
-"""`cogny status`: how a dataset stands, for a person or a monitor."""
+"""`cogny status`: the status of a dataset, for people and monitors."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ if TYPE_CHECKING:
 def status(
     make_target: MakeTarget, output: str, max_age: float | None, fail_on: str, resources: str, verbose: bool
 ) -> None:
-    """Tell whether a dataset is well, and how each resource stands: rows, watermark and its age, last run, last error.
+    """Show a dataset's health, and each resource's rows, watermark and age, last run and last error.
 
-    Its level is ok, warn (the data can be trusted with care) or error (somebody has to act). Exit 0 for ok and warn; 1
-    for error, and with --fail-on warn for warn too. Needs no key, and may be asked while a sync runs.
+    The level is ok, warn (trust the data with care) or error (somebody must act). Exit 0 for ok and warn; 1 for error,
+    and with --fail-on warn for warn too. Needs no key, and works while a sync runs.
 
     \b
     Examples:
@@ -86,7 +86,7 @@ def _print(target: Target, told: DatasetStatus, output: str, fails: bool) -> Non
 
 
 def _print_failure(sentence: str) -> None:
-    """What a monitor reads where nothing could be told; standard error has the sentence, too."""
+    """The JSON of a failure; standard error has the sentence too."""
     from cogny_source.monitoring.health import Finding, Health, Kind, Level
     from cogny_source.monitoring.status import dump_health
 

@@ -1,4 +1,4 @@
-"""A page on the state of the sync and of the tickets: one HTML file that needs nothing else."""
+"""The dashboard: one self-contained HTML file on the state of sync and tickets."""
 
 from cogny_source.dashboard.page import write_report
 

@@ -1,4 +1,4 @@
-"""Scales: where a value stands on an axis, and which round values are written beside it."""
+"""Axis scales: positions of values, and round tick values."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from math import ceil, floor, log10
 from cogny_source.formatting import DAY, HOUR, MINUTE
 
 ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
-# Spans that people think in.
+# Durations with familiar names.
 SPANS = ((1, "1 s"), (MINUTE, "1 min"), (HOUR, "1 h"), (DAY, "1 d"), (30 * DAY, "30 d"), (365 * DAY, "1 y"))
 SPANS_END = 100 * 365 * DAY
-# Beyond it a picture says nothing any more.
+# Larger values are clipped.
 LARGEST = 1e15
 
 
@@ -21,8 +21,8 @@ class Scale:
     """An axis.
 
     Attributes:
-        ticks: The values that are written beside it.
-        place: Where a value stands, from 0 at its beginning to 1 at its end.
+        ticks: The tick values.
+        place: The position of a value, from 0 at the beginning to 1 at the end.
     """
 
     ticks: tuple[float, ...]
@@ -33,10 +33,10 @@ def linear(values: Iterable[float], ticks: int = 4, *, whole: bool = False, from
     """A scale with evenly spaced round values.
 
     Args:
-        values: What it must hold.
-        ticks: About how many values are written beside it.
-        whole: Whether those must be whole numbers.
-        from_zero: Whether 0 belongs to it in any case.
+        values: The values to include.
+        ticks: About how many ticks.
+        whole: Whether ticks must be whole numbers.
+        from_zero: Whether to include 0.
     """
     known = [min(max(value, -LARGEST), LARGEST) for value in values] or [0.0]
     low, high = min(known), max(known)
@@ -51,7 +51,7 @@ def linear(values: Iterable[float], ticks: int = 4, *, whole: bool = False, from
 
 
 def _round_step(least: float, *, whole: bool) -> float:
-    """The smallest round number that is not less than a number."""
+    """The smallest round number that is at least a number."""
     if least <= 0:
         return 1.0
     power = 10.0 ** floor(log10(least))
@@ -60,7 +60,7 @@ def _round_step(least: float, *, whole: bool) -> float:
 
 
 def powers(values: Iterable[float]) -> Scale:
-    """A scale on which each step is ten times the one before, and 0 stands at its beginning."""
+    """A logarithmic scale of powers of ten that begins with 0."""
     top = min(max(values, default=0.0), LARGEST)
     highest = max(1, ceil(log10(max(top, 1.0))))
     stride = max(1, ceil(highest / 3))
@@ -70,7 +70,7 @@ def powers(values: Iterable[float]) -> Scale:
 
 
 def spans(values: Sequence[float]) -> Scale:
-    """A scale of seconds from a span that people think in to another; each step is many times the one before."""
+    """A logarithmic scale of seconds between familiar durations."""
     known = [min(max(value, 1.0), SPANS_END) for value in values] or [1.0]
     sizes = [size for size, _ in SPANS]
     low = max(size for size in sizes if size <= min(known))
@@ -81,7 +81,7 @@ def spans(values: Sequence[float]) -> Scale:
 
 
 def name_span(seconds: float) -> str:
-    """What is written beside a tick of `spans`."""
+    """The label of a tick of `spans`."""
     return next(name for size, name in SPANS if size == seconds)
 
 

@@ -1,6 +1,6 @@
-"""Charts: pictures in SVG whose widths are shares of the page's, and whose texts keep their size on any screen.
+"""Charts as SVG: widths scale with the page, texts keep their size on any screen.
 
-Places from left to right are told in per cent, from top to bottom in pixels. Colours are the style sheet's, by class.
+Horizontal positions are per cent, vertical ones pixels. The style sheet colours by class.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from markupsafe import Markup
 from cogny_source.dashboard.axes import Scale
 from cogny_source.formatting import short_number
 
-# The plot's left and right edge, in per cent, beside an axis of numbers or of names.
+# The plot's left and right edge in per cent, beside an axis of numbers or of names.
 NUMBERS = (11.0, 97.0)
 NAMES = (24.0, 100.0)
-# How many names stand below a picture, the first that spreads them evenly.
+# Numbers of labels below a picture; the first that spaces them evenly is used.
 LABELS_BELOW = (6, 5, 4)
 TEXT = Markup('<text x="{:.2f}%" y="{:.1f}"{}>{}</text>')
 LINE = Markup('<line x1="{:.2f}%" x2="{:.2f}%" y1="{:.1f}" y2="{:.1f}" class="{}"/>')
@@ -31,9 +31,9 @@ class Bar:
 
     Attributes:
         name: Its name.
-        value: How much.
+        value: The amount.
         told: The amount in words.
-        look: The class that colours it.
+        look: The class for its colour.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Range:
-    """How a named amount is spread.
+    """The distribution of a named amount.
 
     Attributes:
         name: Its name.
         ranks: Its values at 10, 25, 50, 75 and 90 per cent.
-        told: The middle value, and how many there are, in words.
+        told: The median and the number of values, in words.
     """
 
     name: str
@@ -59,15 +59,15 @@ class Range:
 
 @dataclass(frozen=True)
 class Panel:
-    """Amounts in a row, such as one a run.
+    """A series of amounts, such as one a run.
 
     Attributes:
-        name: What they are amounts of.
+        name: The name of the amount.
         values: The amounts; None leaves a gap.
-        flawed: Which of them are marked with a cross.
+        flawed: The amounts to mark with a cross.
         scale: Their axis.
         told: The last or largest amount, in words.
-        stepped: Whether each amount lasts until the next; otherwise each is an event of its own.
+        stepped: Whether each amount lasts until the next one; otherwise each is a single event.
     """
 
     name: str
@@ -79,20 +79,20 @@ class Panel:
 
 
 def draw(parts: Iterable[Markup], height: float, label: str) -> Markup:
-    """A picture that is told to those who do not see it."""
+    """A picture with a description for screen readers."""
     return Markup('<svg role="img" aria-label="{}" width="100%" height="{:.0f}">{}</svg>').format(
         label, height, EMPTY.join(parts)
     )
 
 
 def opposed_columns(above: Sequence[float], below: Sequence[float], scale: Scale, *, titles: tuple[str, str]) -> Markup:
-    """Columns that grow upwards and downwards from a line, on one scale; 210 pixels high.
+    """Columns upwards and downwards from a line, on one scale; 210 pixels high.
 
     Args:
-        above: What grows upwards.
-        below: What grows downwards; as many.
-        scale: The scale of either direction.
-        titles: What they are.
+        above: The amounts upwards.
+        below: The amounts downwards; as many.
+        scale: The scale of both directions.
+        titles: Their titles.
     """
     half, middle = 84.0, 106.0
     parts = []
@@ -112,7 +112,7 @@ def opposed_columns(above: Sequence[float], below: Sequence[float], scale: Scale
 
 
 def columns(bars: Sequence[Bar], scale: Scale, *, top: float = 18, size: float = 120) -> Markup:
-    """Columns side by side, each with its name below and its amount above; 20 pixels higher than `top` and `size`."""
+    """Columns side by side, with names below and amounts above; 20 pixels higher than `top` and `size`."""
     parts = [_grid(top + size * (1 - scale.place(tick)), axis=tick == 0) for tick in scale.ticks]
     parts += [
         _text(NUMBERS[0] - 1, top + size * (1 - scale.place(tick)) + 4, short_number(tick), "end")
@@ -128,7 +128,7 @@ def columns(bars: Sequence[Bar], scale: Scale, *, top: float = 18, size: float =
 
 
 def bars(items: Sequence[Bar], total: float) -> Markup:
-    """Bars below each other, each under its name, as shares of a total; 44 pixels each."""
+    """Horizontal bars under their names, as shares of a total; 44 pixels each."""
     parts = []
     for place, bar in enumerate(items):
         y = 44 * place
@@ -139,7 +139,7 @@ def bars(items: Sequence[Bar], total: float) -> Markup:
 
 
 def ranges(items: Sequence[Range], scale: Scale, name_tick: Callable[[float], str]) -> Markup:
-    """Where the middle of each amount lies, its middle half, and all but its ends; 52 pixels each, and 20 below."""
+    """Box plots: median, middle half, and 10 to 90 per cent; 52 pixels each, and 20 below."""
     left, right = 2.0, 98.0
     bottom = 52 * len(items)
     places = [(tick, left + (right - left) * scale.place(tick)) for tick in scale.ticks]
@@ -161,7 +161,7 @@ def ranges(items: Sequence[Range], scale: Scale, name_tick: Callable[[float], st
 
 
 def grid(rows: Sequence[tuple[str, Sequence[int]]], headings: Sequence[str]) -> Markup:
-    """A table whose cells are the darker the more they hold; 34 pixels a row, and 24 above."""
+    """A heat map; 34 pixels a row, and 24 above."""
     most = max((value for _, values in rows for value in values), default=0)
     slot = (NAMES[1] - NAMES[0]) / len(headings)
     parts = [_text(NAMES[0] + slot * (place + 0.5), 15, heading, "middle") for place, heading in enumerate(headings)]
@@ -177,7 +177,7 @@ def grid(rows: Sequence[tuple[str, Sequence[int]]], headings: Sequence[str]) -> 
 
 
 def panels(items: Sequence[Panel], *, size: float = 64) -> Markup:
-    """Pictures of one axis below each other, each under its name; `size` and 46 pixels each."""
+    """Pictures with a common axis below each other, under their names; `size` and 46 pixels each."""
     parts = []
     for number, panel in enumerate(items):
         top = number * (size + 46) + 30
@@ -193,7 +193,7 @@ def panels(items: Sequence[Panel], *, size: float = 64) -> Markup:
 
 
 def _stems(panel: Panel, top: float, size: float) -> list[Markup]:
-    """A dot an amount, with a line down to the axis; a cross where it is flawed."""
+    """A dot for each amount with a line to the axis; a cross if it is flawed."""
     parts = []
     slot = (NUMBERS[1] - NUMBERS[0]) / max(1, len(panel.values))
     for place, (value, is_flawed) in enumerate(zip(panel.values, panel.flawed, strict=True)):
@@ -207,7 +207,7 @@ def _stems(panel: Panel, top: float, size: float) -> list[Markup]:
 
 
 def _steps(panel: Panel, top: float, size: float) -> list[Markup]:
-    """A line that keeps each amount's height until the next."""
+    """A step line."""
     parts = []
     slot = (NUMBERS[1] - NUMBERS[0]) / max(1, len(panel.values))
     before: float | None = None
@@ -224,7 +224,7 @@ def _steps(panel: Panel, top: float, size: float) -> list[Markup]:
 
 
 def labels_below(names: Sequence[str], y: float) -> Markup:
-    """Some of the names of amounts in a row, evenly spread, below them."""
+    """Evenly spaced labels below a series."""
     slot, steps = (NUMBERS[1] - NUMBERS[0]) / len(names), len(names) - 1
     shown = next((number for number in LABELS_BELOW if steps % (number - 1) == 0), min(LABELS_BELOW[1], len(names)))
     places = sorted({round(number * steps / max(1, shown - 1)) for number in range(shown)})

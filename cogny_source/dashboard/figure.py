@@ -1,4 +1,4 @@
-"""A figure of the page: a title, what it says, a picture, and the same as a table."""
+"""A figure of the page: title, statement, picture, and the same data as a table."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Figure:
     """One figure.
 
     Attributes:
-        slug: What names it in the page.
+        slug: Its id in the page.
         title: Its title.
-        reading: What it says, in a line.
+        reading: Its statement, in a line.
         headings: The table's headings.
         rows: The table's rows, as texts.
-        note: How it was worked out.
-        axes: What its axes are, with their units.
-        picture: The picture; None where there is nothing to draw.
+        note: The method.
+        axes: Its axes with their units.
+        picture: The picture; None if there is nothing to draw.
     """
 
     slug: str
@@ -35,6 +35,6 @@ class Figure:
     picture: Markup | None = None
 
     def illustrate(self, parts: Sequence[Markup], height: float, axes: str) -> Figure:
-        """The figure with a picture, so many pixels high."""
+        """The figure with a picture of a height in pixels."""
         label = f"{self.title}. {self.reading} {axes}"
         return replace(self, axes=axes, picture=draw(parts, height, label))

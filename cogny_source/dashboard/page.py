@@ -1,4 +1,4 @@
-"""The page: what is asked, put into the template, and written in one step."""
+"""The page: queries the data, renders the template, and writes the file in one step."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ ERROR_CHARACTERS = 600
 
 @dataclass(frozen=True)
 class Content:
-    """All that the page tells.
+    """The content of the page.
 
     Attributes:
-        name: What the destination is called.
-        status: How the dataset stands.
-        tickets: The tickets; None where there is no table.
-        outcomes: The reports; None where there is no table.
+        name: The destination's name.
+        status: The dataset's status.
+        tickets: The ticket metrics; None without a table.
+        outcomes: The report metrics; None without a table.
     """
 
     name: str
@@ -61,15 +61,15 @@ def write_report(
     running: bool = False,
     thresholds: Thresholds | None = None,
 ) -> None:
-    """Write the page on what a destination holds; a page that is there is replaced in one step.
+    """Write the page on a destination; an existing page is replaced in one step.
 
     Args:
-        destination: The destination; the pipeline's own working directory is made anew.
+        destination: The destination; its pipeline's working directory is recreated.
         out: The file.
-        now: The instant that ages are told at, aware.
-        journal: The folder where runs keep records that no load has taken yet; None where there is none.
-        running: Whether a run works on it now.
-        thresholds: From which age on data is late.
+        now: The present, aware; ages are measured from it.
+        journal: The folder of run records that are not loaded yet; None without one.
+        running: Whether a run is active.
+        thresholds: The ages at which data is late.
 
     Raises:
         ConfigError: If the file cannot be written.
@@ -84,7 +84,7 @@ def write_report(
 
 
 def _name(pipeline: dlt.Pipeline) -> str:
-    """What a person calls a destination: its kind, and its dataset or folder."""
+    """The destination's name for people: its kind, and its dataset or folder."""
     assert pipeline.destination is not None
     options = pipeline.destination.config_params
     if "table_format" in options:
@@ -116,12 +116,12 @@ def render(content: Content) -> str:
             icon=base64.b64encode(ICON.format(ICON_COLOURS[answer.level]).encode()).decode(),
         )
     )
-    # Names that no figure shortens, such as a folder's, may hold what no page should.
+    # Names such as a folder's may contain characters that HTML forbids.
     return safe_lines(text)
 
 
 def _open_templates() -> Environment:
-    """The templates, in which every text is escaped."""
+    """The templates, with escaping of all texts."""
     templates = Environment(
         loader=PackageLoader("cogny_source.dashboard", "."),
         autoescape=True,
@@ -141,7 +141,7 @@ def _open_templates() -> Environment:
 
 
 def _check_place(out: Path) -> None:
-    """Refuse a place that takes no file, before the destination is asked for minutes."""
+    """Refuse an impossible path before minutes of queries."""
     if not out.parent.is_dir():
         raise ConfigError(f"the folder {out.parent} is not there: make it, or name another with --out")
     if out.is_dir():
@@ -153,7 +153,7 @@ def _check_place(out: Path) -> None:
 
 
 def _write(out: Path, text: str) -> None:
-    """Write a file in one step: whoever reads sees the old one or the new one whole."""
+    """Write a file in one step: readers see either the old one or the complete new one."""
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         draft.write_text(text, encoding="utf-8")

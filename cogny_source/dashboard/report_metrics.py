@@ -1,4 +1,4 @@
-"""What the tables tell of reports: how they ended, and how long they took."""
+"""Report metrics: outcomes and durations."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ COMPLETED = "deleted_at IS NULL AND status = 'completed' AND completed_at >= cre
 
 @dataclass(frozen=True)
 class Outcomes:
-    """The figures.
+    """The metrics.
 
     Attributes:
-        statuses: How many reports there are of each status.
-        lasted: How many completed ones took how long; the classes as in `LASTED_MINUTES`.
-        spread: How their seconds are spread; None where none is completed.
+        statuses: The number of reports by status.
+        lasted: The number of completed reports by duration; the classes as in `LASTED_MINUTES`.
+        spread: The distribution of their durations in seconds; None without completed reports.
     """
 
     statuses: Counter[str]
@@ -31,7 +31,7 @@ class Outcomes:
 
 
 def read_outcomes(inquiry: Inquiry) -> Outcomes | None:
-    """Ask for the figures; None where there is no table. What was completed before it was asked for is left out."""
+    """Query the metrics; None without a table. Reports completed before their creation are left out."""
     if not inquiry.has(REPORTS.name):
         return None
     statuses = inquiry.query(

@@ -1,4 +1,4 @@
-"""The figures of the sync: rows in the destination, rows read, and waits, run by run."""
+"""Figures on the sync: rows in the destination, rows read, and waits, by run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Turn = tuple[Run, ...]
 
 
 def make_sync_figures(histories: Mapping[str, RunHistory]) -> list[Figure]:
-    """The figures over the last runs of each resource that has ended any; none where there are no runs."""
+    """Figures on the last completed runs of each resource; none without runs."""
     runs = {name: history.recent for name, history in histories.items() if history.recent}
     turns = list_turns([run for mine in runs.values() for run in mine])
     return [_draw_live(turns, list(runs)), _draw_read(turns, list(runs)), _draw_waits(turns)] if turns else []
 
 
 def list_turns(runs: Sequence[Run]) -> list[Turn]:
-    """The last runs, the oldest first, each with its resources."""
+    """The last runs, oldest first, each with its resources."""
     found: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: run.started_at):
         found.setdefault(run.run_id, []).append(run)
@@ -31,7 +31,7 @@ def list_turns(runs: Sequence[Run]) -> list[Turn]:
 
 
 def _pick(turns: Sequence[Turn], name: str) -> list[Run | None]:
-    """The runs of a resource; None for those that left it out."""
+    """The runs of a resource; None for runs without it."""
     return [next((run for run in turn if run.resource == name), None) for turn in turns]
 
 
@@ -120,7 +120,7 @@ def _draw_waits(turns: Sequence[Turn]) -> Figure:
 
 
 def _tell(turn: Turn, name: str, figure: Callable[[Run], int | None]) -> str:
-    """A resource's figure in a run, as a cell."""
+    """A resource's value in a run, as a table cell."""
     run = next((run for run in turn if run.resource == name), None)
     value = None if run is None else figure(run)
     return "–" if value is None else count(value)
@@ -133,7 +133,7 @@ def _draw_panels(figure: Figure, items: Sequence[Panel], turns: Sequence[Turn], 
 
 
 def _name_turns(turns: Sequence[Turn]) -> list[str]:
-    """The days of runs, or their hours where they are of two days at most."""
+    """The days of runs, or their hours if they span at most two days."""
     began = [turn[0].started_at for turn in turns]
     is_short = began[-1] - began[0] < timedelta(days=2)
     return [f"{moment:%H:%M}" if is_short else day(moment) for moment in began]

@@ -1,4 +1,4 @@
-"""The figures of tickets and reports."""
+"""Figures on tickets and reports."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ SPREAD = "dot: median, box: middle half, line: all but the lowest and the highes
 
 
 def make_ticket_figures(tickets: Tickets | None) -> list[Figure]:
-    """The figures of the tickets; none where there are no tickets."""
+    """Figures on tickets; none without tickets."""
     if tickets is None or not tickets.statuses:
         return []
     return [_draw_weeks(tickets), _draw_ages(tickets), _draw_impacts(tickets), _draw_visits(tickets)]
 
 
 def make_report_figures(outcomes: Outcomes | None) -> list[Figure]:
-    """The figures of the reports; none where there are no reports."""
+    """Figures on reports; none without reports."""
     if outcomes is None or not outcomes.statuses:
         return []
     return [_draw_outcomes(outcomes), _draw_lasted(outcomes)]
@@ -158,7 +158,7 @@ def _draw_lasted(outcomes: Outcomes) -> Figure:
 
 
 def _name_classes(edges: Sequence[int]) -> list[str]:
-    """The names of the classes between some edges: `< 7`, `7–29`, `≥ 30`."""
+    """The names of the classes between edges: `< 7`, `7–29`, `≥ 30`."""
     between = [f"{low}–{high - 1}" for low, high in pairwise(edges)]
     return [f"< {edges[0]}", *between, f"≥ {edges[-1]}"]
 
@@ -180,7 +180,7 @@ def _range(name: str, spread: Spread, tell: Callable[[float], str], noun: str) -
 
 
 def _tell(spreads: Mapping[str, Spread], kinds: Sequence[str], tell: Callable[[float], str]) -> list[tuple[str, ...]]:
-    """The rows of a table of spreads."""
+    """The rows of a table of distributions."""
     return [
         (_plain(kind), count(spreads[kind].count), *(tell(value) for value in spreads[kind].ranks)) for kind in kinds
     ]

@@ -1,6 +1,6 @@
-"""What the tables tell of tickets: opened and closed, how old, what they promise, and how long they stay in a status.
+"""Ticket metrics: opened and closed, age, projected impact, and time in each status.
 
-A ticket that the API no longer lists is left out. One is open while its status is neither `completed` nor `dismissed`.
+Deleted tickets are left out. A ticket is open unless its status is `completed` or `dismissed`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AGES_DAYS = (7, 30, 90, 180)
 PROMISES_SHOWN = 8
 TITLE_CHARACTERS = 140
 IS_OPEN = f"deleted_at IS NULL AND (status IS NULL OR status NOT IN ({quote(CLOSED)}))"
-# A ticket is closed at the first of the versions since which it is closed; what no version tells, its last change does.
+# A ticket is closed at the first version of its last closed period, or at its last change if no version shows it.
 CLOSINGS = f"""
     SELECT id, min(began) AS closed_at FROM (
         SELECT id, status, updated_at AS began,
@@ -33,7 +33,7 @@ CLOSINGS = f"""
         FROM tickets_history) AS versions
     WHERE status IN ({quote(CLOSED)}) AND (last_open IS NULL OR began > last_open) GROUP BY id
 """
-# A visit to a status is what lies between two changes of it; one that has not ended has no value.
+# A visit is the time between two changes of the status; a visit that has not ended has no value.
 VISITS = f"""
     SELECT {one_of("status", STATUSES)} AS kind, {{ended}} - {{began}} AS value FROM (
         SELECT status, updated_at AS began, lead(updated_at) OVER (PARTITION BY id ORDER BY updated_at) AS ended FROM (
@@ -50,8 +50,8 @@ class Week:
 
     Attributes:
         start: Its Monday, in microseconds since 1970.
-        opened: Tickets that were created in it.
-        closed: Closed tickets that were closed in it for the last time.
+        opened: Tickets created in it.
+        closed: Closed tickets whose last closing was in it.
     """
 
     start: int
@@ -61,7 +61,7 @@ class Week:
 
 @dataclass(frozen=True)
 class Promise:
-    """An open ticket that promises much for little effort."""
+    """An open ticket with a high projected increase and low effort."""
 
     title: str
     priority: str
@@ -73,15 +73,15 @@ class Promise:
 
 @dataclass(frozen=True)
 class Tickets:
-    """The figures.
+    """The metrics.
 
     Attributes:
-        statuses: How many tickets there are of each status.
+        statuses: The number of tickets by status.
         weeks: The last weeks, the present one last.
-        ages: How many open tickets there are by priority and age; the ages as in `AGES_DAYS`, without those undated.
-        impacts: How the projected increase of open tickets is spread, by effort, in per cent.
-        promises: Open tickets of low effort that promise most.
-        visits: How long ended visits to a status lasted, in seconds; None where there is no history.
+        ages: The number of open tickets by priority and age, as in `AGES_DAYS`, without undated ones.
+        impacts: The distribution of the projected increase of open tickets in per cent, by effort.
+        promises: Open tickets with low effort and the highest projected increase.
+        visits: The distribution of ended visits in seconds, by status; None without history.
     """
 
     statuses: Counter[str]
@@ -93,12 +93,12 @@ class Tickets:
 
     @property
     def unnamed(self) -> int:
-        """How many have a status that the API does not document, or none."""
+        """The number of tickets without a documented status."""
         return self.statuses[OTHER] + self.statuses[NOT_GIVEN]
 
 
 def read_tickets(inquiry: Inquiry) -> Tickets | None:
-    """Ask for the figures; None where there is no table."""
+    """Query the metrics; None without a table."""
     if not inquiry.has(TICKETS.name):
         return None
     has_history = inquiry.has(f"{TICKETS.name}_history")
@@ -135,7 +135,7 @@ def _read_weeks(inquiry: Inquiry, *, has_history: bool) -> tuple[Week, ...]:
 
 
 def _count_weeks(inquiry: Inquiry, instants: str) -> Counter[int]:
-    """How many of a query's instants `moment` lie in each of the last weeks."""
+    """The number of a query's instants `moment` in each of the last weeks."""
     first = ((inquiry.now + MONDAY) // WEEK - WEEKS_SHOWN + 1) * WEEK - MONDAY
     micros = inquiry.micros("moment")
     found = inquiry.query(

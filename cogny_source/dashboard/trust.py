@@ -1,4 +1,4 @@
-"""How the page draws a dataset's health: its answer to the first question, and a tile a resource."""
+"""The page's view of a dataset's health: a headline, and a tile for each resource."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cogny_source.monitoring.status import DatasetStatus
 REASON_CHARACTERS = 200
 WORDS = {Level.UNSYNCED: "not synced", Level.OK: "good", Level.WARN: "with care", Level.ERROR: "not now"}
 TITLES = {Level.OK: "Yes", Level.WARN: "With care", Level.ERROR: "Not now"}
-# Told by their shape, for those who do not see the colour.
+# Shapes, for readers who cannot see the colour.
 MARKS = {Level.UNSYNCED: "–", Level.OK: "✓", Level.WARN: "!", Level.ERROR: "×"}
 
 
@@ -22,10 +22,10 @@ class Tile:
     """A resource, as the page shows it.
 
     Attributes:
-        facts: What is known of it.
-        level: How well it is.
-        findings: What was looked at.
-        age_seconds: How old its data is; None where it was never complete.
+        facts: Its facts.
+        level: Its level.
+        findings: Its findings.
+        age_seconds: The age of its data in seconds; None if it was never complete.
     """
 
     facts: ResourceFacts
@@ -41,12 +41,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to the page's first question.
+    """The page's headline.
 
     Attributes:
-        level: The dataset's level; `UNSYNCED` where it holds nothing.
-        title: The answer in a few words.
-        text: What it rests on, and what to do.
+        level: The dataset's level; `UNSYNCED` if it is empty.
+        title: The headline.
+        text: The reasons, and what to do.
     """
 
     level: Level
@@ -61,7 +61,7 @@ def make_tiles(status: DatasetStatus) -> list[Tile]:
 
 
 def tell_answer(status: DatasetStatus) -> Answer:
-    """Sum the health up."""
+    """The headline for a status."""
     health = status.health
     synced = [known for known in status.resources if known.is_synced]
     if not synced:
@@ -77,7 +77,7 @@ def _describe_well(synced: Sequence[ResourceFacts], now: datetime) -> str:
 
 
 def _describe_problems(health: Health) -> str:
-    """The findings that made the answer what it is, and what to do about them."""
+    """The findings behind the headline, and what to do about them."""
     worst = [found for found in health.problems if found.level is health.level]
     brief = [replace(found, sentence=excerpt(found.sentence, REASON_CHARACTERS)) for found in worst]
     return " ".join(_begin_large(f"{found}.") for found in brief)

@@ -19,7 +19,6 @@ from dlt.common.pipeline import PipelineContext
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext, create_load_id
 from dlt.common.time import increasing_precise_time
 from dlt.common.versioned_state import decompress_state
-from dlt.destinations.impl.duckdb.configuration import DuckDbCredentials
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract.extractors import ImportFileMeta
@@ -30,7 +29,6 @@ from dlt.pipeline.state_sync import bump_pipeline_state_version_if_modified, mar
 from cogny_source.destinations.duckdb_engine import MAJOR, RELATIONS_STREAM_FROM, open_arrow
 
 __all__ = [
-    "DuckDbCredentials",
     "DuckDbSqlClient",
     "cache_capabilities",
     "create_load_id",

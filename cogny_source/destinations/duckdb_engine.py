@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import duckdb
 import pyarrow as pa
@@ -55,12 +56,9 @@ def open_arrow(
         duckdb.Error: If DuckDB refuses the query.
     """
     parameters = list(values) or None
-    rows = (
-        connection.execute(query, parameters)
-        if MAJOR < RELATIONS_STREAM_FROM
-        else connection.sql(query, params=parameters)
-    )
-    reader = rows.to_arrow_reader(batch_rows)
+    is_old = MAJOR < RELATIONS_STREAM_FROM
+    rows = connection.execute(query, parameters) if is_old else connection.sql(query, params=parameters)
+    reader = cast(pa.RecordBatchReader, rows.to_arrow_reader(batch_rows))
     try:
         yield reader
     finally:

@@ -1,1 +1,1 @@
-"""Reading a resource from the API: which rows, in which order, and whether all came."""
+"""Reads resources from the API: which rows, in which order, and whether all were listed."""

@@ -1,4 +1,4 @@
-"""The first load: by creation time, which never changes, so that pages do not move while they are read."""
+"""The first load, by creation time: it never changes, so that pages do not move while they are read."""
 
 from __future__ import annotations
 
@@ -23,42 +23,42 @@ from cogny_source.windows import CREATED, Window
 
 logger = logging.getLogger(__name__)
 
-# Readers join within the first pages, or not at all.
+# Parallel readers start within the first pages, or not at all.
 SHARED_WITHIN_ROWS = 4 * PAGE_ROWS
-# The first chunk is small: while the destination takes it, which makes its tables first, the next one is read.
+# The first chunk is small: the next one is read while the destination makes the tables.
 FIRST_CHUNK_ROWS = 2_000
-# The state with these windows left to read, those that were read by a listing without an end yet, and the server's
-# clock at the first page.
+# Arguments: the windows left to read, the windows read by a listing that has not ended, and the server's clock at the
+# first page. Returns the state.
 StateWith = Callable[[list[Window], list[Window], datetime | None], dict[str, Any] | None]
 
 
-def read_window(reading: ReadContext, window: Window, state: dict[str, Any]) -> Iterator[Chunk]:
-    """Read the rows that were created in a window, without moving the state.
+def read_window(context: ReadContext, window: Window, state: dict[str, Any]) -> Iterator[Chunk]:
+    """Read the rows that were created in a window, without changing the state.
 
     Args:
-        reading: Client, endpoint and counters.
+        context: Client, endpoint and counters.
         window: The window.
-        state: The resource's state, which the last chunk commits as it is: it tells whose rows they are.
+        state: The resource's state, which the last chunk commits unchanged, with the rows' origin.
 
     Yields:
         Chunks of the rows.
     """
-    yield from _read_windows(reading, [window], lambda *_: None)
+    yield from _read_windows(context, [window], lambda *_: None)
     yield Chunk(state=state, last=True)
 
 
-def read_backfill(reading: ReadContext, state: dict[str, Any]) -> Iterator[Chunk]:
-    """Read what is left of the first load.
+def read_backfill(context: ReadContext, state: dict[str, Any]) -> Iterator[Chunk]:
+    """Read the rest of the first load.
 
-    `state["backfill"]` holds the windows that are left, and the watermark that holds once they are read: the server's
-    clock at the first page of all. It is kept over restarts, because rows read before one may have changed since.
+    `state["backfill"]` holds the windows that are left, and the watermark after them: the server's clock at the very
+    first page. Restarts keep it, because rows that were read before may have changed since.
 
     Args:
-        reading: Client, endpoint and counters.
+        context: Client, endpoint and counters.
         state: The resource's state; not changed.
 
     Yields:
-        Chunks, each with the state that holds once it is loaded.
+        Chunks, each with the state to commit with it.
     """
     backfill = state["backfill"]
     windows = [Window(parse_instant(start), parse_instant(end)) for start, end in backfill["windows"]]
@@ -66,11 +66,11 @@ def read_backfill(reading: ReadContext, state: dict[str, Any]) -> Iterator[Chunk
     spans = load_spans(state)
 
     def state_with(left: list[Window], read: list[Window], first: datetime | None) -> dict[str, Any]:
-        tally = reading.tally
+        tally = context.tally
         fresh = [Span(CREATED, window, tally.taken_at, tally.api_rows) for window in read]
         return note_spans(_state_with(state, left, known or first), [*spans, *fresh])
 
-    yield from _read_windows(reading, windows, state_with)
+    yield from _read_windows(context, windows, state_with)
 
 
 def _state_with(state: dict[str, Any], windows: list[Window], watermark: datetime | None) -> dict[str, Any]:
@@ -85,17 +85,17 @@ def _dump_window(window: Window) -> list[str | None]:
     return [format_instant(instant) if instant else None for instant in (window.start, window.end)]
 
 
-def _read_windows(reading: ReadContext, windows: list[Window], state_at: StateWith) -> Iterator[Chunk]:
-    """Read windows, one after the other, or side by side where that pays and the API heeds them."""
+def _read_windows(context: ReadContext, windows: list[Window], state_at: StateWith) -> Iterator[Chunk]:
+    """Read windows one after the other, or in parallel if that is faster and the API honours them."""
     first: Listing | None = None
     unfinished: list[Window] = []
     while windows:
-        listing = Listing(reading, CREATED, windows[0])
+        listing = Listing(context, CREATED, windows[0])
         first = first or listing
         state_now = partial(_state_of_all, state_at, first, unfinished)
-        windows, heeded = yield from _read_listing(listing, windows[1:], state_now, unfinished)
-        if not heeded:
-            reading = replace(reading, workers=1)
+        windows, honoured = yield from _read_listing(listing, windows[1:], state_now, unfinished)
+        if not honoured:
+            context = replace(context, workers=1)
 
 
 def _state_of_all(
@@ -107,38 +107,38 @@ def _state_of_all(
 def _read_listing(
     listing: Listing, later: list[Window], state_at: StateAt, unfinished: list[Window]
 ) -> Generator[Chunk, None, tuple[list[Window], bool]]:
-    """Read a listing in chunks; with others, where it is long, the windows after it too.
+    """Read a listing in chunks; if it is long, in parallel with the windows after it.
 
     Args:
         listing: The listing.
         later: The windows after it.
-        state_at: The state with some windows left.
-        unfinished: Takes the windows of which the API did not list all that it counts.
+        state_at: Makes the state with given windows left.
+        unfinished: Collects the windows in which the API listed fewer rows than it counts.
 
     Returns:
-        The windows that are left to read, and whether the API heeds windows.
+        The windows that are left to read, and whether the API honours windows.
     """
-    reading = listing.reading
-    builder = ChunkBuilder(reading.endpoint.table, history=reading.history)
-    heeded, full_at = True, min(reading.chunk_rows, FIRST_CHUNK_ROWS)
+    context = listing.context
+    builder = ChunkBuilder(context.endpoint.table, history=context.history)
+    honoured, full_at = True, min(context.chunk_rows, FIRST_CHUNK_ROWS)
     rows, asked, fetch_seconds = 0, time.perf_counter(), math.inf
     try:
         for page in listing.pages():
             fetch_seconds = min(fetch_seconds, time.perf_counter() - asked)
             builder.add(listing.window.clip(page.rows, page.instants(CREATED)))
             rows += len(page.rows)
-            # The first answer may have waited for the connection, and what is read by then is read again.
-            early = heeded and len(page.rows) < rows <= SHARED_WITHIN_ROWS
-            size = count_readers(reading, fetch_seconds) if early and is_worthwhile(listing, page, rows) else 1
+            # The time of the first answer includes connecting, and rows read by then are read again.
+            early = honoured and len(page.rows) < rows <= SHARED_WITHIN_ROWS
+            size = count_readers(context, fetch_seconds) if early and is_worthwhile(listing, page, rows) else 1
             if size > 1 and listing.prove_order():
                 crew = WindowPool(listing, later, size, state_at)
                 yield from crew.chunks(builder)
-                if crew.heeded:
+                if crew.honoured:
                     unfinished += crew.unfinished
                     return [], True
-                heeded = False
+                honoured = False
             if builder.is_full(full_at) and page.has_more:
-                full_at = reading.chunk_rows
+                full_at = context.chunk_rows
                 listing.prove_order()
                 yield builder.build(_cut_state(listing, later, state_at))
             asked = time.perf_counter()
@@ -149,12 +149,12 @@ def _read_listing(
     if not listing.complete:
         unfinished.append(listing.window)
     yield builder.build(state_at(later, []))
-    return later, heeded
+    return later, honoured
 
 
 def _cut_state(listing: Listing, later: list[Window], state_at: StateAt) -> dict[str, Any] | None:
     cut = listing.safe_cut
     if cut is None:
-        logger.debug("%s: no safe point to resume at yet", listing.reading.endpoint.path)
+        logger.debug("%s: no safe point to resume at yet", listing.context.endpoint.path)
         return state_at([listing.window, *later], [])
     return state_at([Window(cut, listing.window.end), *later], [Window(listing.window.start, cut)])

@@ -1,4 +1,4 @@
-"""Rows that the API counts and does not list: what is missing from a listing, by its own account."""
+"""Completeness of a listing: compares its rows with the API's own counts."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import pyarrow.compute as pc
 from cogny_source.api.pagination import Page
 from cogny_source.records.columns import Row
 
-# Keys are kept apart by their hash, and each part is counted for itself.
+# Keys are partitioned by their hash, and each partition is counted separately.
 KEY_PARTS = 32
 
 
 def hash_key(row: Row) -> int:
-    """A row's key in 64 bits."""
+    """A 64-bit hash of a row's key."""
     return hash(repr(row.get("id")))
 
 
 class RowCounter:
-    """Counts the rows of a listing against the API's own counts.
+    """Compares the rows of a listing with the API's counts.
 
-    A cursor that counts places skips a row for each that vanishes, or moves behind the reader, before its place.
+    An offset cursor skips a row for each row before its position that vanishes or moves.
 
     Attributes:
-        dropped: By how many rows the count fell from page to page, in all.
+        dropped: The sum of all decreases of the count from page to page.
     """
 
     def __init__(self, field: str) -> None:
@@ -43,11 +43,11 @@ class RowCounter:
 
     @property
     def is_new(self) -> bool:
-        """Whether no page was counted yet."""
+        """Whether no page was observed yet."""
         return self._first is None and not self._keys
 
     def observe(self, page: Page) -> int:
-        """Count a page; returns by how many rows the API counts fewer than at the page before."""
+        """Record a page; returns the decrease of the API's count since the page before."""
         previous, self._last = self._last, page.total_count
         if self.is_new:
             self._first, self._began = page.total_count, page.server_time
@@ -67,49 +67,49 @@ class RowCounter:
 
     @property
     def keys(self) -> set[int]:
-        """A hash of each row's key."""
+        """The hashes of the rows' keys."""
         return self._keys.as_set()
 
     @property
     def settled_keys(self) -> set[int]:
-        """Those that are not of rows created since the first page; in a list of changes they cannot be told apart."""
+        """The keys without rows created since the first page; a list of changes does not show which these are."""
         return self.keys - self._newcomers.as_set() if self.is_by_creation else self.keys
 
     @property
     def is_by_creation(self) -> bool:
-        """Whether the list is by creation time."""
+        """Whether the list is sorted by creation time."""
         return self._field == "created_at"
 
     @property
     def is_steady(self) -> bool:
-        """Whether the API counted the same at the first page and at the last."""
+        """Whether the counts of the first and the last page are equal."""
         return self._first == self._last
 
     @property
     def is_counted(self) -> bool:
-        """Whether the API counted at the last page."""
+        """Whether the last page has a count."""
         return self._last is not None
 
     @property
     def is_still(self) -> bool:
-        """Whether the API counted alike at the first page and the last, and no row is stamped since the first."""
+        """Whether the counts of the first and the last page are equal, and no row changed since the first."""
         return self.is_counted and self.is_steady and not self._newcomers
 
     @property
     def last(self) -> int | None:
-        """The API's count at the last page."""
+        """The count of the last page."""
         return self._last
 
     @property
     def missing(self) -> int:
-        """Rows counted at the first page that never came, over all attempts."""
+        """Rows counted at the first page that no attempt returned."""
         return max(0, (self._first or 0) - self._count_settled())
 
     @property
     def shortage(self) -> int:
-        """Rows that the API counted and did not list.
+        """How many rows the API counted but did not list.
 
-        By creation, the rows counted at the first page must all come. By update time, those counted at the last.
+        By creation time, all rows counted at the first page must be listed; by update time, those of the last page.
         """
         by_creation = (self._first or 0) - self._count_settled() if self.is_by_creation else 0
         return max(0, by_creation, (self._last or 0) - self._keys.count_distinct())
@@ -120,7 +120,7 @@ class RowCounter:
 
 
 class Verdict(Enum):
-    """What the API's counts say about the rows of a listing."""
+    """What the API's counts say about a listing."""
 
     COMPLETE = auto()
     """All came, or the API does not count."""
@@ -136,26 +136,26 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Shortage:
-    """What is known once a listing has ended about rows that the API counted and did not list.
+    """Facts about rows that the API counted but did not list, at the end of a listing.
 
     Attributes:
-        rows: How many there are.
-        slipped: How many vanished from a list of changes that could not be taken up before them; counts do not show
-            whether others slipped into their places.
-        dropped: By how many rows the count fell from page to page, in all.
-        by_creation: Whether the list is by creation time, in which rows keep their places.
-        brought_news: Whether a row came that no reading before had brought.
-        is_still: Whether nothing moved while the rows were read, as far as counts and timestamps tell.
-        is_steady: Whether the API counted the same at the first page and at the last.
-        adds_up: Whether all readings together brought as many rows as the API counts.
-        earlier: The shortage of each reading before; None where it was that of the slipped rows.
+        rows: Their number.
+        slipped: How many vanished from a list of changes that could not be resumed before them; counts do not show
+            whether other rows moved to their positions.
+        dropped: The sum of all decreases of the count from page to page.
+        by_creation: Whether the list is sorted by creation time, so that rows keep their positions.
+        has_news: Whether a row came that no earlier reading returned.
+        is_still: Whether, by counts and timestamps, nothing changed during the reading.
+        is_steady: Whether the counts of the first and the last page are equal.
+        adds_up: Whether all readings together returned as many rows as the API counts.
+        earlier: The shortage of each earlier reading; None if only slipped rows were missing.
     """
 
     rows: int
     slipped: int
     dropped: int
     by_creation: bool
-    brought_news: bool
+    has_news: bool
     is_still: bool
     is_steady: bool
     adds_up: bool
@@ -163,32 +163,32 @@ class Shortage:
 
     @property
     def is_slipped_rows(self) -> bool:
-        """Whether it is that of the rows that vanished from a list of changes, and no other."""
+        """Whether only rows that vanished from a list of changes are missing."""
         return bool(self.slipped) and self.rows == self.slipped
 
 
 def judge_shortage(shortage: Shortage) -> Verdict:
-    """What a shortage means, in the light of the readings before."""
+    """The meaning of a shortage, given the earlier readings."""
     if not shortage.rows:
         return Verdict.COMPLETE
     if shortage.is_slipped_rows:
         return Verdict.SLIPPED
     if shortage.is_still and shortage.adds_up:
         return Verdict.COMPLETE
-    if not shortage.brought_news and _is_explained(shortage):
+    if not shortage.has_news and _is_explained(shortage):
         return Verdict.SURPLUS if shortage.is_steady else Verdict.VANISHED
-    return Verdict.SHUFFLED if shortage.brought_news and shortage.is_still else Verdict.SLIPPED
+    return Verdict.SHUFFLED if shortage.has_news and shortage.is_still else Verdict.SLIPPED
 
 
 def _is_explained(shortage: Shortage) -> bool:
-    """Whether a second reading that lacks rows and brings nothing new shows that nothing had slipped."""
+    """Whether a second reading that lacks rows and has nothing new proves that no row slipped."""
     if shortage.rows in shortage.earlier and (shortage.is_still or shortage.by_creation):
         return True
     return bool(shortage.earlier) and shortage.by_creation and shortage.rows <= shortage.dropped
 
 
 class Readings:
-    """The readings of one window, one after the other: which rows they brought, and how many each lacked."""
+    """The successive readings of one window: their rows, and how many each lacked."""
 
     def __init__(self) -> None:
         self._listed: set[int] = set()
@@ -196,32 +196,32 @@ class Readings:
 
     @property
     def short(self) -> int:
-        """How many readings lacked rows that may have slipped."""
+        """The number of readings that lacked rows which may have slipped."""
         return len(self._shortages)
 
     def judge(
         self, rows: int, count: RowCounter, *, slipped: int, dropped: int, is_steady: bool, total_count: int | None
     ) -> Verdict:
-        """Take in a reading that came to its end.
+        """Record a completed reading.
 
         Args:
             rows: How many rows it lacks.
-            count: What it brought, since the listing was last taken up.
+            count: Its rows, since the listing was last resumed.
             slipped: See `Shortage`.
             dropped: See `Shortage`.
             is_steady: See `Shortage`.
-            total_count: The API's count at the first page of all.
+            total_count: The count of the very first page.
         """
-        # Only the keys of readings that lack rows are kept: those of a million take 70 MB.
+        # Only readings that lack rows keep their keys: those of a million rows take 70 MB.
         keys = count.settled_keys if rows and rows != slipped else set()
-        brought_news = not keys <= self._listed
+        has_news = not keys <= self._listed
         self._listed |= keys
         shortage = Shortage(
             rows,
             slipped,
             dropped,
             by_creation=count.is_by_creation,
-            brought_news=brought_news,
+            has_news=has_news,
             is_still=count.is_still,
             is_steady=is_steady,
             adds_up=count.last == total_count == len(self._listed),
@@ -234,7 +234,7 @@ class Readings:
 
 
 class _Keys:
-    """Hashes of keys, of a million in 8 MB, and counted with half of one more; a set of them takes 70 MB."""
+    """Hashes of keys in 8 MB a million, counted with 4 MB more; a set would take 70 MB."""
 
     def __init__(self) -> None:
         self._parts = [array("q") for _ in range(KEY_PARTS)]
@@ -248,11 +248,11 @@ class _Keys:
             self._parts[key % KEY_PARTS].append(key)
 
     def as_set(self) -> set[int]:
-        """All of them."""
+        """All hashes, as a set."""
         return set().union(*self._parts)
 
     def count_distinct(self) -> int:
-        """How many there are, each once."""
+        """The number of distinct hashes."""
         return sum(map(_count_distinct, self._parts))
 
 

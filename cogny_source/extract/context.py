@@ -1,4 +1,4 @@
-"""What every reading of a resource needs, and what the API counts meanwhile."""
+"""The context of reading a resource, and the row counts of both sides."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from cogny_source.extract.endpoints import Endpoint
 
 @dataclass(frozen=True)
 class Difference:
-    """A row that the destination does not hold as the API lists it.
+    """A row that differs between API and destination.
 
     Attributes:
         table: The table; a child table's rows differ by parent.
         key: The row's key.
-        kind: In which way: `missing`, `differs`, `not listed`, `marked deleted, but listed`, `there more than once`,
+        kind: `missing`, `differs`, `not listed`, `marked deleted, but listed`, `there more than once`,
             `without a parent`.
-        columns: The columns that differ, as far as they were looked for.
-        fresh: Whether the row changed after the sync had read it; the next sync brings it.
+        columns: The differing columns, for the first rows.
+        fresh: Whether the row changed after the sync had read it; the next sync loads it.
     """
 
     table: str
@@ -35,24 +35,24 @@ class Difference:
 
 @dataclass
 class RowCounts:
-    """How many rows of a resource there are, on both sides.
+    """The row counts of a resource on both sides, and what a sync found out about them.
 
     Attributes:
-        api_rows: The API's count without a filter, but for `start_date`; None where it does not say.
-        taken_at: The server's clock when it counted (UTC).
-        sample: Key and `updated_at` of a row that the API listed before the resource was read; None where none came.
-        newest_change: The newest `updated_at` that there was then (UTC); None where the row that came was another.
-        live_rows: The destination's rows that are not marked deleted; None where they were not counted.
-        undated_rows: Those of them that have no `created_at`.
-        unexplained_rows: By how many the API counts more than those; None where it does not count.
-        deleted_rows: Rows that a census marked deleted; None where none was completed.
-        differences: What a verification found; None where there was none.
-        digests: Of a list that is read whole: each row's content by key.
-        list_digest: Of such a list: the content of all rows.
-        unlisted_rows: Of such a list: live rows of the destination that are not on it.
-        corrections: Rows that were wrong and are mended, by the way in which they were.
-        compared_rows: Rows that were held against the API, beyond those that changed.
-        compared_since: Every row was held against the API, or read from it, at this instant or later (UTC).
+        api_rows: The API's count, filtered by `start_date` alone; None if it does not count.
+        taken_at: The server's clock at that count (UTC).
+        sample: Key and `updated_at` of a row listed before the resource was read; None without such a row.
+        newest_change: The newest `updated_at` at that time (UTC); None if the row was not the newest.
+        live_rows: The destination's rows that are not marked deleted; None if not counted.
+        undated_rows: Live rows without `created_at`.
+        unexplained_rows: How many more rows the API counts than the destination; None if it does not count.
+        deleted_rows: Rows that a census marked deleted; None if no census was completed.
+        differences: The result of a verification; None without one.
+        digests: For a full-table list: each row's digest by key.
+        list_digest: For a full-table list: the digest of all rows.
+        unlisted_rows: For a full-table list: live rows of the destination that it lacks.
+        corrections: Corrected rows, by kind of error.
+        compared_rows: Rows compared with the API, without those that changed.
+        compared_since: The oldest comparison of any row with the API (UTC).
     """
 
     api_rows: int | None = None
@@ -72,22 +72,22 @@ class RowCounts:
     compared_since: datetime | None = None
 
     def correct(self, kind: str, rows: int) -> None:
-        """Note that rows were wrong in one way, and are mended."""
+        """Record corrected rows."""
         if rows:
             self.corrections[kind] += rows
 
     def take(self, api_rows: int | None, taken_at: datetime | None) -> None:
-        """Note a count of the API."""
+        """Record a count of the API."""
         self.api_rows, self.taken_at = api_rows, taken_at
 
     def unexplained(self, live: int, settled: int, counted_before: int | None = None) -> int | None:
-        """By how many rows the API counts more than the destination holds; negative where it counts fewer.
+        """How many more rows the API counts than the destination holds; negative if it counts fewer.
 
         Args:
             live: The destination's live rows.
-            settled: Those of them that were not created after the API counted; the rest may be in its count or not.
-            counted_before: The API's count before the resource was read, if this one was taken afterwards. Where both
-                are the same nothing moved, and no row explains a difference.
+            settled: Live rows that were not created after the API's count; its count may include the others or not.
+            counted_before: The API's count before the resource was read, if this one was taken afterwards. If both
+                are equal, nothing changed, and no row explains a difference.
         """
         if self.api_rows is None:
             return None
@@ -98,19 +98,19 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class ReadContext:
-    """What every reading of a resource needs.
+    """The context of reading a resource.
 
     Attributes:
         client: Sends the requests.
         endpoint: The list.
-        meter: Counts what it costs.
-        after_page: Called after each page; raises `Stopped` once a signal asked the run to stop.
+        meter: Counts requests, pages and rows.
+        after_page: Called after each page; raises `Stopped` if a signal stopped the run.
         chunk_rows: About how many rows make a chunk.
-        history: Whether each version read goes into the table of versions.
-        tally: What the API counts.
-        workers: How many readers there may be at a time.
-        requests_per_minute: What the rate limit allows them together; None for no limit.
-        spare_requests: How many more the rate limit's window allows now; None for no limit.
+        history: Whether each version goes into the table of versions.
+        tally: The row counts.
+        workers: The most parallel readers.
+        requests_per_minute: The rate limit; None for no limit.
+        spare_requests: Requests that the present window still allows; None for no limit.
         sleep: Waits that many seconds; may raise `Stopped`.
     """
 

@@ -1,4 +1,4 @@
-"""How many rows the API counts, asked with one request for one row."""
+"""The API's row count, from one request for one row."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Count:
     """A count of the API.
 
     Attributes:
-        rows: How many rows it counts; None where it does not say, or counts other rows than asked for.
-        taken_at: The server's clock (UTC); None where it is not told.
-        sample: The row that came with the count; None where none did.
+        rows: The count; None if the API does not count, or ignores the filter.
+        taken_at: The server's clock (UTC); None if unknown.
+        sample: The row of the answer; None without one.
     """
 
     rows: int | None
@@ -31,54 +31,54 @@ class Count:
     sample: dict[str, object] | None = None
 
 
-def fetch_count(reading: ReadContext, start: datetime | None) -> Count:
-    """Ask how many rows there are that were created at `start` or later; of all rows, the one that changed last comes.
+def fetch_count(context: ReadContext, start: datetime | None) -> Count:
+    """Request the count of rows created at `start` or later, or of all rows together with the newest change.
 
     Raises:
-        BadRequest: If the API refuses the question.
+        BadRequest: If the API refuses the request.
     """
     if start is None:
-        page = _fetch_newest(reading)
+        page = _fetch_newest(context)
         return Count(page.list_rows, page.server_time, page.rows[0] if page.rows else None)
-    # Whether the bound is inclusive is not published: a microsecond before it is as good as exact.
+    # The API does not document whether the bound is inclusive: request from a microsecond earlier.
     bound = format_instant(start - timedelta(microseconds=1))
-    page = _fetch(reading, {"limit": 1, "created_after": bound, "sort": CREATED})
+    page = _fetch(context, {"limit": 1, "created_after": bound, "sort": CREATED})
     created = parse_instant(page.rows[0].get(CREATED)) if page.rows else None
-    if created is not None and created < shift(start, -MARGIN_SECONDS):  # the filter is not heeded
+    if created is not None and created < shift(start, -MARGIN_SECONDS):  # the API ignores the filter
         return Count(None, page.server_time)
     return Count(page.list_rows, page.server_time, page.rows[0] if page.rows else None)
 
 
-def note_count(reading: ReadContext, start: datetime | None) -> Count:
-    """Ask how many rows there are, as `fetch_count` does, and note it in the tally; a refusal is told."""
+def note_count(context: ReadContext, start: datetime | None) -> Count:
+    """Request the count by `fetch_count` and record it in the tally; log a refusal."""
     try:
-        count = fetch_count(reading, start)
+        count = fetch_count(context, start)
     except BadRequest as error:
         logger.warning("%s; the API's rows cannot be counted", error)
         count = Count(None, None)
-    reading.tally.take(count.rows, count.taken_at)
+    context.tally.take(count.rows, count.taken_at)
     return count
 
 
-def note_sample(reading: ReadContext, start: datetime | None) -> None:
-    """Ask how many rows there are before a resource is read, and note the row that comes with the count too."""
-    sample = note_count(reading, start).sample or {}
+def note_sample(context: ReadContext, start: datetime | None) -> None:
+    """Request the count before a resource is read, and record it together with the answer's row."""
+    sample = note_count(context, start).sample or {}
     key, version, created = sample.get("id"), parse_instant(sample.get(UPDATED)), parse_instant(sample.get(CREATED))
     if start is None:
-        reading.tally.newest_change = version
-    elif created is not None and created < start:  # the bound is asked for a little wider
+        context.tally.newest_change = version
+    elif created is not None and created < start:  # outside the bound, which is requested a little wider
         return
     if isinstance(key, str) and version is not None:
-        reading.tally.sample = (key, version)
+        context.tally.sample = (key, version)
 
 
-def _fetch_newest(reading: ReadContext) -> Page:
+def _fetch_newest(context: ReadContext) -> Page:
     try:
-        return _fetch(reading, {"limit": 1, "sort": f"-{UPDATED}"})
-    except BadRequest:  # a list that documents no sort may refuse one
-        return _fetch(reading, {"limit": 1})
+        return _fetch(context, {"limit": 1, "sort": f"-{UPDATED}"})
+    except BadRequest:  # a list without a documented sort may refuse it
+        return _fetch(context, {"limit": 1})
 
 
-def _fetch(reading: ReadContext, params: Params) -> Page:
-    endpoint = reading.endpoint
-    return read_page(reading.client.get(endpoint.path, params, reading.meter, scope=endpoint.scope), endpoint.path)
+def _fetch(context: ReadContext, params: Params) -> Page:
+    endpoint = context.endpoint
+    return read_page(context.client.get(endpoint.path, params, context.meter, scope=endpoint.scope), endpoint.path)

@@ -1,4 +1,4 @@
-"""The lists of the API that are synced, and what each is known to bear."""
+"""The API's lists, and how each is replicated."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Endpoint:
     Attributes:
         path: The path below the base URL.
         scope: The scope a key needs for it.
-        table: The table its rows fill.
-        whole: Whether every sync reads all of it: few rows, without documented timestamps.
+        table: The table for its rows.
+        whole: Whether each sync reads the full table: few rows, without documented timestamps.
     """
 
     path: str
@@ -27,7 +27,7 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """The resource's name, which is its table's."""
+        """The resource's name, equal to its table's."""
         return self.table.name
 
 
@@ -45,7 +45,7 @@ def select_resources(names: Sequence[str] | None) -> list[str]:
     """Check resource names that a person gave.
 
     Returns:
-        The names in the source's order; all of them where none are given.
+        The names in the source's order; all names if none are given.
 
     Raises:
         ConfigError: If a name is unknown.

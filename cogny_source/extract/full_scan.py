@@ -1,4 +1,4 @@
-"""The roll: everything that the API lists of a resource, in chunks, and whether nothing can have slipped out of it."""
+"""A full scan: reads all rows of a resource in chunks, and says whether the list was complete."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from cogny_source.windows import CREATED, Window
 
 
 class FullScan:
-    """Reads a resource from its first row to its last, without touching its state.
+    """Reads all rows of a resource, without changing its state.
 
     Args:
-        reading: Client, endpoint and counters; the roll has a tally of its own.
+        context: Client, endpoint and counters; the scan has its own tally.
         start: Rows created before it are left out.
 
     Attributes:
-        complete: Whether every row that was there all the while has come; False until the end.
-        began_at: The server's clock at the first page (UTC); None where it is not told.
-        ended_at: The server's clock at the last page (UTC); None where it is not told.
-        surplus: How many rows the API counts beyond those that it lists, time and again.
-        tally: What the API counted at the first page.
-        digests: Of a list that is read whole: each row's content.
+        complete: Whether each row that existed during the whole scan was listed; False until the end.
+        began_at: The server's clock at the first page (UTC); None if unknown.
+        ended_at: The server's clock at the last page (UTC); None if unknown.
+        surplus: How many rows the API repeatedly counts but does not list.
+        tally: The row counts at the first page.
+        digests: For a full-table list: each row's digest.
     """
 
-    def __init__(self, reading: ReadContext, start: datetime | None) -> None:
+    def __init__(self, context: ReadContext, start: datetime | None) -> None:
         self.tally = RowCounts()
-        self._reading = replace(reading, tally=self.tally)
+        self._context = replace(context, tally=self.tally)
         self._window = Window(start)
         self.complete = False
         self.surplus = 0
@@ -40,22 +40,22 @@ class FullScan:
         self.digests: dict[str, str] = {}
 
     def chunks(self) -> Iterator[Chunk]:
-        """Read everything; rows may come more than once, the newest version last."""
-        if self._reading.endpoint.whole:
+        """Read all rows; a row may come more than once, with its newest version last."""
+        if self._context.endpoint.whole:
             yield from self._read_full_table()
             return
-        listing = Listing(self._reading, CREATED, self._window)
+        listing = Listing(self._context, CREATED, self._window)
         yield from self._read(listing)
         if listing.total_count is None and self.tally.api_rows is None:
-            # Without the API's count only a second listing tells which rows slipped between the first one's pages.
-            yield from self._read(Listing(self._reading, CREATED, self._window))
+            # Without a count, only a second listing shows which rows slipped between pages of the first.
+            yield from self._read(Listing(self._context, CREATED, self._window))
 
     def _read(self, listing: Listing) -> Iterator[Chunk]:
         builder = self._make_builder()
         for page in listing.pages():
             self.began_at = self.began_at or page.server_time
             builder.add(self._window.clip(page.rows, page.instants(CREATED)))
-            if builder.is_full(self._reading.chunk_rows):
+            if builder.is_full(self._context.chunk_rows):
                 yield builder.build(None)
         yield builder.build(None)
         self.complete, self.ended_at = listing.complete and not listing.cut_short, listing.latest_time
@@ -63,15 +63,15 @@ class FullScan:
 
     def _read_full_table(self) -> Iterator[Chunk]:
         builder = self._make_builder()
-        for page in list_full_table(self._reading):
+        for page in list_full_table(self._context):
             builder.add(row for row in page.rows if note_digest(self.digests, row))
             self.began_at = self.began_at or page.server_time
             self.ended_at = page.server_time
             self.surplus = max(0, (page.total_count or 0) - len(self.digests))
-            self._reading.after_page()
+            self._context.after_page()
         yield builder.build(None)
         self.tally.take(len(self.digests) + self.surplus, self.began_at)
         self.complete = True
 
     def _make_builder(self) -> ChunkBuilder:
-        return ChunkBuilder(self._reading.endpoint.table, history=self._reading.history)
+        return ChunkBuilder(self._context.endpoint.table, history=self._context.history)

@@ -1,4 +1,4 @@
-"""What changed since the watermark."""
+"""The incremental pass: rows that changed since the watermark."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ from cogny_source.windows import CREATED, MARGIN_SECONDS, UPDATED, Window
 
 logger = logging.getLogger(__name__)
 
-# Without a server's clock, the newest row of a complete listing is the mark, less this much.
+# Without a server's clock, the watermark is the newest row of a complete listing minus this.
 CLOCKLESS_OVERLAP_SECONDS = 3600.0
 
 
 def read_incremental(
-    reading: ReadContext, state: dict[str, Any], reach: Reach, held: Chunk | None = None
+    context: ReadContext, state: dict[str, Any], reach: Reach, held: Chunk | None = None
 ) -> Generator[Chunk, None, tuple[dict[str, Any], datetime | None]]:
     """Read the rows that changed since the watermark.
 
-    The new watermark is the server's clock at the first page, never the newest `updated_at` read: in a listing that
-    is not by update time, that would jump over rows that changed behind the reader.
+    The new watermark is the server's clock at the first page, never the newest `updated_at`: in a listing with another
+    order, that would skip rows that changed behind the reader.
 
     Args:
-        reading: Client, endpoint and counters.
+        context: Client, endpoint and counters.
         state: The resource's state; not changed.
-        reach: How far behind the watermark the pass begins.
-        held: The chunk before the pass; given together with what a single page brings, as one load costs half a second.
+        reach: How far before the watermark the pass begins.
+        held: The chunk before the pass; it is merged with the rows of a single page, as a load costs half a second.
 
     Yields:
-        Chunks, each with the state that holds once it is loaded.
+        Chunks, each with the state to commit with it.
 
     Returns:
-        The state that holds after the pass, and the newest `updated_at` that came; None where none did.
+        The state after the pass, and the newest `updated_at` of its rows; None without rows.
     """
     watermark = parse_instant(state.get("updated_after"))
     start = shift(watermark, -reach.seconds) if watermark else None
-    # Rows before the start date are not wanted, however fresh their change.
+    # Rows before the start date are left out, however recent their change.
     created = Window(parse_instant(state.get("start_date")))
-    listing = Listing(reading, UPDATED, Window(start))
+    listing = Listing(context, UPDATED, Window(start))
     observer = _Observer(listing)
-    builder = ChunkBuilder(reading.endpoint.table, history=reading.history)
+    builder = ChunkBuilder(context.endpoint.table, history=context.history)
     reached = state
     try:
         for page in listing.pages():
@@ -59,7 +59,7 @@ def read_incremental(
                 held = None
             observer.observe(page)
             builder.add(created.clip(page.rows, page.instants(CREATED)))
-            if builder.is_full(reading.chunk_rows) and page.has_more:
+            if builder.is_full(context.chunk_rows) and page.has_more:
                 listing.prove_order()
                 cut_state = _state_at_cut(listing, state, watermark)
                 reached = cut_state or reached
@@ -71,12 +71,12 @@ def read_incremental(
             yield builder.build(_state_at_cut(listing, state, watermark))
         raise
     chunk = builder.build(_final_state(listing, observer, state, reach), last=True)
-    yield chunk if held is None else merge_chunks(reading.endpoint.table, [held, chunk])
+    yield chunk if held is None else merge_chunks(context.endpoint.table, [held, chunk])
     return chunk.state or reached, observer.newest
 
 
 class _Observer:
-    """What an incremental listing shows of the API's habits."""
+    """Facts about the API that an incremental listing shows."""
 
     def __init__(self, listing: Listing) -> None:
         self._listing = listing
@@ -97,7 +97,7 @@ class _Observer:
             total = listing.total_count
             logger.warning(
                 "%s ignores updated_after: each sync lists all %s",
-                listing.reading.endpoint.path,
+                listing.context.endpoint.path,
                 f"{total} rows, {-(-total // len(page.rows))} requests" if total is not None else "its rows",
             )
 
@@ -119,11 +119,11 @@ def _final_state(listing: Listing, observer: _Observer, state: dict[str, Any], r
     mark = listing.mark
     if mark is None and observer.newest is not None:
         logger.warning(
-            "%s tells no time of the server; the watermark stays %d s behind the newest row",
-            listing.reading.endpoint.path,
+            "%s sends no server time; the watermark stays %d s behind the newest row",
+            listing.context.endpoint.path,
             CLOCKLESS_OVERLAP_SECONDS,
         )
-        # A row that is stamped in the future must not hide what changes until then.
+        # A row with a timestamp in the future must not hide changes until then.
         mark = shift(min(observer.newest, datetime.now(UTC)), -CLOCKLESS_OVERLAP_SECONDS)
     if mark is None:
         return None

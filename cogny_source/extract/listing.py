@@ -1,4 +1,4 @@
-"""A listing that is trusted only as far as it proves itself: order, completeness, cursors that expire."""
+"""A listing of the API, with proofs of its order and completeness, and restarts after expired cursors."""
 
 from __future__ import annotations
 
@@ -35,29 +35,29 @@ logger = logging.getLogger(__name__)
 class Listing:
     """One listing of a resource over a window of one timestamp.
 
-    It performs what `decide_next` decides; what it did and read so far is what the decision goes by.
+    It performs the steps that `decide_next` decides from its facts.
 
     Args:
-        reading: Client, endpoint and counters.
-        field: `created_at` or `updated_at`: what is filtered and sorted by.
-        window: The span that is asked for.
+        context: Client, endpoint and counters.
+        field: `created_at` or `updated_at`, for filter and sort.
+        window: The requested window.
 
     Attributes:
-        order: What the rows that came say about the order.
-        count: Counts the rows against the API's counts.
-        server_time: The server's clock at the first page (UTC); None where it is not told.
-        mark: Up to when the listing brings every change (UTC): the server's clock at the first page, but no later than
-            the newest change where that clock is in doubt; None where there is no clock.
-        latest_time: The server's clock at the page read last.
+        order: The proof of the order.
+        count: The comparison of rows and counts.
+        server_time: The server's clock at the first page (UTC); None if unknown.
+        mark: The listing has every change up to here (UTC): the server's clock at the first page, or the newest change
+            if that is earlier and the clock is doubtful; None without a clock.
+        latest_time: The server's clock at the last page.
         total_count: The API's count at the first page.
-        complete: Whether the API's own count agrees with the rows that came, as far as it counts.
-        surplus: How many rows the API counts in the whole resource beyond those that it lists, time and again.
+        complete: Whether the API's count, if there is one, agrees with the rows.
+        surplus: How many rows of the whole resource the API repeatedly counts but does not list.
         cut_short: Whether it was ended because it changes faster than it is read.
-        has_gap: Whether rows may have slipped out of what is read, and the listing could not be taken up before them.
+        has_gap: Whether rows may have slipped, and the listing could not be resumed before them.
     """
 
-    def __init__(self, reading: ReadContext, field: str, window: Window) -> None:
-        self.reading = reading
+    def __init__(self, context: ReadContext, field: str, window: Window) -> None:
+        self.context = context
         self.field = field
         self.window = window
         self.order = OrderProof()
@@ -76,13 +76,13 @@ class Listing:
         self._progress = Progress()
 
     def pages(self) -> Iterator[Page]:
-        """Read the listing to its end, again where it lost its place.
+        """Read the listing to its end, with restarts where it lost its position.
 
         Yields:
-            The pages; rows may come more than once.
+            The pages; a row may come more than once.
 
         Raises:
-            PaginationError: If the API's cursors lead nowhere.
+            PaginationError: If the API's cursors never end.
             ContractError: If a row has no key.
             BadRequest: If the API refuses the listing, or its cursors keep expiring without progress.
         """
@@ -95,7 +95,7 @@ class Listing:
                 step = self._decide_after_refusal(attempt)
                 if step is NextStep.FAIL:
                     raise
-                logger.warning("%s; the cursor may have expired, the listing is taken up again", error)
+                logger.warning("%s; the cursor may have expired, resuming the listing", error)
             else:
                 step = attempt.step if attempt.step is not NextStep.READ_ON else self._decide_after_end(attempt)
             if step in LAST_STEPS:
@@ -108,27 +108,27 @@ class Listing:
 
     @property
     def safe_cut(self) -> datetime | None:
-        """The timestamp from which a later listing can go on: all older rows of the window are read.
+        """The timestamp from which a later listing can continue: all older rows of the window are read.
 
-        None where the order is broken or unproven, or nothing lies behind.
+        None if the order is broken or unproven, or no older row was read.
         """
         if not self.order.is_proven or self.has_gap or not self.order.has_passed(self.window.start):
             return None
         return self.order.last
 
     def observe(self, page: Page, run: Order) -> None:
-        """Take in what a page tells of the listing.
+        """Record the facts of a page.
 
         Args:
             page: The page.
-            run: The order of the rows since the listing was last taken up.
+            run: The order of the rows since the listing was last resumed.
         """
         if not self.order.pages:
             self.server_time = page.server_time
             self.mark = self._find_mark(page)
             self.total_count = page.total_count
             if not self.window.params(self.field):
-                self.reading.tally.take(page.list_rows, page.server_time)
+                self.context.tally.take(page.list_rows, page.server_time)
         self.latest_time = page.server_time
         instants = page.instants(self.field)
         late = sum(1 for instant in instants if instant and self.server_time and instant > self.server_time)
@@ -137,10 +137,10 @@ class Listing:
         self.order.observe(instants, run)
 
     def _find_mark(self, page: Page) -> datetime | None:
-        """The server's clock, or the newest change that there was when the listing began, if it is the earlier one."""
+        """The server's clock, or the newest change at the beginning of the listing, whichever is earlier."""
         if page.server_time is None or not page.doubtful_time:
             return page.server_time
-        known = self.reading.tally.newest_change
+        known = self.context.tally.newest_change
         if known is None:
             known = parse_instant((self._fetch_newest(Window(), UPDATED) or {}).get(UPDATED))
         stamps = [known, *page.instants(UPDATED)]
@@ -148,20 +148,20 @@ class Listing:
         return min(newest, page.server_time)
 
     def trust(self, other: Listing) -> None:
-        """Take another listing's proof: its sort, which is the same, is honoured."""
+        """Adopt the proof of another listing with the same sort."""
         self.order.trust(other.order)
 
     @property
     def runs_away(self) -> bool:
-        """Whether more rows came after the listing began than it set out to read: it may never end.
+        """Whether the list grew by more rows than it had at the beginning: it may never end.
 
-        It set out to read what the API counts, or what came, where that counts no further than some number.
+        The size at the beginning is the API's count, or the rows so far if the count is capped.
         """
         wanted = max(self.total_count or 0, self._rows_before_start)
         return self.order.ascending and self._rows_after_start > GROWTH_ROWS + wanted
 
     def prove_order(self) -> bool:
-        """Ask for the newest row where that tells whether the sort is honoured.
+        """Request the newest row, if that shows whether the API honours the sort.
 
         Returns:
             Whether the order is proven, and the listing can be resumed.
@@ -170,26 +170,26 @@ class Listing:
             row = self._fetch_newest(self.window, self.field)
             came_before = row is not None and hash_key(row) in self.count.keys
             if self.order.judge(_read_instant(row, self.field), came_before=came_before) is False:
-                path = self.reading.endpoint.path
+                path = self.context.endpoint.path
                 logger.warning("%s: sort=%s is not honoured; the listing cannot be resumed", path, self.field)
         return self.order.is_honoured
 
     def _fetch_newest(self, window: Window, field: str) -> Row | None:
-        """A window's newest row by the API's own order; None where it lists none, or knows no descending sort."""
-        endpoint = self.reading.endpoint
+        """A window's newest row by the API's descending sort; None without a row or without such a sort."""
+        endpoint = self.context.endpoint
         params: Params = {**window.params(field), "sort": f"-{field}", "limit": 1}
         try:
-            answer = self.reading.client.get(endpoint.path, params, self.reading.meter, scope=endpoint.scope)
+            answer = self.context.client.get(endpoint.path, params, self.context.meter, scope=endpoint.scope)
         except BadRequest:
             return None
         rows = read_page(answer, endpoint.path).rows
         return rows[0] if rows else None
 
     def decide(self, describe: Callable[[], Event]) -> NextStep:
-        """What to do next; asks for the proof of the order where the decision needs it.
+        """The next step; proves the order first if the decision needs it.
 
         Args:
-            describe: Describes what happened, by what is known then.
+            describe: Describes the event by the facts at the time of the call.
         """
         while (step := decide_next(describe())) is NextStep.PROVE_ORDER:
             self.prove_order()
@@ -228,7 +228,7 @@ class Listing:
         return step
 
     def _judge(self, attempt: _Attempt, rows: int) -> Verdict:
-        """What the counts say about a reading that came to its end and lacks that many rows."""
+        """What the counts say about a completed reading that lacks this many rows."""
         return self._readings.judge(
             rows,
             attempt.count,
@@ -239,9 +239,9 @@ class Listing:
         )
 
     def _report_verdict(self, verdict: Verdict, shortage: int, step: NextStep) -> None:
-        path = self.reading.endpoint.path
+        path = self.context.endpoint.path
         if step is NextStep.READ_AFRESH:
-            logger.warning("%s: %d rows slipped between two pages, the listing is read again", path, shortage)
+            logger.warning("%s: %d rows slipped between two pages, reading the listing again", path, shortage)
         elif verdict is Verdict.SURPLUS:
             logger.warning("%s: the API counts %d rows more than it lists", path, shortage)
             self.surplus = 0 if self.window.params(self.field) else shortage
@@ -249,10 +249,10 @@ class Listing:
             logger.warning("%s: %d rows slipped between two pages again; the next sync reads them", path, shortage)
 
     def _may_end_early(self, attempt: _Attempt) -> bool:
-        """Whether a list that is not counted may have ended before its newest row.
+        """Whether a list without a count may have ended before its newest row.
 
-        A cursor that holds a row's key leads nowhere once that row is deleted, or moves behind the reader; the API
-        may then say that nothing follows.
+        A cursor that holds a row's key finds nothing if that row is deleted or moves behind the reader; the API may
+        then say that no page follows.
         """
         order = self.order
         if attempt.pages_read < 2 or attempt.count.is_counted or not order.ascending or order.last is None:
@@ -260,18 +260,18 @@ class Listing:
         return order.newest is None or order.newest > order.last
 
     def _has_newer(self) -> bool:
-        """Whether the API has a row behind the last one.
+        """Whether the API has a row after the last one.
 
-        That row may have changed since, and hide that others lie before it: what follows the last row tells.
+        The newest row alone proves nothing, as it may have changed since: request the rows after the last one.
         """
         newest = _read_instant(self._fetch_newest(self.window, self.field), self.field)
         if newest is None or self.order.last is None or newest <= self.order.last:
             return False
-        logger.info("%s: the list ended before its newest row, and is taken up again", self.reading.endpoint.path)
+        logger.info("%s: the list ended before its newest row, resuming it", self.context.endpoint.path)
         return True
 
     def _forget_reading(self) -> None:
-        """Begin anew: what was read proves nothing of the rows that slipped, and no chunk may pass them."""
+        """Restart: rows may have slipped out of what was read, and no chunk may claim them."""
         self.order.last, self.count, self.has_gap = None, RowCounter(self.field), False
         self._progress = Progress()
 
@@ -281,15 +281,15 @@ def _read_instant(row: Row | None, field: str) -> datetime | None:
 
 
 class _Attempt:
-    """One run of cursors over a window.
+    """One chain of cursors over a window.
 
     Attributes:
-        start: Where it begins.
-        count: Counts its rows.
-        pages_read: Pages that came.
-        step: What to do after it; `READ_ON` as long as no page ended it.
-        slipped: How many rows vanished from a list of changes that could not be taken up again before them; the counts
-            do not show whether others slipped into their places.
+        start: The beginning of its window.
+        count: The comparison of its rows with the API's counts.
+        pages_read: Pages read.
+        step: The step after it; `READ_ON` until a page ends it.
+        slipped: How many rows vanished from a list of changes that could not be resumed before them; the counts do
+            not show whether other rows moved to their positions.
     """
 
     def __init__(self, listing: Listing, window: Window) -> None:
@@ -303,23 +303,23 @@ class _Attempt:
         self.slipped = 0
 
     def pages(self) -> Iterator[Page]:
-        """Read on until the list ends, or a page ends the attempt."""
-        listing, reading = self._listing, self._listing.reading
+        """Read pages until the list ends or a page ends the attempt."""
+        listing, context = self._listing, self._listing.context
         params = {**self._window.params(listing.field), "sort": listing.field}
-        endpoint = reading.endpoint
-        for page in iter_pages(reading.client, endpoint.path, params, reading.meter, scope=endpoint.scope):
-            # Before it counts: a cut beyond a page that cannot be taken in would lose the rows on it.
+        endpoint = context.endpoint
+        for page in iter_pages(context.client, endpoint.path, params, context.meter, scope=endpoint.scope):
+            # Check before counting: a cut after an unusable page would lose its rows.
             check_keys(endpoint.table, page.rows)
-            self._take_in(page)
+            self._record_page(page)
             yield page
-            reading.after_page()
+            context.after_page()
             if self.step is NextStep.CUT_SHORT:
-                logger.warning("%s changes faster than it is read; the next sync goes on", endpoint.path)
+                logger.warning("%s changes faster than it is read; the next sync continues", endpoint.path)
             if self.step is not NextStep.READ_ON:
                 return
 
-    def _take_in(self, page: Page) -> None:
-        """Count a page, and note where rows may have slipped before anything behind that place counts as read."""
+    def _record_page(self, page: Page) -> None:
+        """Record a page, and record a possible slip before any later row counts as read."""
         listing, before = self._listing, self._run.last
         self.pages_read += 1
         vanished = self.count.observe(page)
@@ -334,8 +334,8 @@ class _Attempt:
 
         self.step = listing.decide(describe)
         if self.step is NextStep.TAKE_UP_BEFORE_GAP:
-            path = listing.reading.endpoint.path
-            logger.info("%s: %d rows vanished, the listing is taken up before them", path, vanished)
+            path = listing.context.endpoint.path
+            logger.info("%s: %d rows vanished, resuming the listing before them", path, vanished)
             listing.order.last = before
         elif vanished:
             listing.has_gap = True
@@ -343,10 +343,10 @@ class _Attempt:
 
     @property
     def shortage(self) -> int:
-        """How many rows fewer came than the API counted."""
-        # The count of a filtered list may be that of all rows; over one page it proves nothing.
+        """How many of the counted rows did not come."""
+        # The count of a filtered list may count all rows, and proves nothing for a single page.
         filtered = bool(self._window.params(self._listing.field))
         own = self.count.shortage if self.pages_read > 1 or not filtered else 0
-        # Taken up at a timestamp, the list leaves out the rows that have none.
+        # A list resumed at a timestamp lacks the rows without one.
         taken_up = self._window != self._listing.window
         return max(own, self.slipped, self._listing.count.missing if taken_up else 0)

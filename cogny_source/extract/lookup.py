@@ -1,4 +1,4 @@
-"""Single rows, asked for by their key: what confirms that a row is gone, or that an older version of it holds."""
+"""Single rows by `GET`: they confirm that a row is gone, or that its older version is right."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from cogny_source.windows import UPDATED
 
 logger = logging.getLogger(__name__)
 
-# A row costs a request; beyond so many, a second listing is asked instead, or a sample speaks for all.
+# Each row costs a request; for more rows a second listing is read, or a sample decides.
 MOST_LOOKUPS = 50
 SAMPLE_ROWS = 20
-# A key that is no plain name could lead to another path.
+# Other characters in a key could change the path.
 PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class LookupUnusable(Exception):
-    """The API gives no single rows of this resource."""
+    """The API returns no single rows of this resource."""
 
 
-def fetch_row(reading: ReadContext, key: str) -> Row | None:
-    """Ask the API for one row.
+def fetch_row(context: ReadContext, key: str) -> Row | None:
+    """Request one row.
 
     Returns:
-        The row; None where the API says that there is none.
+        The row; None if the API says that it does not exist.
 
     Raises:
-        LookupUnusable: If it does not answer with the row that was asked for.
+        LookupUnusable: If the answer is another row or an error.
     """
-    endpoint = reading.endpoint
+    endpoint = context.endpoint
     if endpoint.whole or not PLAIN_KEY.fullmatch(key):
         raise LookupUnusable
     try:
-        row = reading.client.get(f"{endpoint.path}/{key}", {}, reading.meter, scope=endpoint.scope).data
+        row = context.client.get(f"{endpoint.path}/{key}", {}, context.meter, scope=endpoint.scope).data
     except NotFound:
         return None
     except RateLimited:
@@ -50,53 +50,53 @@ def fetch_row(reading: ReadContext, key: str) -> Row | None:
     return row
 
 
-def find_deleted(reading: ReadContext, keys: Sequence[str], listed: str | None) -> list[str] | None:
-    """Which rows the API says are not there.
+def find_deleted(context: ReadContext, keys: Sequence[str], listed: str | None) -> list[str] | None:
+    """The rows that do not exist according to the API.
 
     Args:
-        reading: Client, endpoint and counters.
-        keys: Rows that a listing did not bring.
-        listed: A row that it did bring: where the API does not give that one either, its answers say nothing.
+        context: Client, endpoint and counters.
+        keys: Rows that a listing lacked.
+        listed: A row that it had: if the API does not return this one either, its answers prove nothing.
 
     Returns:
-        Their keys; None where single rows cannot be asked for, or there are too many.
+        Their keys; None if the API returns no single rows, or there are too many.
     """
     if listed is None or len(keys) > MOST_LOOKUPS:
         return None
     try:
-        if fetch_row(reading, listed) is None:
+        if fetch_row(context, listed) is None:
             return None
-        return [key for key in keys if fetch_row(reading, key) is None]
+        return [key for key in keys if fetch_row(context, key) is None]
     except LookupUnusable:
         return None
 
 
-def find_confirmed(reading: ReadContext, versions: Mapping[str, int]) -> set[str] | None:
-    """Which rows the API itself gives in a version that is older than the one that the destination holds.
+def find_confirmed(context: ReadContext, versions: Mapping[str, int]) -> set[str] | None:
+    """The rows whose older version is right according to the API.
 
-    A listing may come from a copy that lags behind; a backup that was put back is a step back indeed.
+    A listing may come from a lagging replica; a restored backup really is older.
 
     Args:
-        reading: Client, endpoint and counters.
+        context: Client, endpoint and counters.
         versions: Key to the older `updated_at`, in microseconds since 1970.
 
     Returns:
-        Their keys; of many rows a sample is asked for, which speaks for all where it agrees. None where single rows
-        cannot be asked for.
+        Their keys; of many rows a sample is requested, which decides for all if it agrees. None if the API returns
+        no single rows.
     """
     keys = list(versions)
     sample = keys if len(keys) <= MOST_LOOKUPS else keys[:: max(1, len(keys) // SAMPLE_ROWS)][:SAMPLE_ROWS]
     try:
-        confirmed = {key for key in sample if _has_version(fetch_row(reading, key), versions[key])}
+        confirmed = {key for key in sample if _has_version(fetch_row(context, key), versions[key])}
     except LookupUnusable:
         return None
     everything = len(confirmed) == len(sample)
-    logger.info("%s: %d of %d older versions were confirmed", reading.endpoint.path, len(confirmed), len(sample))
+    logger.info("%s: %d of %d older versions were confirmed", context.endpoint.path, len(confirmed), len(sample))
     return set(keys) if everything else confirmed
 
 
 def _has_version(row: Row | None, version: int) -> bool:
-    if row is None:  # a listed row that is said not to be there: a second listing decides
+    if row is None:  # a listed row that does not exist: a second listing decides
         raise LookupUnusable
     instant = parse_instant(row.get(UPDATED))
     return instant is not None and to_micros(instant) == version

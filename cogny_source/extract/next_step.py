@@ -1,7 +1,7 @@
-"""What a listing does next, decided from plain facts: after a page, at the end of the list, after a refused cursor.
+"""The next step of a listing, decided from facts alone: after a page, after a refused cursor, at the end of the list.
 
-The reader performs what `decide_next` returns and decides nothing itself. Two decisions ask the API a question; the
-same event is then described again with the answer.
+The listing performs the step that `decide_next` returns and decides nothing itself. Two steps request a fact from the
+API; the event is then described again with that fact.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from cogny_source.extract.completeness import Verdict
 from cogny_source.extract.order_proof import OrderState
 
 MAX_RESTARTS = 3
-# How often a listing is read afresh because rows were missing. Where rows merely change places, and each reading brings
-# some that had not come before, more readings are worth their requests.
+# How often a listing is restarted because rows are missing. If rows only change positions and each reading returns new
+# ones, more readings are worth their requests.
 MAX_SHORT_READINGS = {Verdict.SLIPPED: MAX_RESTARTS, Verdict.SHUFFLED: 10}
 
 
 class NextStep(Enum):
-    """What a listing does next."""
+    """The next step of a listing."""
 
     READ_ON = auto()
     """Read the next page."""
@@ -51,14 +51,14 @@ LAST_STEPS = (NextStep.CUT_SHORT, NextStep.FINISH, NextStep.FINISH_INCOMPLETE)
 
 @dataclass(frozen=True)
 class PageRead:
-    """A page came.
+    """A page was read.
 
     Attributes:
-        is_long: Whether so many pages came, and more follow, that the listing is worth resuming.
+        is_long: Whether the listing is long enough to be worth resuming, and more pages follow.
         rows_vanished: Whether the API counts fewer rows than at the page before.
-        has_place_before: Whether a timestamp was read before the page at which the listing could be taken up.
+        has_place_before: Whether the listing can be resumed at a timestamp before the page.
         order: What is known about the order.
-        runs_away: Whether more rows came after the listing began than it set out to read.
+        runs_away: Whether the list grew by more rows than it had at the beginning.
     """
 
     is_long: bool
@@ -73,10 +73,10 @@ class CursorRefused:
     """The API refused the listing; its cursor may have expired.
 
     Attributes:
-        pages_came: Whether the listing brought a page since it was last taken up.
-        has_moved: Whether it came further than at the restart before, and beyond the place where it was taken up.
+        pages_came: Whether a page came since the listing was last resumed.
+        has_moved: Whether it got further than at the restart before, and beyond the position where it was resumed.
         order: What is known about the order.
-        restarts: How many restarts in a row brought the listing no further.
+        restarts: Consecutive restarts without progress.
     """
 
     pages_came: bool
@@ -90,14 +90,14 @@ class ListEnded:
     """The API says that no page follows.
 
     Attributes:
-        verdict: What the API's counts say about the rows that came.
-        short_readings: How many readings of the whole window, with this one, lacked rows.
-        may_end_early: Whether the list may have ended before its newest row: no count tells, and that row is not known.
-        has_newer: Whether the API has a row behind the last one; None where it was not asked.
-        has_moved: Whether the listing came further than at the restart before.
-        has_passed_start: Whether it came beyond the place where it was taken up.
+        verdict: What the API's counts say about the rows.
+        short_readings: How many readings of the whole window, including this one, lacked rows.
+        may_end_early: Whether the list may have ended before its newest row: it has no count, and that row is unknown.
+        has_newer: Whether the API has a row after the last one; None if not requested yet.
+        has_moved: Whether the listing got further than at the restart before.
+        has_passed_start: Whether it got beyond the position where it was resumed.
         order: What is known about the order.
-        restarts: How many restarts in a row brought the listing no further.
+        restarts: Consecutive restarts without progress.
     """
 
     verdict: Verdict
@@ -163,20 +163,20 @@ def _after_early_end(end: ListEnded) -> NextStep:
 
 @dataclass
 class Progress:
-    """How far the restarts of a listing came.
+    """The progress of a listing over its restarts.
 
     Attributes:
-        furthest: The last timestamp that was read when it was restarted; None before that.
-        restarts: How many restarts in a row brought it no further.
+        furthest: The last timestamp before the latest restart; None before the first.
+        restarts: Consecutive restarts without progress.
     """
 
     furthest: datetime | None = None
     restarts: int = 0
 
     def has_moved(self, last: datetime | None) -> bool:
-        """Whether a timestamp lies behind the furthest."""
+        """Whether a timestamp is later than the furthest."""
         return last is not None and (self.furthest is None or last > self.furthest)
 
     def note(self, furthest: datetime | None, *, fruitful: bool) -> None:
-        """Note a restart, and whether the listing had come further before it."""
+        """Record a restart, and whether the listing had progressed before it."""
         self.furthest, self.restarts = furthest, 0 if fruitful else self.restarts + 1

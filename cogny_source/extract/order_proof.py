@@ -1,4 +1,4 @@
-"""The order proof: what the rows that came say about the order that was asked for; no I/O."""
+"""The order proof: what the rows of a listing prove about its sort; no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from cogny_source.windows import Order
 
-# The order is put to the proof only where a listing is long enough to be worth resuming.
+# The order is proved only if a listing is long enough to be worth resuming.
 PROOF_PAGES = 10
 
 
@@ -23,19 +23,18 @@ class OrderState(Enum):
 
 
 class OrderProof:
-    """Whether the rows of a listing came in ascending order, and whether that is more than chance.
+    """Whether the rows of a listing came in ascending order, and not by chance.
 
-    Rows that came in ascending order may do so by chance: in a listing that is always by creation, and whose first rows
-    never changed, `updated_at` ascends too, until it does not. The newest row by the API's own descending order tells:
-    a server that ignores the sort answers with its first row, which is older. As long as all rows share one instant,
-    the question would prove nothing.
+    Rows may ascend by chance: in a listing that is always sorted by creation, `updated_at` ascends as long as the rows
+    never changed. The proof is the newest row by the API's descending sort: a server that ignores the sort returns its
+    first row, which is older. While all rows have the same timestamp, that request would prove nothing.
 
     Attributes:
-        ascending: False once a row was older than one before it.
-        pages: How many pages came.
-        first: The first timestamp that was read.
-        last: The newest timestamp up to which the listing is read; the caller moves it back where rows slipped.
-        newest: The newest timestamp that there was when the order was put to the proof.
+        ascending: False after a row that is older than one before it.
+        pages: Pages read.
+        first: The first timestamp.
+        last: The timestamp up to which the listing is read; the caller moves it back if rows slipped.
+        newest: The newest timestamp at the time of the proof.
     """
 
     def __init__(self) -> None:
@@ -49,7 +48,7 @@ class OrderProof:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the API honours the sort, and the rows that came do not contradict it."""
+        """Whether the API honours the sort, and no row contradicts it."""
         return self.ascending and bool(self._proven)
 
     @property
@@ -59,23 +58,23 @@ class OrderProof:
 
     @property
     def can_be_asked(self) -> bool:
-        """Whether the newest row would show now whether the sort is honoured."""
+        """Whether the newest row would now prove something."""
         risen = self.first is not None and self.last is not None and self.first < self.last
         return self._proven is None and risen and self.pages >= self._ask_at
 
     @property
     def state(self) -> OrderState:
-        """What is known, and whether a question would tell more."""
+        """What is known, and whether a request would prove more."""
         if self.is_proven:
             return OrderState.PROVEN
         return OrderState.OPEN if self.ascending and self.can_be_asked else OrderState.UNPROVEN
 
     def observe(self, instants: Iterable[datetime | None], run: Order) -> None:
-        """Take in a page.
+        """Record a page.
 
         Args:
-            instants: The timestamp of each of its rows.
-            run: The order of the rows since the listing was last taken up.
+            instants: The timestamps of its rows.
+            run: The order of the rows since the listing was last resumed.
         """
         self.pages += 1
         for instant in instants:
@@ -86,15 +85,15 @@ class OrderProof:
             self.last = run.last
 
     def judge(self, newest: datetime | None, *, came_before: bool) -> bool | None:
-        """Take in the newest row by the API's own order.
+        """Record the newest row by the API's descending sort.
 
         Args:
-            newest: Its timestamp; None where no row came, or it has none.
-            came_before: Whether that row was read before. Then it may be the first of a list in another order, changed
-                since, and proves nothing; the question is put again some pages later.
+            newest: Its timestamp; None without a row or without a timestamp.
+            came_before: Whether that row was read before. It may then be the first row of a list in another order that
+                changed since, and proves nothing; the request is repeated some pages later.
 
         Returns:
-            Whether the sort is honoured; None where that remains open.
+            Whether the sort is honoured; None if that is still open.
         """
         if newest is None or self.last is None or newest < self.last:
             self._proven = False
@@ -107,9 +106,9 @@ class OrderProof:
         return True
 
     def trust(self, other: OrderProof) -> None:
-        """Take the proof of another listing in the same order."""
+        """Adopt the proof of another listing with the same sort."""
         self._proven = other.is_proven or None
 
     def has_passed(self, start: datetime | None) -> bool:
-        """Whether the listing came beyond an instant; None stands for its beginning."""
+        """Whether the listing got beyond an instant; None means its beginning."""
         return self.last is not None and (start is None or self.last > start)

@@ -1,9 +1,9 @@
-"""A long listing by creation time, read by several readers side by side, each in a window of its own.
+"""A long listing by creation time, read by parallel readers, each in its own window.
 
-A cursor forces one request after another: where an answer takes 0.2 s, a single reader sends 300 requests a minute, and
-may send 1,000. Windows of creation time are disjoint, each is listed and counted for itself, and the state holds what
-is left of each. There are more windows than readers, and one that holds more rows than its share is divided again, so
-that an uneven spread of rows over time does not leave one reader alone.
+A cursor forces one request after another: if an answer takes 0.2 s, a single reader sends 300 requests a minute where
+1,000 are allowed. Windows of creation time are disjoint, each is listed and counted separately, and the state holds the
+rest of each. There are more windows than readers, and a window with more rows than its share is divided again, so that
+an uneven distribution of rows over time does not leave all work to one reader.
 """
 
 from __future__ import annotations
@@ -27,55 +27,55 @@ from cogny_source.windows import CREATED, MARGIN_SECONDS, Window
 
 logger = logging.getLogger(__name__)
 
-# What a page costs this machine, however fast the API is: there is no use in more readers than keep it busy.
+# CPU time of a page on this machine: more readers than keep it busy are useless.
 PAGE_SECONDS = 0.01
-# A window of fewer rows is not worth the page that it shares with the next.
+# A window with fewer rows is not worth its incomplete last page.
 WORTHWHILE_ROWS = 5 * PAGE_ROWS
 WINDOWS_A_READER = 3
 NARROWEST_SECONDS = 4 * MARGIN_SECONDS
-# The state with these windows of a listing left to read, and those that were read by a listing without an end yet.
+# Arguments: the windows left to read, and the windows read by a listing that has not ended. Returns the state.
 StateAt = Callable[[list[Window], list[Window]], dict[str, Any] | None]
 
 
-def count_readers(reading: ReadContext, fetch_seconds: float) -> int:
-    """How many readers keep this machine, or the rate limit, busy.
+def count_readers(context: ReadContext, fetch_seconds: float) -> int:
+    """How many readers use this machine, or the rate limit, fully.
 
     Args:
-        reading: With the cap, and what the rate limit allows.
-        fetch_seconds: How long an answer takes.
+        context: Has the most readers, and the rate limit.
+        fetch_seconds: The duration of a request.
     """
     wanted = math.ceil(fetch_seconds / PAGE_SECONDS)
-    budget = reading.requests_per_minute()
+    budget = context.requests_per_minute()
     if budget is not None:
         wanted = min(wanted, math.ceil(budget / 60 * fetch_seconds))
-    return max(1, min(reading.workers, wanted))
+    return max(1, min(context.workers, wanted))
 
 
 def is_worthwhile(listing: Listing, page: Page, rows: int) -> bool:
-    """Whether so much is left of a listing that further readers help.
+    """Whether enough of a listing is left for parallel readers.
 
-    Not where the API does not count: a row without a readable timestamp is in no window, and the count alone tells
-    that it is missing.
+    Without a count the answer is no: a row without a readable timestamp is in no window, and only the count shows that
+    it is missing.
 
     Args:
         listing: The listing.
-        page: Its page that came last.
-        rows: How many rows have come.
+        page: Its last page.
+        rows: Rows read so far.
     """
-    if not page.has_more or page.total_count is None or listing.reading.tally.api_rows is None:
+    if not page.has_more or page.total_count is None or listing.context.tally.api_rows is None:
         return False
     return page.total_count - rows >= 4 * WORTHWHILE_ROWS
 
 
 @dataclass
 class WindowReader:
-    """One window, read page by page.
+    """Reads one window page by page.
 
     Attributes:
         listing: Its listing.
         pages: The listing's pages.
-        cut: Up to where its rows are taken.
-        begun: Whether a page has come.
+        cut: The timestamp up to which its rows are accepted.
+        begun: Whether a page was read.
     """
 
     listing: Listing
@@ -85,12 +85,12 @@ class WindowReader:
 
     @property
     def left(self) -> Window:
-        """What is left to read once the rows taken are loaded."""
+        """The rest of the window after the accepted rows."""
         return Window(self.cut or self.listing.window.start, self.listing.window.end)
 
     @property
     def read(self) -> list[Window]:
-        """What is read of the window, as long as its listing has not come to its end."""
+        """The part of the window that was read, while its listing has not ended."""
         return [Window(self.listing.window.start, self.cut)] if self.cut is not None else []
 
     def step(self) -> ReadStep:
@@ -104,12 +104,12 @@ class WindowReader:
 
 @dataclass(frozen=True)
 class ReadStep:
-    """What a reader brings at a time.
+    """The result of one step of a reader.
 
     Attributes:
-        page: A page; None where the listing has ended, or failed.
-        error: Why it failed.
-        cut: The timestamp from which a later listing can go on; None where there is none yet.
+        page: A page; None if the listing ended or failed.
+        error: The error of a failed listing.
+        cut: The timestamp from which a later listing can continue; None if there is none yet.
     """
 
     page: Page | None
@@ -118,21 +118,21 @@ class ReadStep:
 
 
 class WindowPool:
-    """Readers of the windows that a listing is divided into, and of those after it.
+    """Reads the windows of a divided listing, and the windows after it, with parallel readers.
 
     Args:
-        whole: A listing in proven order, of which some pages are read.
+        whole: A partly read listing in proven order.
         later: Windows to read after it.
-        size: How many readers there may be.
-        state_at: The state with some windows left.
+        size: The most readers.
+        state_at: Makes the state with given windows left.
 
     Attributes:
-        heeded: Whether the API keeps to windows; where it does not, nothing that was brought counts.
-        unfinished: Windows of which the API did not list all that it counts.
+        honoured: Whether the API honours windows; if not, none of the rows counts.
+        unfinished: Windows in which the API listed fewer rows than it counts.
     """
 
     def __init__(self, whole: Listing, later: list[Window], size: int, state_at: StateAt) -> None:
-        self.heeded = True
+        self.honoured = True
         self.unfinished: list[Window] = []
         self._whole = whole
         self._size = size
@@ -146,16 +146,16 @@ class WindowPool:
         self._error: CognyError | None = None
 
     def chunks(self, builder: ChunkBuilder) -> Iterator[Chunk]:
-        """Read all windows, or find out that the API does not heed them.
+        """Read all windows, or find out that the API ignores them.
 
         Args:
-            builder: With the rows that are read and not loaded yet.
+            builder: Has the rows that are read but not loaded yet.
 
         Yields:
-            Chunks, each with the state that holds once it is loaded.
+            Chunks, each with the state to commit with it.
 
         Raises:
-            CognyError: What ended the reading, after what every reader had brought by then.
+            CognyError: The error that ended the reading, after the rows of all readers so far.
         """
         with ThreadPoolExecutor(self._size, thread_name_prefix="reader") as pool:
             self._employ(pool)
@@ -165,35 +165,35 @@ class WindowPool:
                     reader = self._running.pop(future)
                     step = future.result()
                     page = self._accept(step, reader)
-                    if page is not None and self._goes_on:  # it reads on while its rows are taken in
+                    if page is not None and self._goes_on:  # it reads on while its rows are accepted
                         self._running[pool.submit(reader.step)] = reader
                     if page is not None:
                         self._take_in(page, step.cut, reader, builder)
                 if self._goes_on:
                     self._employ(pool)
-                    if builder.is_full(self._whole.reading.chunk_rows):
+                    if builder.is_full(self._whole.context.chunk_rows):
                         yield builder.build(self._state())
-        if self.heeded and (self._error is None or builder.rows):
+        if self.honoured and (self._error is None or builder.rows):
             yield builder.build(self._state())
         if self._error is not None:
             raise self._error
 
     @property
     def _goes_on(self) -> bool:
-        return self._error is None and self.heeded
+        return self._error is None and self.honoured
 
     def _employ(self, pool: ThreadPoolExecutor) -> None:
-        """Let readers begin with windows that wait."""
+        """Start readers for waiting windows."""
         while self._waiting and len(self._running) < self._size:
-            reading = replace(self._whole.reading, after_page=lambda: None)
-            listing = Listing(reading, CREATED, self._waiting.popleft())
+            context = replace(self._whole.context, after_page=lambda: None)
+            listing = Listing(context, CREATED, self._waiting.popleft())
             listing.trust(self._whole)
             reader = WindowReader(listing, listing.pages())
             self._readers.append(reader)
             self._running[pool.submit(reader.step)] = reader
 
     def _accept(self, step: ReadStep, reader: WindowReader) -> Page | None:
-        """Look at what a reader brought; returns the page to take in, where the reader is to go on after it."""
+        """Check a reader's step; returns the page to accept if the reader continues."""
         if step.error is not None:
             self._error = self._error or step.error
             return None
@@ -208,20 +208,20 @@ class WindowPool:
         try:
             builder.add(reader.listing.window.clip(page.rows, page.instants(CREATED)))
             reader.cut = cut
-            self._whole.reading.after_page()
+            self._whole.context.after_page()
         except CognyError as error:
             self._error = self._error or error
 
     def _begin(self, reader: WindowReader, page: Page) -> bool:
-        """Look at a window's first page; returns whether the reader is to go on with it."""
+        """Check a window's first page; returns whether the reader continues."""
         reader.begun = True
         window = reader.listing.window
         self._counts.append(page.total_count or 0)
-        if not self._heeds(window, page):
-            logger.info("%s: windows of creation time are not heeded", self._whole.reading.endpoint.path)
-            self.heeded = False
+        if not self._honours(window, page):
+            logger.info("%s: the API ignores windows of creation time", self._whole.context.endpoint.path)
+            self.honoured = False
             return False
-        # One count may be that of all rows; two that are tell that no window is counted.
+        # A single count may be the unfiltered total; only a second window shows whether the API counts per window.
         parts = self._divide(window, 2) if self._counts[-1] > 2 * self._share and len(self._counts) > 1 else []
         if len(parts) < 2:
             return True
@@ -230,16 +230,16 @@ class WindowPool:
         self._waiting.extendleft(reversed(parts))
         return False
 
-    def _heeds(self, window: Window, page: Page) -> bool:
-        """Whether a page keeps to its window, and the windows so far count no more rows than there are."""
+    def _honours(self, window: Window, page: Page) -> bool:
+        """Whether a page stays within its window, and the counts of the windows so far do not exceed the total."""
         instants = page.instants(CREATED)
         bound = window.start and shift(window.start, -2 * MARGIN_SECONDS)
         if page.total_count is None or any(bound and at and at < bound for at in instants):
             return False
-        return sum(self._counts) <= 1.1 * (self._whole.reading.tally.api_rows or 0) + WORTHWHILE_ROWS
+        return sum(self._counts) <= 1.1 * (self._whole.context.tally.api_rows or 0) + WORTHWHILE_ROWS
 
     def _divide(self, window: Window, parts: int) -> list[Window]:
-        """Windows of equal length; fewer than asked for where they would be too narrow."""
+        """Windows of equal length; fewer than requested if they would be too narrow."""
         start, end = window.start or self._whole.order.first, window.end or self._whole.order.newest
         if start is None or end is None:
             return [window]

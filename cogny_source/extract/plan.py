@@ -1,4 +1,4 @@
-"""What a sync is asked to do."""
+"""The plan of a sync."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Census = Literal["never", "auto", "always"]
 
 
 HOUR_SECONDS = 3600.0
-# Fewer rows than this are not called all.
+# A smaller number of rows does not count as all rows.
 FEWEST_OF_ALL = 10
 
 
 @dataclass(frozen=True)
 class DeletionGuard:
-    """How many rows a census may mark deleted before a person is asked.
+    """The limit on rows that a census marks deleted without a person's consent.
 
     Attributes:
-        share: Of a table's live rows; more than that, and at least `rows`, are refused, and so are all of them.
-        rows: Fewer than so many are never refused by their share.
-        accepted: Whether a person has accepted any number.
+        share: The largest share of a table's live rows, for `rows` rows and more. Marking all rows is always refused.
+        rows: Fewer rows are never refused for their share.
+        accepted: Whether a person accepted any number.
     """
 
     share: float = 0.1
@@ -32,26 +32,26 @@ class DeletionGuard:
     accepted: bool = False
 
     def refuses(self, gone: int, live: int) -> bool:
-        """Whether so many of a table's live rows may not be marked."""
+        """Whether this many of a table's live rows may not be marked."""
         everything = gone == live and live >= FEWEST_OF_ALL
         return not self.accepted and (everything or (gone >= self.rows and gone > self.share * live))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sync is asked to do with each resource.
+    """What a sync does with each resource.
 
     Attributes:
-        start_date: Rows created before it are left out; None for all.
+        start_date: Rows created before it are left out; None for all rows.
         window: A window by creation time, which is read without moving the watermark; None for a normal sync.
-        full_refresh: Whether everything is read again.
-        overlap_seconds: How far behind the watermark an incremental pass begins.
-        census: When everything that the API lists is held against the destination: `auto` is where the counts differ.
-        verify: Whether the destination is compared with the API afterwards.
-        lookback_seconds: How far behind the watermark the pass begins that looks back; 0 for none.
-        lookback_every_seconds: How often a pass looks back, by the server's clock.
-        deletions: How many rows a census may mark.
-        scrub_share: The share of the rate limit that may be spent on comparing rows that did not change; 0 for none.
+        full_refresh: Whether to read everything again.
+        overlap_seconds: How far before the watermark an incremental pass begins.
+        census: When to compare the API's whole list with the destination; `auto` if the counts differ.
+        verify: Whether to compare destination and API afterwards.
+        lookback_seconds: How far before the watermark a second look begins; 0 for none.
+        lookback_every_seconds: Seconds between second looks, by the server's clock.
+        deletions: The limit on rows that a census marks.
+        scrub_share: The share of the rate limit for comparing rows that did not change; 0 for none.
     """
 
     start_date: datetime | None = None
@@ -66,13 +66,13 @@ class Plan:
     scrub_share: float = 0.01
 
 
-def make_plan(settings: Settings, *, accept_deletions: bool = False, **asked: Any) -> Plan:
-    """A plan that goes by the settings.
+def make_plan(settings: Settings, *, accept_deletions: bool = False, **options: Any) -> Plan:
+    """A plan by the settings.
 
     Args:
-        settings: How far and how often passes look back, what the scrub may spend, how many rows a census may mark.
-        accept_deletions: Whether a person has accepted that many rows are marked.
-        **asked: Members of the plan that do not come from the settings.
+        settings: The settings for second looks, scrub and deletions.
+        accept_deletions: Whether a person accepted that many rows are marked.
+        **options: Members of the plan that do not come from the settings.
     """
     return Plan(
         overlap_seconds=settings.overlap_seconds,
@@ -80,5 +80,5 @@ def make_plan(settings: Settings, *, accept_deletions: bool = False, **asked: An
         lookback_every_seconds=settings.lookback_every_hours * HOUR_SECONDS,
         deletions=DeletionGuard(settings.max_deletion_share, settings.max_deletion_rows, accept_deletions),
         scrub_share=settings.scrub_share,
-        **asked,
+        **options,
     )

@@ -1,4 +1,4 @@
-"""One resource, read from its state: which passes it takes, and in which order."""
+"""Reads one resource: which passes its state and the plan need, and in which order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cogny_source.records.chunk import Chunk
 
 
 def choose_mode(endpoint: Endpoint, state: State, plan: Plan) -> str:
-    """The name of what is done with a resource, as `sync_runs` tells it."""
+    """The mode of reading a resource, as in `sync_runs`."""
     if endpoint.whole:
         return "full"
     if plan.window is not None:
@@ -27,34 +27,34 @@ def choose_mode(endpoint: Endpoint, state: State, plan: Plan) -> str:
     return "incremental" if "backfill" not in prepare_state(state, plan) else "backfill"
 
 
-def read_resource(reading: ReadContext, state: State, plan: Plan) -> Iterator[Chunk]:
-    """Read a resource as the plan and its state say.
+def read_resource(context: ReadContext, state: State, plan: Plan) -> Iterator[Chunk]:
+    """Read a resource by its state and the plan.
 
     Args:
-        reading: Client, endpoint and counters.
-        state: The resource's state, as the destination holds it; not changed.
-        plan: What is asked for.
+        context: Client, endpoint and counters.
+        state: The resource's state in the destination; not changed.
+        plan: The plan of the sync.
 
     Yields:
         Chunks; the last is marked as such.
     """
-    if reading.endpoint.whole:
-        yield from read_full_table(reading, {"origin": state.get("origin")} if plan.full_refresh else state)
+    if context.endpoint.whole:
+        yield from read_full_table(context, {"origin": state.get("origin")} if plan.full_refresh else state)
         return
     if plan.window is not None:
-        yield from read_window(reading, plan.window, state)
+        yield from read_window(context, plan.window, state)
         return
     state = prepare_state(state, plan)
     held: Chunk | None = None
     loads_first = "backfill" in state
     if loads_first:
-        for chunk in read_backfill(reading, state):
+        for chunk in read_backfill(context, state):
             state = chunk.state or state
             if "backfill" in state:
                 yield chunk
             else:
                 held = chunk
-    reach = choose_reach(state, plan, reading.tally.taken_at, after_backfill=loads_first)
-    state, newest = yield from read_incremental(reading, state, reach, held)
+    reach = choose_reach(state, plan, context.tally.taken_at, after_backfill=loads_first)
+    state, newest = yield from read_incremental(context, state, reach, held)
     if load_spans(state):
-        yield from reread_spans(reading, state, newest)
+        yield from reread_spans(context, state, newest)

@@ -1,8 +1,8 @@
-"""The state of a resource, committed with its rows: pure rules for claiming, preparing and lowering it.
+"""The state of a resource, committed with its rows: pure rules to claim, prepare and lower it.
 
 Its members: `origin`, `start_date`, `updated_after` (the watermark), `backfill` (`windows` left of the first load, and
-the watermark that holds after it), `unproven` (spans that a listing without an end has read), `looked_back_at`, `scrub`
-(what was compared, and when), `list_digest` and `compared_at` (of lists that are read whole), `census` (see `accepts`),
+the watermark after it), `unproven` (spans read by a listing that did not end), `looked_back_at`, `scrub` (what was
+compared, and when), `list_digest` and `compared_at` (for full-table lists), `census` (see `accepts`),
 `refused` (see `note_refusal`).
 """
 
@@ -18,12 +18,12 @@ from cogny_source.windows import BEGINNING
 
 State = dict[str, Any]
 WindowTexts = list[str | None]
-# A state without any of these says of no row that it is loaded.
+# A state without any of these claims no row as loaded.
 CLAIMS = ("backfill", "updated_after", "list_digest")
 
 
 def claim_state(state: State, origin: str) -> State:
-    """The state, marked with where its rows come from.
+    """The state with the origin of its rows.
 
     Raises:
         ConfigError: If the destination holds rows of another origin.
@@ -37,9 +37,9 @@ def claim_state(state: State, origin: str) -> State:
 
 
 def prepare_state(state: State, plan: Plan) -> State:
-    """The state with what the first load still has to read.
+    """The state with the windows that the first load still has to read.
 
-    A start date that is earlier than before opens the window between the two.
+    An earlier start date than before adds the window between the two.
     """
     wanted = format_instant(plan.start_date) if plan.start_date else None
     if plan.full_refresh or not ("backfill" in state or "updated_after" in state):
@@ -57,37 +57,37 @@ def prepare_state(state: State, plan: Plan) -> State:
 
 
 def accepts(state: State, unexplained_rows: int) -> bool:
-    """Whether the last two censuses ended with that same number of rows that the API counts and does not list."""
+    """Whether the last two censuses ended with the same number of rows that the API counts but does not list."""
     return state.get("census") == [unexplained_rows, unexplained_rows]
 
 
 def note_census(state: State, unexplained_rows: int | None) -> State:
-    """The state after a census, with how many rows it could not explain."""
+    """The state with the number of rows that a census could not explain."""
     if not unexplained_rows:
         return {name: value for name, value in state.items() if name != "census"}
     return {**state, "census": [*state.get("census", []), unexplained_rows][-2:]}
 
 
 def note_refusal(state: State, api_rows: int | None) -> State:
-    """The state with the count at which a census refused to mark rows deleted; None where none did."""
+    """The state with the API's count at which a census refused to mark rows deleted; None clears it."""
     rest = {name: value for name, value in state.items() if name != "refused"}
     return rest if api_rows is None else {**rest, "refused": api_rows}
 
 
 def remembers_refusal(state: State, api_rows: int | None) -> bool:
-    """Whether a census refused to mark rows deleted, and the API still counts as it did then."""
+    """Whether a census refused to mark rows deleted, and the API's count is still the same."""
     return api_rows is not None and state.get("refused") == api_rows
 
 
 def lower_state(mine: State, theirs: State) -> State:
-    """What two writers both vouch for, where each may have overwritten rows of the other with older ones.
+    """The state that two writers both confirm: each may have overwritten rows of the other with older versions.
 
     Args:
-        mine: A state of one writer.
+        mine: The state of one writer.
         theirs: A state that another writer committed meanwhile.
 
     Returns:
-        A state that claims no row that either of them does not.
+        A state that claims only rows that both of them claim.
     """
     if not (claims_rows(mine) and claims_rows(theirs)):
         return {"origin": mine.get("origin")}
@@ -104,12 +104,12 @@ def lower_state(mine: State, theirs: State) -> State:
 
 
 def claims_rows(state: State) -> bool:
-    """Whether a state says of any row that it is loaded."""
+    """Whether a state claims any row as loaded."""
     return any(member in state for member in CLAIMS)
 
 
 def merge_windows(windows: list[WindowTexts]) -> list[WindowTexts]:
-    """The windows in order of time, those that touch or overlap as one."""
+    """The windows in order of time, with touching or overlapping ones merged."""
     merged: list[WindowTexts] = []
     for start, end in sorted(windows, key=lambda window: _instant(window[0])):
         last = merged[-1] if merged else None

@@ -1,8 +1,8 @@
-"""Spans that were read and loaded by a listing which never came to its end, so that rows may have slipped out of them.
+"""Spans read and loaded by a listing that did not end, so that rows may be missing in them.
 
-A cursor that counts places skips a row for each that vanishes, or moves behind the reader, before its place. The counts
-show that at the end of a listing alone. A run that is killed before that end commits what it has read, and remembers
-the span here; a later run shows that nothing had moved, or reads the span again.
+An offset cursor skips a row for each row before its position that vanishes or moves. Counts show that only at the end
+of a listing. A run that is killed before commits what it has read and records the span here; a later run proves that
+nothing had moved, or reads the span again.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from cogny_source.windows import CREATED, MARGIN_SECONDS, UPDATED, Window
 logger = logging.getLogger(__name__)
 
 MEMBER = "unproven"
-# Beyond so many, neighbours are joined, and can then be read again only.
+# Further spans are joined with their neighbours; a joined span can only be read again.
 MOST_SPANS = 8
 
 
 @dataclass(frozen=True)
 class Span:
-    """A span of one timestamp that was read by a listing without an end.
+    """A span of one timestamp read by a listing that did not end.
 
     Attributes:
         field: `created_at` or `updated_at`.
         window: The span.
-        began_at: The server's clock when the listing began; None where it was not told.
-        counted: How many rows the API counted in all just before; None where it did not say.
+        began_at: The server's clock at the beginning of the listing; None if unknown.
+        counted: The API's count of all rows just before; None if it did not count.
     """
 
     field: str
@@ -46,7 +46,7 @@ class Span:
 
 
 def load_spans(state: dict[str, Any]) -> list[Span]:
-    """The spans that a resource's state remembers."""
+    """The spans in a resource's state."""
     return [
         Span(field, Window(parse_instant(start), parse_instant(end)), parse_instant(began_at), counted)
         for field, start, end, began_at, counted in state.get(MEMBER, [])
@@ -54,60 +54,60 @@ def load_spans(state: dict[str, Any]) -> list[Span]:
 
 
 def note_spans(state: dict[str, Any], spans: Sequence[Span]) -> dict[str, Any]:
-    """The state with these spans in place of those that it remembers."""
+    """The state with these spans instead of its own."""
     rest = {name: value for name, value in state.items() if name != MEMBER}
     return {**rest, MEMBER: [_dump(span) for span in _merge(spans)]} if spans else rest
 
 
-def reread_spans(reading: ReadContext, state: dict[str, Any], newest: datetime | None) -> Iterator[Chunk]:
-    """Read again what an earlier run read without coming to an end, where something may have moved since.
+def reread_spans(context: ReadContext, state: dict[str, Any], newest: datetime | None) -> Iterator[Chunk]:
+    """Read the spans again in which something may have moved.
 
     Args:
-        reading: Client, endpoint and counters.
+        context: Client, endpoint and counters.
         state: The resource's state; not changed.
-        newest: The newest `updated_at` that the pass before it saw; None where it saw none.
+        newest: The newest `updated_at` of the pass before; None without rows.
 
     Yields:
-        Chunks, the last with the state without the spans that are proven now.
+        Chunks; the last one has the state without the spans that are proven now.
     """
     left: list[Span] = []
     created = Window(parse_instant(state.get("start_date")))
-    builder = ChunkBuilder(reading.endpoint.table, history=reading.history)
+    builder = ChunkBuilder(context.endpoint.table, history=context.history)
     for span in load_spans(state):
-        if _stood_still(reading, span, newest, created.start):
+        if _stood_still(context, span, newest, created.start):
             continue
-        logger.warning("%s: reading again what an interrupted run may have skipped", reading.endpoint.path)
-        listing = Listing(reading, span.field, span.window)
+        logger.warning("%s: reading again what an interrupted run may have skipped", context.endpoint.path)
+        listing = Listing(context, span.field, span.window)
         clip = span.window if span.field == CREATED else created
         for page in listing.pages():
             builder.add(clip.clip(page.rows, page.instants(CREATED)))
-            if builder.is_full(reading.chunk_rows):
+            if builder.is_full(context.chunk_rows):
                 yield builder.build(None)
         if not listing.complete:
             left.append(span)
     yield replace(builder.build(note_spans(state, left)), last=True)
 
 
-def _stood_still(reading: ReadContext, span: Span, newest: datetime | None, start: datetime | None) -> bool:
-    """Whether nothing moved in a span since its listing began, so that no row can have slipped out of it."""
+def _stood_still(context: ReadContext, span: Span, newest: datetime | None, start: datetime | None) -> bool:
+    """Whether nothing moved in a span since its listing began, so that no row is missing."""
     if span.began_at is None:
         return False
     if span.field == UPDATED:
-        # The pass that went on from the span's end lists every later change: each row that left the span is among them.
+        # The pass after the span lists every later change, and so each row that left the span.
         return newest is None or newest < shift(span.began_at, -MARGIN_SECONDS)
     if span.counted is None:
         return False
     try:
-        rows, newcomers = fetch_count(reading, start).rows, fetch_count(reading, span.began_at).rows
+        rows, newcomers = fetch_count(context, start).rows, fetch_count(context, span.began_at).rows
     except BadRequest:
         return False
     return rows is not None and newcomers is not None and rows - newcomers == span.counted
 
 
 def _merge(spans: Sequence[Span]) -> list[Span]:
-    """Join spans that touch, so that a run that is killed each day does not lengthen the state.
+    """Join touching spans, so that daily kills do not lengthen the state.
 
-    Those of creation time keep the count that may prove them, as long as they are few.
+    A few spans of creation time keep their count, which may prove them.
     """
     merged: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.field, span.window.sort_key)):

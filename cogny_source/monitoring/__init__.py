@@ -1,1 +1,1 @@
-"""How the syncs stand: status, health, the check before the first one, alerts."""
+"""Monitoring: status, health, run history, preflight check, alerts."""

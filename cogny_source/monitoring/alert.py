@@ -1,4 +1,4 @@
-"""A word to whoever is on call, where a run failed: one POST of JSON that Slack and its like understand."""
+"""Alerts: one POST of JSON after a failed run, in the form that Slack and similar services accept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 10.0
 
 
 def is_wanted() -> bool:
-    """Whether there is somebody to tell, or a setting that makes no sense, of which `send_alert` tells."""
+    """Whether a webhook is set; an invalid setting counts, as `send_alert` reports it."""
     try:
         return resolve_alert_webhook() is not None
     except ConfigError:
@@ -26,12 +26,12 @@ def is_wanted() -> bool:
 
 
 def describe_alert(command: str, exit_code: int, health: Health) -> str | None:
-    """What whoever is on call is told, by the judgement that `cogny status` goes by; None where nobody is called.
+    """The text of an alert, by the same judgement as `cogny status`; None for no alert.
 
     Args:
         command: The command.
-        exit_code: How it ended.
-        health: How the run ended, or how the dataset stands after it.
+        exit_code: Its exit code.
+        health: The health of the dataset after the run, or of the failed run.
     """
     if not health.fails():
         return None
@@ -44,13 +44,12 @@ def describe_alert(command: str, exit_code: int, health: Health) -> str | None:
 
 
 def send_alert(text: str) -> None:
-    """Tell the URL that `SOURCES__COGNY__ALERT_WEBHOOK` names, if there is one.
+    """Send a text to the URL in `SOURCES__COGNY__ALERT_WEBHOOK`, if it is set.
 
-    An alert that cannot be sent is logged, and changes nothing of how the run ends. The URL is a secret: it is told
-    nowhere.
+    A failure to send is logged and does not change the exit code. The URL is a secret and appears nowhere.
 
     Args:
-        text: What happened, without secrets.
+        text: The alert, without secrets.
     """
     try:
         url = resolve_alert_webhook()
@@ -59,7 +58,7 @@ def send_alert(text: str) -> None:
         return
     if url is None:
         return
-    # A time-out of requests begins anew with each byte; the run must end all the same.
+    # The time-out of requests restarts with each byte; a thread lets the run end nevertheless.
     thread = Thread(
         target=_post, args=(url, hide_keys(safe_lines(f"{text} ({socket.gethostname()})"))), name="alert", daemon=True
     )
@@ -74,10 +73,10 @@ def _post(url: str, text: str) -> None:
     from urllib3.exceptions import HTTPError
 
     session = requests.Session()
-    # A proxy would take the alert off this machine, where anybody reads http.
+    # A proxy would send the alert for this machine over the network, readable over http.
     session.trust_env = not is_loopback(str(urlsplit(url).hostname))
     try:
-        # The answer's body is not read: nobody knows how long it is.
+        # The answer's body is not read: it may be of any length.
         with (
             session,
             session.post(
@@ -86,5 +85,5 @@ def _post(url: str, text: str) -> None:
         ):
             if not 200 <= answer.status_code < 300:
                 logger.warning("the webhook refused the alert with status %d", answer.status_code)
-    except (requests.RequestException, HTTPError) as error:  # urllib3 lets some host names through to its own error
+    except (requests.RequestException, HTTPError) as error:  # some host names raise urllib3's own error
         logger.warning("no alert was sent: the webhook cannot be reached (%s)", type(error).__name__)

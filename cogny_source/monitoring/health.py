@@ -1,4 +1,4 @@
-"""Whether a dataset is well: one pure judgement, for `cogny status`, its exit code, the page and the alert alike."""
+"""The health of a dataset: one pure function for `cogny status`, its exit code, the page and alerts."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ENDED_AS = {STOPPED: "was stopped", KILLED: "was killed"}
 
 
 class Level(IntEnum):
-    """How well something is; the worst of several is the greatest.
+    """The level of a finding; the worst is the greatest.
 
     Attributes:
-        UNSYNCED: A resource that the dataset is not synced for; nothing is known of it.
+        UNSYNCED: The dataset is not synced for the resource.
         OK: The data can be trusted.
-        WARN: It can with care: something is to be looked at by day.
-        ERROR: It cannot now: somebody has to act.
+        WARN: The data can be trusted with care: look at it by day.
+        ERROR: The data cannot be trusted now: somebody must act.
     """
 
     UNSYNCED = 0
@@ -36,12 +36,12 @@ class Level(IntEnum):
 
     @property
     def word(self) -> str:
-        """Its name, as JSON holds it."""
+        """Its name in JSON."""
         return self.name.lower()
 
 
 class Kind(StrEnum):
-    """What a finding is about; the names are those of the JSON, and stay."""
+    """The kind of a finding; its names appear in JSON and are stable."""
 
     NEVER_SYNCED = "never_synced"
     NOT_RECORDED = "not_recorded"
@@ -72,15 +72,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From which age on data is late.
+    """The ages at which data is late.
 
     Attributes:
-        max_age_seconds: The age that the operator allows: beyond it is an error, and nothing below it is late. None
-            where the usual pause between two runs is all that is known.
-        late_pauses: Late is what is older than so many usual pauses.
-        late_at_least_seconds: Nothing younger is late.
-        late_seconds: The age from which on it is late where one run is on record, which tells of no pause.
-        stale_times: So many times as old as what is late is an error.
+        max_age_seconds: The age that the operator allows: older data is an error, younger data is never late. None to
+            judge by the usual pause between two runs.
+        late_pauses: Data older than this many usual pauses is late.
+        late_at_least_seconds: Younger data is never late.
+        late_seconds: The age at which data is late if there is only one run, and so no usual pause.
+        stale_times: Data this many times as old as late data is an error.
     """
 
     max_age_seconds: float | None = None
@@ -92,19 +92,19 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class ResourceFacts:
-    """What is known of a resource.
+    """The facts of a resource.
 
     Attributes:
         resource: Its name.
         history: Its runs.
-        rows: Rows of its table that are not marked deleted; None where there is no table.
-        deleted_rows: Rows that are.
-        updated_after: The watermark (UTC): all changes before it are in. Of a list that is read whole, when its last
-            complete run began.
-        backfill_windows: How many windows of the first load are left; 0 once it is complete.
-        unproven_spans: How many spans an interrupted run has read that are not proven whole.
-        refuses_deletions: Whether the last census found so many rows gone that it marked none.
-        compared_since: Every row was held against the API, or read, at this instant or later (UTC).
+        rows: Rows of its table that are not marked deleted; None without a table.
+        deleted_rows: Rows that are marked deleted.
+        updated_after: The watermark (UTC): all earlier changes are loaded. For a full-table list, the beginning of its
+            last complete run.
+        backfill_windows: Windows of the first load that are left; 0 when it is complete.
+        unproven_spans: Spans read by an interrupted run in which rows may be missing.
+        refuses_deletions: Whether the last census refused to mark too many missing rows.
+        compared_since: The oldest comparison of any row with the API (UTC).
     """
 
     resource: str
@@ -123,24 +123,24 @@ class ResourceFacts:
         return bool(self.history.runs or self.rows or self.deleted_rows or self.updated_after)
 
     def age_seconds(self, now: datetime) -> float | None:
-        """How old its data is; None where it was never complete."""
+        """The age of its data in seconds; None if it was never complete."""
         complete = self.history.last_complete
         since = self.updated_after
         if since is None and complete is not None:
-            since = complete.started_at  # what it brought stays while the watermark is forgotten
+            since = complete.started_at  # its rows stay although a reset cleared the watermark
         return None if since is None else max(0.0, (now - since).total_seconds())
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that speaks for the data or against it.
+    """One finding about the data, good or bad.
 
     Attributes:
-        kind: What it is about.
-        level: How grave it is.
+        kind: Its kind.
+        level: Its level.
         resource: The resource; None for the dataset.
-        sentence: What was found, without a capital letter and a point.
-        remedy: What to do about it; None where nothing is to be done.
+        sentence: The finding, without capital letter and full stop.
+        remedy: What to do about it; None if nothing.
     """
 
     kind: Kind
@@ -151,40 +151,40 @@ class Finding:
 
     @property
     def advice(self) -> str:
-        """What was found, and what to do about it."""
+        """The sentence and the remedy."""
         return self.sentence if self.remedy is None else f"{self.sentence}; {self.remedy}"
 
     def __str__(self) -> str:
-        """All of it."""
+        """Resource, sentence and remedy."""
         return self.advice if self.resource is None else f"{self.resource}: {self.advice}"
 
 
 @dataclass(frozen=True)
 class Health:
-    """How well a dataset is.
+    """The health of a dataset.
 
     Attributes:
-        findings: What was looked at, resource by resource.
+        findings: Its findings, by resource.
     """
 
     findings: tuple[Finding, ...]
 
     @property
     def level(self) -> Level:
-        """The worst of the findings."""
+        """The worst level of its findings."""
         return max((finding.level for finding in self.findings), default=Level.UNSYNCED)
 
     @property
     def problems(self) -> tuple[Finding, ...]:
-        """The findings that speak against the data, the worst first."""
+        """The findings above `OK`, worst first."""
         return tuple(sorted((f for f in self.findings if f.level > Level.OK), key=lambda f: -f.level))
 
     def of(self, resource: str) -> Health:
-        """How well a resource is."""
+        """The health of one resource."""
         return Health(tuple(finding for finding in self.findings if finding.resource == resource))
 
     def fails(self, at: Level = Level.ERROR) -> bool:
-        """Whether somebody has to be called: for an error, or for whatever is asked for."""
+        """Whether the level is at least the given one."""
         return self.level >= at
 
 
@@ -199,11 +199,11 @@ def judge(
     """Judge a dataset by the resources that it is synced for.
 
     Args:
-        facts: What is known of its resources.
-        now: The present.
-        thresholds: From which age on data is late.
-        running: Whether a run works on it now.
-        expected: Resources that must be synced; else at least one must be.
+        facts: The facts of its resources.
+        now: The present, aware.
+        thresholds: The ages at which data is late.
+        running: Whether a run is active.
+        expected: Resources that must be synced; if empty, at least one must be.
     """
     if not expected and not any(known.is_synced for known in facts):
         return Health((Finding(Kind.NEVER_SYNCED, Level.ERROR, None, "it was never synced", SYNC_AGAIN),))
@@ -231,7 +231,7 @@ def _judge_resource(known: ResourceFacts, now: datetime, thresholds: Thresholds,
 
 
 def _judge_last(known: ResourceFacts) -> Iterator[Finding]:
-    """How the last run ended; one that goes on has not."""
+    """The result of the last ended run."""
     name, run = known.resource, known.history.last_ended
     if run is None:
         return
@@ -268,7 +268,7 @@ def _judge_age(known: ResourceFacts, now: datetime, thresholds: Thresholds, runn
 
 
 def late_after(runs: Sequence[Run], thresholds: Thresholds) -> float:
-    """From which age on data is late, in seconds, by the usual pause between two runs that bring everything."""
+    """The age in seconds at which data is late, by the usual pause between complete runs."""
     began = [run.started_at for run in runs if run.brings_all]
     pauses = [(later - earlier).total_seconds() for earlier, later in pairwise(began)]
     if not pauses:
@@ -277,7 +277,7 @@ def late_after(runs: Sequence[Run], thresholds: Thresholds) -> float:
 
 
 def _judge_left(known: ResourceFacts) -> Iterator[Finding]:
-    """What the state still has to read; where no load was ever complete, its age tells of it."""
+    """The rest of a first load, and unproven spans; if no load was ever complete, the age reports that."""
     name = known.resource
     if known.backfill_windows and known.history.last_complete is not None:
         told = f"{count(known.backfill_windows, 'window')} of the first load left to read"
@@ -289,7 +289,7 @@ def _judge_left(known: ResourceFacts) -> Iterator[Finding]:
 
 
 def _judge_counts(known: ResourceFacts) -> Iterator[Finding]:
-    """What the last comparison of the API's count with the table's said."""
+    """The result of the last comparison of counts."""
     name, history = known.resource, known.history
     unexplained = history.unexplained_rows
     if known.refuses_deletions and unexplained is not None and unexplained < 0:
@@ -308,7 +308,7 @@ def _judge_counts(known: ResourceFacts) -> Iterator[Finding]:
 
 
 def lacks_count(history: RunHistory) -> bool:
-    """Whether the last run that is done could not count the API's rows, and took no census instead."""
+    """Whether the last completed run could neither count the API's rows nor take a census."""
     last = history.last_complete
     if last is None:
         return False
@@ -316,7 +316,7 @@ def lacks_count(history: RunHistory) -> bool:
 
 
 def _judge_verification(known: ResourceFacts, now: datetime) -> Iterator[Finding]:
-    """What the last verification said."""
+    """The result of the last verification."""
     name, run, census = known.resource, known.history.last_verified, known.history.last_census
     if run is None:
         return
@@ -332,11 +332,10 @@ def _judge_verification(known: ResourceFacts, now: datetime) -> Iterator[Finding
 
 
 def describe_comparison(compared_since: datetime | None, now: datetime) -> str:
-    """How far the scrub is, in words.
+    """The progress of the scrub, in words.
 
     Args:
-        compared_since: Every row was held against the API, or read, at this instant or later; None where one may never
-            have been.
+        compared_since: The oldest comparison of any row; None if a row may never have been compared.
         now: The present.
     """
     if compared_since is None:

@@ -1,4 +1,4 @@
-"""A dry check before the first sync: whether the API answers, and the destination does all that a sync asks of it."""
+"""The check before a first sync: tries API and destination without syncing."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.records.columns import Row
 from cogny_source.settings import DEVELOPMENT_PREFIX, Settings
 
-# A person waits for the answer.
+# The longest waits, as a person waits for the answer.
 PATIENCE_SECONDS = 20.0
 CLOCK_TOLERANCE_SECONDS = 5.0
-# As many as it takes to tell one account from another.
+# Enough warehouses to recognise an account.
 NAMED_WAREHOUSES = 3
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried.
+    """The result of one check.
 
     Attributes:
-        ok: Whether it works.
-        text: What it is, and what was found; never the key.
+        ok: Whether it passed.
+        text: The result in words, without the key.
     """
 
     ok: bool
@@ -39,16 +39,16 @@ class Finding:
 def check_all(
     settings: Settings, resources: Sequence[str], target: Target, clock: Callable[[], float] = time.time
 ) -> Iterator[Finding]:
-    """Try what a sync needs; what fails does not keep the rest from being tried.
+    """Run all checks, also after a failed one.
 
     Args:
         settings: The settings.
-        resources: The resources to sync; all where empty.
+        resources: The resources to sync; all if empty.
         target: The destination.
         clock: Epoch seconds of this machine.
 
     Yields:
-        A finding for each thing.
+        A finding for each check.
 
     Raises:
         ConfigError: If a resource is unknown.
@@ -80,7 +80,7 @@ def _check_api(client: HttpClient, names: Sequence[str], clock: Callable[[], flo
         except CognyError as error:
             yield Finding(False, f"API, {name}: {error}")
             if isinstance(error, AuthError | NetworkError):
-                return  # the others would say the same
+                return  # the other resources would fail alike
             continue
         count = page.list_rows
         yield Finding(True, f"API, {name}: can be read{'' if count is None else f', {count:,} rows'}")
@@ -92,14 +92,14 @@ def _check_api(client: HttpClient, names: Sequence[str], clock: Callable[[], flo
 
 
 def _describe_account(warehouses: Sequence[Row]) -> str:
-    """Which account the key belongs to, by its warehouses: the API names no account."""
+    """The key's account by its warehouses, as the API names no account."""
     named = [f"{row.get('name')} ({row.get('id')})" for row in warehouses[:NAMED_WAREHOUSES]]
     more = len(warehouses) - len(named)
     return f"account: the one with {', '.join(named)}{f' and {more} more warehouses' if more else ''}"
 
 
 def _describe_clock(ahead_seconds: float) -> str:
-    """What the API's clock says beside this machine's; no failure, as watermarks are the API's own time."""
+    """The difference of the clocks; never a failure, as watermarks are times of the API."""
     if abs(ahead_seconds) <= CLOCK_TOLERANCE_SECONDS:
         return "clock: agrees with the API's"
     which = "behind" if ahead_seconds > 0 else "ahead of"

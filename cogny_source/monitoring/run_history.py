@@ -1,4 +1,4 @@
-"""The runs of the sync, as `sync_runs` and the journal hold them; whoever asks for runs asks here."""
+"""The run history: the only reader of `sync_runs` and the journal."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ RECENT_RUNS = 60
 FAILURES_TOLD = 8
 DONE, RUNNING, KILLED, STOPPED = "done", "running", "killed", "stopped"
 RESET = "reset"
-# They bring no resource up to date.
+# Modes that do not bring a resource up to date.
 NOT_OF_A_SYNC = ("window", RESET)
-# Of the runs before the recent ones, so many are read for which a condition on a column holds.
+# How many older runs to read for each condition.
 LANDMARKS = (
     ("status", f"coalesce(r.status, '') <> '{DONE}'", FAILURES_TOLD),
     ("mode", f"r.status = '{DONE}' AND coalesce(r.mode, '') NOT IN {NOT_OF_A_SYNC}", 1),
@@ -28,7 +28,7 @@ LANDMARKS = (
     ("deleted_rows", "r.deleted_rows IS NOT NULL", 1),
     ("differences", "r.differences IS NOT NULL", 1),
 )
-# Where the record's name is not the attribute's.
+# Attributes whose column has another name.
 COLUMNS = {"watermark": "updated_after_after"}
 
 
@@ -37,23 +37,23 @@ class Run:
     """One resource in one run; instants are UTC.
 
     Attributes:
-        run_id: The run.
+        run_id: The run's id.
         resource: The resource.
-        mode: What was done; see the column of `sync_runs`.
-        status: `done`, `failed`, `stopped` or `killed`; `running` while it goes on; `unknown` where that is not told.
-        started_at: When it began.
-        finished_at: When the resource was done, where that is known.
+        mode: The mode, as in `sync_runs`.
+        status: `done`, `failed`, `stopped`, `killed`, `running` or `unknown`.
+        started_at: The beginning.
+        finished_at: The end, if known.
         requests: Requests sent.
-        retries: Those that were repeated.
+        retries: Retries.
         throttled: Answers with status 429.
         waited_seconds: Seconds waited for the rate limit and between retries.
         rows: Rows read.
-        live_rows: Rows of the table that are not marked deleted; None where they were not counted.
-        unexplained_rows: Rows that the API counts beyond those; None where they were not counted.
-        deleted_rows: Rows that its census marked; None where it ran none.
-        differences: Rows that differed from the API when verified; None where nothing was.
-        watermark: The watermark when it ended.
-        error: The sentence it ended with, where it is not done.
+        live_rows: Rows of the table that are not marked deleted; None if not counted.
+        unexplained_rows: How many more rows the API counts; None if not counted.
+        deleted_rows: Rows that its census marked; None without a census.
+        differences: Rows that a verification found to differ; None without one.
+        watermark: The watermark at its end.
+        error: The error's sentence, unless it is done.
     """
 
     run_id: str
@@ -76,24 +76,24 @@ class Run:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Run:
-        """The run that a record tells of, whose `started_at` must be there; what it lacks is taken for not told."""
+        """A run from a record with `started_at`; missing values become None."""
         told = {field.name: record.get(COLUMNS.get(field.name, field.name)) for field in fields(cls)}
         known = {name: _to_utc(value) for name, value in told.items() if value is not None}
         return cls(**{"mode": None, "status": "unknown", **known})
 
     @property
     def is_of_a_sync(self) -> bool:
-        """Whether it was to bring the resource up to date."""
+        """Whether its mode brings the resource up to date."""
         return self.mode not in NOT_OF_A_SYNC
 
     @property
     def brings_all(self) -> bool:
-        """Whether the table holds all that the API had when it began."""
+        """Whether the table has everything that the API had at its beginning."""
         return self.status == DONE and self.is_of_a_sync
 
     @property
     def seconds(self) -> float | None:
-        """How long it took."""
+        """Its duration in seconds."""
         return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
 
 
@@ -102,66 +102,66 @@ class RunHistory:
     """The runs of one resource.
 
     Attributes:
-        runs: The last ones, the oldest first; of those before them what still tells something, see `LANDMARKS`.
+        runs: The last runs, oldest first, and older ones by `LANDMARKS`.
     """
 
     runs: tuple[Run, ...] = ()
 
     @property
     def ended(self) -> tuple[Run, ...]:
-        """Those that do not go on."""
+        """The runs that have ended."""
         return tuple(run for run in self.runs if run.status != RUNNING)
 
     @property
     def recent(self) -> tuple[Run, ...]:
-        """The last of those that have ended, without a gap."""
+        """The last ended runs, without a gap."""
         return self.ended[-RECENT_RUNS:]
 
     @property
     def last(self) -> Run | None:
-        """The newest."""
+        """The newest run."""
         return next(reversed(self.runs), None)
 
     @property
     def last_ended(self) -> Run | None:
-        """The newest that has ended."""
+        """The newest ended run."""
         return next(reversed(self.ended), None)
 
     @property
     def last_error(self) -> Run | None:
-        """The newest that ended before it was done."""
+        """The newest failed run."""
         return next((run for run in reversed(self.ended) if run.status != DONE), None)
 
     @property
     def last_complete(self) -> Run | None:
-        """The newest that brought everything."""
+        """The newest complete run."""
         return next((run for run in reversed(self.runs) if run.brings_all), None)
 
     @property
     def last_verified(self) -> Run | None:
-        """The newest after which every row was compared."""
+        """The newest verified run."""
         return next((run for run in reversed(self.runs) if run.differences is not None), None)
 
     @property
     def last_census(self) -> Run | None:
-        """The newest that listed everything to mark what is gone."""
+        """The newest run with a census."""
         return next((run for run in reversed(self.runs) if run.deleted_rows is not None), None)
 
     @property
     def unexplained_rows(self) -> int | None:
-        """Rows that the API counted beyond the table's when both were last compared; None where they never were."""
+        """How many more rows the API had at the last comparison of counts; None without one."""
         return next((run.unexplained_rows for run in reversed(self.runs) if run.unexplained_rows is not None), None)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What a run ended with.
+    """A failed run.
 
     Attributes:
-        at: When the run began (UTC).
+        at: The beginning of the run (UTC).
         status: `failed`, `stopped` or `killed`.
-        resources: The resources that it ended.
-        error: The sentence.
+        resources: The resources that failed.
+        error: The error's sentence.
     """
 
     at: datetime
@@ -176,22 +176,22 @@ def read_histories(
     """The runs of each resource.
 
     Args:
-        destination: The destination, which may hold no record.
-        journal: The folder of the records that no load has taken yet; None where there is none.
-        running: Whether a run writes there now.
+        destination: The destination, with or without records.
+        journal: The folder of run records that are not loaded yet; None without one.
+        running: Whether a run is active.
 
     Raises:
         LoadFailed: If the destination does not answer.
     """
     runs = {(run.run_id, run.resource): run for run in _read_journal(journal, running=running)}
-    # A run that was killed after its last load, and before it let go of its journal, is in both.
+    # A run that was killed between its last load and the removal of its journal is in both.
     runs |= {(run.run_id, run.resource): run for run in _read_table(destination)}
     ordered = sorted(runs.values(), key=lambda run: (run.started_at, run.run_id))
     return {name: RunHistory(tuple(run for run in ordered if run.resource == name)) for name in RESOURCE_TABLES}
 
 
 def list_failures(histories: Iterable[RunHistory]) -> list[Failure]:
-    """The last runs that are not done, the newest first; a run that ended all its resources alike is told once."""
+    """The last failed runs, newest first; resources of a run with the same error are one failure."""
     ended = [run for history in histories for run in history.ended if run.status != DONE]
     ended.sort(key=lambda run: (-run.started_at.timestamp(), run.run_id, run.error or "", run.resource))
     alike = groupby(ended, key=lambda run: (run.started_at, run.run_id, run.status, run.error or ""))
@@ -209,10 +209,10 @@ def _read_table(destination: DestinationSession) -> list[Run]:
 
 
 def _make_query(names: list[str]) -> str:
-    """The recent runs of each resource, and the landmarks; a record of an earlier version may lack columns."""
+    """The query for recent runs and landmarks; a table of an earlier version may lack columns."""
     newest = "ORDER BY r.started_at DESC, r.run_id"
     marks = [(condition, most) for column, condition, most in LANDMARKS if column in names]
-    # `rows` is a word of BigQuery's own: it may stand behind a point alone.
+    # `rows` is reserved in BigQuery: always qualify it.
     columns = [f"r.{name} AS its_{name}" for name in names]
     columns.append(f"row_number() OVER (PARTITION BY r.resource {newest}) AS place")
     wanted = [f"place <= {RECENT_RUNS}"]
@@ -228,11 +228,11 @@ def _make_query(names: list[str]) -> str:
 
 
 def _read_journal(folder: Path | None, *, running: bool) -> list[Run]:
-    """What runs left behind that were killed, or failed before they could load their record."""
-    if folder is None or not os.path.isdir(folder):  # false, too, where nobody may look
+    """The records of runs that were killed or failed before they loaded their record."""
+    if folder is None or not os.path.isdir(folder):  # also false without permission
         return []
     records = Journal(folder, "").read_table().to_pylist()
-    # The present run counts as killed until it tells more.
+    # The newest record belongs to the active run.
     present = max((record["started_at"] for record in records if record["started_at"]), default=None)
     for record in records:
         if running and record["status"] == KILLED and record["started_at"] == present:

@@ -1,4 +1,4 @@
-"""How a dataset stands: the facts that the destination and the working directory tell, and their judgement as JSON."""
+"""The status of a dataset: facts from destination and working directory, their judgement, and both as JSON."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from cogny_source.timestamps import parse_instant
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """How a dataset stands.
+    """The status of a dataset.
 
     Attributes:
-        at: When it was asked.
-        resources: What is known of its resources.
-        health: How well it is.
-        running: Whether a run works on it.
+        at: The time of the status.
+        resources: The facts of its resources.
+        health: Its health.
+        running: Whether a run is active.
     """
 
     at: datetime
@@ -36,10 +36,10 @@ class DatasetStatus:
     running: bool = False
 
     def as_dict(self, fails: bool) -> dict[str, Any]:
-        """It as JSON's values; instants as ISO 8601.
+        """The status as JSON values; instants as ISO 8601.
 
         Args:
-            fails: Whether whoever asks takes it for unhealthy.
+            fails: Whether it counts as unhealthy.
         """
         return {
             "at": self.at.isoformat(),
@@ -65,11 +65,11 @@ class DatasetStatus:
 
 
 def dump_health(health: Health, *, fails: bool) -> dict[str, Any]:
-    """A judgement as JSON's values: what speaks against the data, the worst first.
+    """The health as JSON values, with problems worst first.
 
     Args:
-        health: The judgement.
-        fails: Whether whoever asks takes it for unhealthy.
+        health: The health.
+        fails: Whether it counts as unhealthy.
     """
     found = [_dump_finding(finding) for finding in health.problems]
     return {"healthy": not fails, "level": health.level.word, "findings": found}
@@ -84,22 +84,22 @@ def read_status(
     resources: Sequence[str] = (),
     thresholds: Thresholds | None = None,
 ) -> DatasetStatus:
-    """Read how a dataset stands, and judge it.
+    """Read the status of a dataset.
 
     Args:
-        destination: A pipeline's destination; the pipeline's own working directory is made anew.
+        destination: The destination; its pipeline's working directory is recreated.
         now: The present, aware.
-        journal: The folder where runs keep records that no load has taken yet; None where there is none.
-        running: Whether a run works there now.
-        resources: The resources to look at, which must be synced; those that are synced where empty.
-        thresholds: From which age on data is late.
+        journal: The folder of run records that are not loaded yet; None without one.
+        running: Whether a run is active.
+        resources: The resources, which must be synced; if empty, those that are synced.
+        thresholds: The ages at which data is late.
 
     Raises:
         LoadFailed: If the destination does not answer.
     """
     check_schema(destination.pipeline)
     states = restore_state(destination)
-    # Held anew: a connection knows the tables that there were when it was made.
+    # Connect again: a connection knows only the tables that existed when it was made.
     with destination.connect():
         histories = read_histories(destination, journal, running=running)
         names = [name for name in ENDPOINTS if not resources or name in resources]
@@ -115,7 +115,7 @@ def assess(
     resources: Sequence[str] = (),
     thresholds: Thresholds | None = None,
 ) -> DatasetStatus:
-    """The status that facts make; its arguments are those of `read_status`."""
+    """The status by given facts; arguments as in `read_status`."""
     health = judge(facts, now, thresholds, running=running, expected=resources)
     return DatasetStatus(now, tuple(facts), health, running)
 

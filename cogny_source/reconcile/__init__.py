@@ -1,1 +1,1 @@
-"""The destination held against the API: counts, census, scrub, verification."""
+"""Comparison of destination and API: counts, census, scrub, verification."""

@@ -1,4 +1,4 @@
-"""The census: everything that the API lists is held against the destination."""
+"""The census: compares the whole list of the API with the destination."""
 
 from __future__ import annotations
 
@@ -26,46 +26,46 @@ logger = logging.getLogger(__name__)
 
 
 class Census:
-    """Brings what the destination lacks or holds otherwise, and marks what the API no longer lists.
+    """Loads rows that are missing or differ, and marks rows that the API no longer lists as deleted.
 
-    A row is marked only where the API says of it that it is not there, or a second listing does not bring it either;
-    an older version replaces a newer one only where the API gives it row by row, or in a second listing.
+    A row is marked only if its own `GET` says that it does not exist, or a second listing lacks it too. An older
+    version replaces a newer one only if the row's `GET` or a second listing confirms it.
 
     Args:
-        reading: Client, endpoint and counters.
-        destination: What is compared.
+        context: Client, endpoint and counters.
+        destination: The destination.
         start: Rows created before it are left out.
-        guard: How many rows may be marked.
+        guard: The limit on rows to mark.
 
     Attributes:
-        roll: What was listed last.
-        marked: How many rows were marked deleted; None where the list could not be read whole.
-        refused: How many rows were not marked, because they are too many.
-        brought: How many rows were brought.
+        roll: The last listing.
+        marked: Rows marked deleted; None if the list could not be read completely.
+        refused: Rows not marked because they are too many.
+        loaded: Rows loaded.
     """
 
     def __init__(
-        self, reading: ReadContext, destination: DestinationSession, start: datetime | None, guard: DeletionGuard
+        self, context: ReadContext, destination: DestinationSession, start: datetime | None, guard: DeletionGuard
     ) -> None:
-        self._reading = reading
+        self._context = context
         self._destination = destination
         self._start = start
         self._guard = guard
-        self._spec = reading.endpoint.table
-        self._verdicts = Verdicts(reading)
-        self.roll = FullScan(reading, start)
+        self._spec = context.endpoint.table
+        self._verdicts = Verdicts(context)
+        self.roll = FullScan(context, start)
         self.marked: int | None = None
         self.refused = 0
-        self.brought = 0
+        self.loaded = 0
 
     def chunks(self) -> Iterator[Chunk]:
-        """List everything, once or twice; each chunk must be loaded before the next is asked for."""
+        """List everything, once or twice; each chunk must be loaded before the next one is requested."""
         with Comparison.with_destination(self._destination, self._spec, Window(self._start)) as comparison:
             yield from self._call_roll(comparison)
             gone, live = self._find_gone(comparison), comparison.count_live()
             confirmed: list[str] | None = None
             if gone and not self._guard.refuses(len(gone), live):
-                confirmed = find_deleted(self._reading, gone, comparison.any_listed())
+                confirmed = find_deleted(self._context, gone, comparison.any_listed())
             gone, aged = self._sort_gone(gone, confirmed)
             if (gone and confirmed is None) or aged or self._verdicts.open:
                 yield from self._call_roll(comparison)
@@ -82,26 +82,26 @@ class Census:
         self.marked = len(gone)
 
     def _sort_gone(self, gone: list[str], confirmed: list[str] | None) -> tuple[list[str], set[str]]:
-        """Rows that may be marked, and those beside them that a second listing must lack too."""
+        """Rows that may be marked now, and rows that a second listing must lack too."""
         if confirmed is None:
             return gone, set()
         rest = sorted({*gone} - {*confirmed})
         return confirmed, find_aged(self._destination, self._spec, rest, self.roll.ended_at)
 
     def _call_roll(self, comparison: Comparison) -> Generator[Chunk, None, None]:
-        self.roll = FullScan(self._reading, self._start)
+        self.roll = FullScan(self._context, self._start)
         self._verdicts.begin_listing()
         found: list[Chunk] = []
         for chunk in self.roll.chunks():
             if chunk.tables:
                 found.append(self._verdicts.choose(chunk, comparison.take_theirs(chunk.tables)))
-            if sum(part.rows for part in found) >= self._reading.chunk_rows:
+            if sum(part.rows for part in found) >= self._context.chunk_rows:
                 yield self._bring(found)
                 found = []
         yield self._bring(found)
 
     def _bring(self, found: list[Chunk]) -> Chunk:
-        self.brought += sum(part.rows for part in found)
+        self.loaded += sum(part.rows for part in found)
         return replace(merge_chunks(self._spec, found), last=False)
 
     def _find_gone(self, comparison: Comparison) -> list[str]:
@@ -109,54 +109,54 @@ class Census:
 
 
 class Verdicts:
-    """Decides which of the rows that differ are loaded, over one listing or two of the same rows.
+    """Decides which differing rows are loaded, over one listing of the rows or two.
 
     Args:
-        reading: Client, endpoint and counters.
+        context: Client, endpoint and counters.
 
     Attributes:
-        open: Whether older versions came that a second listing must confirm, as the API gives no single rows.
+        open: Whether a second listing must confirm older versions, because the API returns no single rows.
     """
 
-    def __init__(self, reading: ReadContext) -> None:
-        self._reading = reading
+    def __init__(self, context: ReadContext) -> None:
+        self._context = context
         self._listings = 0
         self._seen: dict[str, int] = {}
         self.open = False
 
     def begin_listing(self) -> None:
-        """Note that the same rows are listed, for the first time or again."""
+        """Note the beginning of a listing, the first or the second."""
         self._listings += 1
         self.open = False
 
     def choose(self, chunk: Chunk, differing: Differing) -> Chunk:
-        """The rows of a chunk that are to be loaded."""
-        tally = self._reading.tally
+        """The rows of a chunk to load."""
+        tally = self._context.tally
         refused = self._refuse(differing.older) if differing.older else set()
         if self._listings == 1:
             tally.correct("missing", differing.missing)
             tally.correct("marked deleted, but listed", differing.marked)
             others = len(differing.keys) - differing.missing - differing.marked - len(differing.older)
             tally.correct("differs", others)
-        return select_rows(chunk, self._reading.endpoint.table, [key for key in differing.keys if key not in refused])
+        return select_rows(chunk, self._context.endpoint.table, [key for key in differing.keys if key not in refused])
 
     def _refuse(self, older: dict[str, int]) -> set[str]:
-        confirmed = find_confirmed(self._reading, older)
+        confirmed = find_confirmed(self._context, older)
         if confirmed is None:
             confirmed = {key for key, stamp in older.items() if self._seen.get(key) == stamp}
             self._seen |= older
             self.open = self._listings == 1
         refused = older.keys() - confirmed
         if not self.open:
-            tell_versions(self._reading.endpoint.name, len(refused), len(confirmed))
-            self._reading.tally.correct("stepped back", len(confirmed))
+            tell_versions(self._context.endpoint.name, len(refused), len(confirmed))
+            self._context.tally.correct("stepped back", len(confirmed))
         return refused
 
 
 def mark_deleted(
     destination: DestinationSession, spec: TableSpec, keys: Sequence[str], deleted_at: datetime | None
 ) -> Chunk:
-    """Rows as the destination holds them, one a key, with `deleted_at`: the server's clock, else this machine's."""
+    """A chunk of rows from the destination, one a key, with `deleted_at` by the server's clock, else this machine's."""
     found = list(destination.read_keys(spec, keys))
     if not found:
         return Chunk()

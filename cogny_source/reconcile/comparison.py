@@ -1,4 +1,4 @@
-"""The API's rows held against the destination's, by digest, in a scratch database."""
+"""Compares the rows of API and destination by digest, in a scratch database."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from cogny_source.windows import UPDATED, Window
 
 @dataclass(frozen=True)
 class Differing:
-    """Rows of a chunk that the destination does not hold as the API lists them.
+    """Rows of a chunk that differ between API and destination.
 
     Attributes:
         keys: Their keys.
-        older: Of those that it holds in a newer version: key to the API's `updated_at`, in microseconds since 1970.
-        missing: How many it lacks.
-        marked: How many it has marked deleted.
+        older: Rows whose version in the API is older: key to the API's `updated_at`, in microseconds since 1970.
+        missing: How many are missing in the destination.
+        marked: How many are marked deleted there.
     """
 
     keys: list[str]
@@ -35,7 +35,7 @@ class Differing:
 
 
 class Comparison:
-    """Both sides of one resource; a context manager that lets the scratch database go.
+    """Both sides of one resource; a context manager that closes the scratch database.
 
     Args:
         spec: The resource's table.
@@ -60,14 +60,14 @@ class Comparison:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let the scratch database go."""
+        """Close the scratch database."""
         self._db.close()
 
     @classmethod
     def with_destination(cls, destination: DestinationSession, spec: TableSpec, window: Window) -> Self:
-        """A comparison that has taken in the destination's rows of a window of creation time.
+        """A comparison with the destination's rows of a window of creation time.
 
-        To be made before the API's are asked for, so that these are never the older ones.
+        Make it before requesting the API's rows, so that these are never the older ones.
         """
         comparison = cls(spec)
         with destination.connect():
@@ -76,7 +76,7 @@ class Comparison:
         return comparison
 
     def take_ours(self, rows: Iterable[pa.Table], children: Mapping[str, Iterable[pa.Table]]) -> None:
-        """Take in the destination's rows.
+        """Add the destination's rows.
 
         Args:
             rows: Rows of the table, with `deleted_at`.
@@ -94,7 +94,7 @@ class Comparison:
                 always = pa.array([True] * len(batch), pa.bool_())
                 batch = batch.append_column("live", always).append_column("dated", always)
                 self._insert("ours", child.name, batch.append_column(UPDATED, pa.nulls(len(batch), pa.int64())))
-        # A key that stands there twice equals nothing.
+        # A key that occurs twice equals nothing.
         self._db.execute(
             "CREATE OR REPLACE TABLE ours AS SELECT part, key,"
             " CASE WHEN count(*) = 1 THEN any_value(digest) END AS digest,"
@@ -103,13 +103,13 @@ class Comparison:
         )
 
     def take_theirs(self, tables: dict[str, pa.Table]) -> Differing:
-        """Take in rows that the API lists.
+        """Add rows that the API lists.
 
         Args:
             tables: A chunk's tables.
 
         Returns:
-            Those that the destination lacks or holds otherwise.
+            Those that are missing in the destination or differ.
         """
         self._seen += 1
         parent = tables[self._spec.name]
@@ -144,13 +144,13 @@ class Comparison:
         )
 
     def any_listed(self) -> str | None:
-        """The key of a row that the API listed and the destination holds; None where there is none."""
+        """The key of a row on both sides; None if there is none."""
         query = "SELECT min(t.key) FROM theirs t JOIN ours o USING (part, key) WHERE part = ?"
         [(key,)] = self._db.execute(query, [self._spec.name]).fetchall()
         return None if key is None else str(key)
 
     def count_live(self) -> int:
-        """How many live rows the destination holds."""
+        """The number of live rows in the destination."""
         query = "SELECT count(*) FROM ours WHERE part = ? AND live"
         [(rows,)] = self._db.execute(query, [self._spec.name]).fetchall()
         return int(rows)
@@ -159,7 +159,7 @@ class Comparison:
         """The keys of live rows that the API did not list.
 
         Args:
-            dated_only: Leave out rows without `created_at`, which a filter by it may have hidden.
+            dated_only: Leave out rows without `created_at`: a filter by it may have hidden them.
         """
         rows = self._db.execute(
             "SELECT key FROM ours WHERE part = ? AND live AND (dated OR NOT ?)"
@@ -169,7 +169,7 @@ class Comparison:
         return [key for (key,) in rows]
 
     def orphans(self, part: str) -> list[str]:
-        """The keys of lists without a parent on either side.
+        """The keys of child rows without a parent on either side.
 
         Args:
             part: The child table.
@@ -182,7 +182,7 @@ class Comparison:
         return [key for (key,) in rows]
 
     def doubled(self) -> list[str]:
-        """The keys that stand more than once, of rows that the API did not list."""
+        """The keys of rows that occur more than once and that the API did not list."""
         rows = self._db.execute(
             "SELECT key FROM ours WHERE part = ? AND times > 1 AND key NOT IN (SELECT key FROM theirs) ORDER BY key",
             [self._spec.name],
@@ -190,9 +190,9 @@ class Comparison:
         return [key for (key,) in rows]
 
     def differing(self) -> list[tuple[str, str, str, int | None]]:
-        """What differs: table, key, in which way, and the API's `updated_at` in microseconds since 1970.
+        """The differences: table, key, kind, and the API's `updated_at` in microseconds since 1970.
 
-        The ways are `missing`, `differs`, `marked deleted, but listed` and `there more than once`.
+        The kinds are `missing`, `differs`, `marked deleted, but listed` and `there more than once`.
         """
         return self._db.execute(
             f"""

@@ -1,4 +1,4 @@
-"""Which rows were held against the API, and when: what the scrub has behind it, and what it may spend next."""
+"""When each row was last compared with the API, and how many pages the scrub may read next."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from cogny_source.api.server_clock import MOST_DRIFT_SECONDS
 from cogny_source.timestamps import format_instant, parse_instant, shift
 
 MEMBER = "scrub"
-# A round takes somewhat less than a week, so that a sync that is skipped does not make it longer than one.
+# A little less than a week, so that a skipped sync does not make a round longer than a week.
 ROUND_SECONDS = 6 * 86_400.0
-# Neighbours are joined beyond so many, at the earlier of their times, so that the state does not grow.
+# Further segments are joined, at the earlier of their times, so that the state does not grow.
 MOST_SEGMENTS = 24
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Rows up to a creation time, from where the segment before it ends.
+    """The rows between the end of the segment before and a creation time.
 
     Attributes:
-        until: The first creation time after them; None for the end of the table.
-        compared_at: When they were held against the API, or read from it, by the server's clock; None for never.
+        until: The end, exclusive; None for the end of the table.
+        compared_at: When they were last compared with the API or read from it, by the server's clock; None for never.
     """
 
     until: datetime | None
@@ -33,13 +33,13 @@ class Segment:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What the scrub of a resource has behind it.
+    """The progress of a resource's scrub.
 
     Attributes:
         segments: All rows of the table, by creation time.
         position: Where the next slice begins; None for the beginning.
-        scrubbed_at: When the last slice was compared, by the server's clock; the next may spend what has come since.
-        sliceable: Whether the API heeds a window of creation time and its order; else a census stands for a round.
+        scrubbed_at: When the last slice was compared, by the server's clock; the budget grows from then on.
+        sliceable: Whether the API honours filter and sort by creation time; otherwise a census replaces a round.
     """
 
     segments: tuple[Segment, ...]
@@ -49,20 +49,20 @@ class Coverage:
 
     @classmethod
     def of_all(cls, compared_at: datetime | None, now: datetime | None, *, sliceable: bool = True) -> Coverage:
-        """The coverage of a table whose rows were all compared at one time; None where it is not known when."""
+        """The coverage of a table whose rows were all compared at one time; None if that time is unknown."""
         return cls((Segment(None, compared_at),), None, now, sliceable)
 
     @property
     def compared_since(self) -> datetime | None:
-        """Every row was compared at this instant or later; None where one may never have been."""
+        """The oldest comparison of any row; None if a row may never have been compared."""
         times = [segment.compared_at for segment in self.segments]
         return None if None in times else min(filter(None, times))
 
     def as_of(self, now: datetime | None) -> Coverage:
-        """The coverage as a clock tells it that may be behind the one that told it before.
+        """The coverage without instants that are later than now.
 
-        A clock that was ahead for one run would let the scrub rest until then, and vouch for rows meanwhile. Where
-        none told when the last slice was compared, time counts from now.
+        A clock that was ahead for one run would otherwise stop the scrub until then, and claim comparisons meanwhile.
+        Without a time of the last slice, the budget counts from now.
         """
         if now is None:
             return self
@@ -86,10 +86,10 @@ def count_pages(
 ) -> int:
     """How many pages the next slice may have.
 
-    As many as bring a round to its end within a week, but no more than a share of the rate limit since the last slice.
+    As many as complete a round within a week, but at most a share of the rate limit since the last slice.
 
     Args:
-        coverage: What the scrub has behind it.
+        coverage: The scrub's progress.
         rows: Rows of the table.
         now: The server's clock.
         share: The share of the rate limit.
@@ -103,12 +103,12 @@ def count_pages(
     budget = math.inf if requests_per_minute is None else share * requests_per_minute * seconds / 60
     if not coverage.sliceable:
         return pages if needed >= pages and budget >= pages else 0
-    # What is left of a page is spent with it: a table of eleven pages that is synced each day would take eleven days.
+    # Round up to whole pages: a table of eleven pages that is synced daily would otherwise take eleven days.
     return 0 if needed < 1 or budget < 1 else int(min(math.ceil(needed), budget))
 
 
 def load_coverage(state: dict[str, Any]) -> Coverage | None:
-    """The coverage that a resource's state tells; None where it tells none."""
+    """The coverage in a resource's state; None if there is none."""
     told = state.get(MEMBER)
     if told is None:
         return None
@@ -117,7 +117,7 @@ def load_coverage(state: dict[str, Any]) -> Coverage | None:
 
 
 def find_compared_since(state: dict[str, Any]) -> datetime | None:
-    """Since when every row is compared, by a resource's state; None where one may never have been."""
+    """The oldest comparison of any row, by a resource's state; None if a row may never have been compared."""
     coverage = load_coverage(state)
     return parse_instant(state.get("compared_at")) if coverage is None else coverage.compared_since
 

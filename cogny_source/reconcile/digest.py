@@ -1,4 +1,4 @@
-"""Digests of rows, the same for a row on its way in and for what the destination gives back."""
+"""Digests of rows, equal for a converted row and for the row that the destination returns."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ DIGEST_SCHEMA = pa.schema([("key", pa.string()), ("digest", pa.int64())])
 
 
 def compared_columns(spec: TableSpec | ChildSpec) -> list[Column]:
-    """The columns that hold what the API said of a row."""
+    """The columns whose values come from the API."""
     return [column for column in spec.columns if column.name not in OURS]
 
 
 def comparable_values(spec: TableSpec | ChildSpec, table: pa.Table) -> list[tuple[Any, ...]]:
-    """The compared columns of each row, as values that are equal where they mean the same.
+    """The compared columns of each row, in a canonical form.
 
-    Instants are microseconds, and JSON has its keys sorted and its numbers in one form.
+    Instants are microseconds since 1970; JSON has sorted keys and one form of numbers.
     """
     columns = []
     for column, field in zip(compared_columns(spec), arrow_schema(compared_columns(spec)), strict=True):
@@ -51,7 +51,7 @@ def digest_children(child: ChildSpec, tables: Iterable[pa.Table]) -> Iterator[pa
 
     Args:
         child: The child table.
-        tables: Its rows, in the order of its key; a tombstone stands for lists that are empty.
+        tables: Its rows, in the order of its key; a tombstone means an empty list.
     """
     place = [column.name for column in compared_columns(child)].index(POSITION.name)
     elements = (values for table in tables for values in comparable_values(child, table))

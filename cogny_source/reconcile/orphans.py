@@ -1,4 +1,4 @@
-"""What the API no longer lists and no key leads to: child rows without a parent, and rows that stand more than once."""
+"""Child rows without a parent, and duplicate rows, that a merge by key does not remove."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ logger = logging.getLogger(__name__)
 
 
 def clear_orphans(comparison: Comparison, spec: TableSpec, destination: DestinationSession) -> Iterator[Chunk]:
-    """Remove child rows without a parent, and leave one of the rows that stand more than once.
+    """Remove child rows without a parent, and all but one of duplicate rows.
 
-    Whatever the API lists is brought anyway, and takes the place of all that has its key.
+    Rows that the API lists are loaded anyway and replace all rows with their key.
 
     Args:
-        comparison: Both sides, the API's read whole.
+        comparison: Both sides, with the API's complete list.
         spec: The resource's table.
-        destination: Where the rows are.
+        destination: The destination.
 
     Yields:
-        A chunk, where there is something to do.
+        A chunk, if there is something to do.
     """
     doubled = comparison.doubled()
     if doubled:
         rows = pa.concat_tables(destination.read_keys(spec, doubled))
-        logger.warning("%s: %d keys stood more than once, and come once now", spec.name, len(doubled))
+        logger.warning("%s: %d keys occurred more than once; one row of each is left", spec.name, len(doubled))
         yield Chunk({spec.name: keep_newest(rows, spec)}, rows=len(doubled))
     tables = {child.name: bury(child, keys) for child in spec.child_tables if (keys := comparison.orphans(child.name))}
     if tables:
         told = ", ".join(f"{len(table)} of {name}" for name, table in tables.items())
-        logger.warning("%s: lists without a parent are removed: %s", spec.name, told)
+        logger.warning("%s: removing child rows without a parent: %s", spec.name, told)
         yield Chunk(tables)
 
 
 def keep_newest(rows: pa.Table, spec: TableSpec) -> pa.Table:
-    """One row a key: that of the newest load."""
+    """The row of the newest load for each key."""
     ordered = rows.sort_by([(LOAD_ID.name, "descending")])
     first: dict[str, int] = {}
     for place, key in enumerate(ordered[spec.key].to_pylist()):
@@ -52,7 +52,7 @@ def keep_newest(rows: pa.Table, spec: TableSpec) -> pa.Table:
 
 
 def bury(child: ChildSpec, keys: list[str]) -> pa.Table:
-    """A tombstone for each of some lists."""
+    """A tombstone for each list."""
     schema = arrow_schema(child.columns)
     nothing = {name: pa.nulls(len(keys), schema.field(name).type) for name in schema.names}
     stones = {child.root_key: pa.array(keys, pa.string()), TOMBSTONE: pa.repeat(True, len(keys))}

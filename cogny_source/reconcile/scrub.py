@@ -1,7 +1,7 @@
-"""The scrub: a slice of the table, by creation time, is held against the API with each sync.
+"""The scrub: each sync compares a slice of the table, by creation time, with the API.
 
-What slips past watermark and counts stays wrong for ever where nothing looks at rows that did not change. With a slice
-in each sync, every row is compared within a week, for a hundredth of the rate limit.
+An error that watermark and counts do not show would stay for ever if nothing looked at unchanged rows. With a slice in
+each sync, every row is compared within a week, for a hundredth of the rate limit.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Slice:
     Attributes:
         window: The window.
         chunk: Its rows.
-        time: The server's clock at the last page (UTC); None where it is not told.
+        time: The server's clock at the last page (UTC); None if unknown.
     """
 
     window: Window
@@ -49,44 +49,44 @@ class Scrub:
     """Compares one slice of a resource.
 
     Args:
-        reading: Client, endpoint and counters.
-        destination: What is compared.
+        context: Client, endpoint and counters.
+        destination: The destination.
         start: Rows created before it are left out.
-        guard: How many rows may be marked deleted.
+        guard: The limit on rows to mark deleted.
     """
 
     def __init__(
-        self, reading: ReadContext, destination: DestinationSession, start: datetime | None, guard: DeletionGuard
+        self, context: ReadContext, destination: DestinationSession, start: datetime | None, guard: DeletionGuard
     ) -> None:
-        self._reading = reading
+        self._context = context
         self._destination = destination
         self._start = start
         self._guard = guard
-        self._spec = reading.endpoint.table
+        self._spec = context.endpoint.table
 
     def chunks(self, coverage: Coverage, pages: int, now: datetime) -> Generator[Chunk, None, Coverage]:
-        """Compare the slice that is next.
+        """Compare the next slice.
 
         Args:
-            coverage: What the scrub has behind it.
+            coverage: The scrub's progress.
             pages: About how many pages the slice has; it ends between two creation times.
-            now: The server's clock, or this machine's where the API tells no time.
+            now: The server's clock, or this machine's if the API sends no time.
 
         Yields:
-            What the destination lacks or holds otherwise, and what is gone.
+            Rows that are missing or differ, and rows that are gone.
 
         Returns:
             The coverage afterwards.
         """
         part = self._read(Window(coverage.position or self._start), pages)
         if part is None:
-            logger.info("%s: windows of creation time are not heeded; a census will do", self._spec.name)
+            logger.info("%s: the API ignores windows of creation time; a census replaces the scrub", self._spec.name)
             return replace(coverage, sliceable=False)
         with Comparison.with_destination(self._destination, self._spec, part.window) as comparison:
-            verdicts = Verdicts(self._reading)
+            verdicts = Verdicts(self._context)
             yield self._take_in(part, comparison, verdicts)
             gone = self._find_gone(comparison, part.window)
-            confirmed = find_deleted(self._reading, gone, comparison.any_listed()) if gone else []
+            confirmed = find_deleted(self._context, gone, comparison.any_listed()) if gone else []
             unsure = gone if confirmed is None else sorted({*gone} - {*confirmed})
             aged = find_aged(self._destination, self._spec, unsure, part.time) if confirmed is not None else {*unsure}
             if aged or verdicts.open:
@@ -96,10 +96,10 @@ class Scrub:
                 yield self._take_in(again, comparison, verdicts)
                 lacked = {*self._find_gone(comparison, part.window)}
                 confirmed = sorted(({*(confirmed or ())} | aged) & lacked)
-        tally = self._reading.tally
+        tally = self._context.tally
         tally.compared_rows += part.chunk.rows
         if confirmed and self._guard.refuses(len(confirmed), max(tally.live_rows or 0, len(confirmed) + 1)):
-            logger.warning("%s: %d rows are no longer listed; a census tells more", self._spec.name, len(confirmed))
+            logger.warning("%s: %d rows are no longer listed; a census checks them", self._spec.name, len(confirmed))
             return coverage
         if confirmed:
             tally.correct("not listed", len(confirmed))
@@ -116,20 +116,20 @@ class Scrub:
         return comparison.gone(dated_only=window != Window())
 
     def _read(self, window: Window, pages: float) -> Slice | None:
-        """Read a slice; None where the API does not keep to the window, or to the order."""
+        """Read a slice; None if the API ignores the window or the order."""
         cut, time, within = window.end, None, 0
         bound = shift(window.start, -2 * MARGIN_SECONDS) if window.start else None
         read: list[Page] = []
         for page, order in self._list(window):
-            check_keys(self._reading.endpoint.table, page.rows)
+            check_keys(self._context.endpoint.table, page.rows)
             time = page.server_time or time
             if not order.ascending or any(bound and instant and instant < bound for instant in page.instants(CREATED)):
                 return None
             read.append(page)
-            self._reading.after_page()
+            self._context.after_page()
             if window.end is not None and order.last and order.last > shift(window.end, MARGIN_SECONDS):
                 break
-            # Where rows are dense, the first pages hold but what lies within the margin before the window.
+            # If rows are dense, the first pages hold only rows of the margin before the window.
             within += order.last is not None and (window.start is None or order.last > window.start)
             if page.has_more and within >= pages:
                 cut = order.last
@@ -137,27 +137,27 @@ class Scrub:
         return Slice(Window(window.start, cut), self._convert(read, Window(window.start, cut)), time)
 
     def _list(self, window: Window) -> Iterator[tuple[Page, Order]]:
-        """The pages of a window, each with the order so far; taken up at the last row where a cursor has expired."""
-        endpoint, reading, start = self._reading.endpoint, self._reading, window.start
+        """The pages of a window, each with the order so far; resumed at the last row if a cursor expires."""
+        endpoint, context, start = self._context.endpoint, self._context, window.start
         while True:
             order = Order()
             params = {**Window(start, window.end).params(CREATED), "sort": CREATED}
             try:
-                for page in iter_pages(reading.client, endpoint.path, params, reading.meter, scope=endpoint.scope):
+                for page in iter_pages(context.client, endpoint.path, params, context.meter, scope=endpoint.scope):
                     for instant in page.instants(CREATED):
                         order.observe(instant)
                     yield page, order
             except BadRequest as error:
                 if order.last is None or (start is not None and order.last <= start):
                     raise
-                logger.info("%s; the cursor may have expired, the slice is read on from its last row", error)
+                logger.info("%s; the cursor may have expired, resuming the slice after its last row", error)
                 start = order.last
             else:
                 return
 
     def _convert(self, pages: list[Page], window: Window) -> Chunk:
-        """The rows of a window; a row without a readable date is in none but that of everything."""
-        builder = ChunkBuilder(self._reading.endpoint.table, history=self._reading.history)
+        """The rows of a window; a row without a readable date is only in the window without bounds."""
+        builder = ChunkBuilder(self._context.endpoint.table, history=self._context.history)
         for page in pages:
             dated = zip(page.rows, page.instants(CREATED), strict=True)
             builder.add(row for row, at in dated if at in window and (at is not None or window == Window()))

@@ -1,4 +1,4 @@
-"""The proof: the destination compared with the API, row for row, after a sync."""
+"""Verification: compares destination and API row by row after a sync."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ from cogny_source.schema import TableSpec
 from cogny_source.timestamps import parse_instant, to_micros
 from cogny_source.windows import Window
 
-# For so many rows it is said in which columns they differ.
+# The most rows whose differing columns are named.
 EXPLAINED_ROWS = 50
 
 Values = dict[str, tuple[Any, ...]]
 
 
-def verify(reading: ReadContext, state: State, destination: DestinationSession) -> tuple[Difference, ...]:
-    """Read the resource anew and compare it with the destination: key, `updated_at` and content of every row.
+def verify(context: ReadContext, state: State, destination: DestinationSession) -> tuple[Difference, ...]:
+    """Read the resource again and compare key, `updated_at` and content of every row with the destination.
 
     Args:
-        reading: Client, endpoint and counters; its tally tells whether the counts agreed after the sync.
+        context: Client, endpoint and counters; its tally says whether the counts agreed after the sync.
         state: The resource's state after the sync.
-        destination: What is put to the proof.
+        destination: The destination.
 
     Returns:
-        What differs. Rows that the API stamped after the sync had begun are marked as fresh, and so are rows that are
-        gone although the counts agreed after the sync, or a census had just seen them.
+        The differences. Rows with a timestamp after the beginning of the sync are marked as fresh, and so are missing
+        rows if the counts agreed after the sync or a census had just seen them.
 
     Raises:
-        ContractError: If the API's list cannot be read whole.
+        ContractError: If the API's list cannot be read completely.
     """
-    spec, start = reading.endpoint.table, parse_instant(state.get("start_date"))
-    roll = FullScan(replace(reading, history=False), start)
+    spec, start = context.endpoint.table, parse_instant(state.get("start_date"))
+    roll = FullScan(replace(context, history=False), start)
     theirs: Values = {}
     with Comparison.with_destination(destination, spec, Window(start)) as comparison:
         for chunk in roll.chunks():
@@ -50,11 +50,11 @@ def verify(reading: ReadContext, state: State, destination: DestinationSession) 
                 keys = comparison.take_theirs(chunk.tables).keys[: EXPLAINED_ROWS - len(theirs)]
                 theirs |= _read_values(spec, [chunk.tables[spec.name]], keys)
         if not roll.complete:
-            raise ContractError("the list could not be read whole: nothing is proven", path=reading.endpoint.path)
+            raise ContractError("the list is incomplete: nothing is verified", path=context.endpoint.path)
         differing = comparison.differing()
         gone = comparison.gone(dated_only=start is not None)
     ours = _read_values(spec, destination.read_keys(spec, list(theirs)), list(theirs))
-    judge = _Judge(reading, state, roll)
+    judge = _Judge(context, state, roll)
     found = [
         Difference(
             table, key, kind, _name_columns(spec, table, ours.get(key), theirs.get(key)), judge.is_fresh(key, stamp)
@@ -66,13 +66,13 @@ def verify(reading: ReadContext, state: State, destination: DestinationSession) 
 
 
 class _Judge:
-    """Tells a fresh change from a fault."""
+    """Distinguishes fresh changes from faults."""
 
-    def __init__(self, reading: ReadContext, state: State, roll: FullScan) -> None:
-        self._whole = reading.endpoint.whole
-        # After a census every live row had just been listed, however the counts moved meanwhile.
-        self._counts_agreed = reading.tally.unexplained_rows == 0 or reading.tally.deleted_rows is not None
-        self._known = reading.tally.digests
+    def __init__(self, context: ReadContext, state: State, roll: FullScan) -> None:
+        self._whole = context.endpoint.whole
+        # A census had just listed every live row, even if the counts changed meanwhile.
+        self._counts_agreed = context.tally.unexplained_rows == 0 or context.tally.deleted_rows is not None
+        self._known = context.tally.digests
         self._listed = roll.digests
         mark = parse_instant(state.get("updated_after"))
         self._mark = None if mark is None else to_micros(mark)
@@ -84,16 +84,16 @@ class _Judge:
         return self._mark is not None and stamp is not None and stamp >= self._mark
 
     def take_in(self, found: list[Difference]) -> None:
-        """A row that is missing may hide in the counts that another one has left."""
+        """Record differences: a missing row and a deleted one can make the counts agree."""
         self._counts_agreed &= not any(row.kind == "missing" and not row.fresh for row in found)
 
     def left_since(self, key: str) -> bool:
-        """Whether a row that is no longer listed still was when the sync read the list."""
+        """Whether a row that is not listed now was still listed during the sync."""
         return key in self._known if self._whole else self._counts_agreed
 
 
 def _read_values(spec: TableSpec, tables: Any, keys: list[str]) -> Values:
-    """The compared values of some rows, by key."""
+    """The compared values of rows, by key."""
     wanted = pa.array(keys, pa.string())
     found: Values = {}
     for table in tables:

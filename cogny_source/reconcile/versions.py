@@ -1,4 +1,4 @@
-"""What is loaded over rows that are there: never an older version on the word of one listing."""
+"""Keeps older versions from replacing newer rows on the evidence of a single listing."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ from cogny_source.windows import UPDATED, Window
 
 logger = logging.getLogger(__name__)
 
-# A copy of the API's database lags by seconds or minutes; a listing that is older still is a backup put back.
+# A replica of the API's database lags by seconds or minutes; an older listing means a restored backup.
 LAG_SECONDS = 48 * 3600.0
 
 
 class VersionGuard:
-    """Holds chunks against the rows that the destination has, before they are loaded.
+    """Compares chunks with the destination's rows before they are loaded.
 
     Args:
-        reading: Client, endpoint and counters.
-        destination: Where the chunks are loaded.
-        settled_before: Changes before this instant should have come with an earlier sync; None where the pass does not
-            look back that far. Of those, only what the destination lacks is loaded, and counted as late.
+        context: Client, endpoint and counters.
+        destination: The destination.
+        settled_before: Changes before this instant should have come with an earlier sync: they are loaded only if the
+            destination lacks them, and are counted as late. None if the pass does not reach back that far.
     """
 
-    def __init__(self, reading: ReadContext, destination: DestinationSession, settled_before: datetime | None) -> None:
-        self._reading = reading
+    def __init__(self, context: ReadContext, destination: DestinationSession, settled_before: datetime | None) -> None:
+        self._context = context
         self._destination = destination
         self._settled_before = settled_before
-        self._spec = reading.endpoint.table
+        self._spec = context.endpoint.table
 
     def admit(self, chunk: Chunk) -> Chunk:
-        """The chunk without rows that the destination holds in a newer version, unless the API confirms the older."""
+        """The chunk without rows that are newer in the destination, unless the API confirms the older version."""
         if not chunk.tables:
             return chunk
-        if self._reading.endpoint.whole:
+        if self._context.endpoint.whole:
             return self._sort_out_known(chunk)
         table = chunk.tables[self._spec.name]
         oldest = pc.min(table[UPDATED]).as_py()
         if oldest is None:
             return chunk
         if self._settled_before is None:
-            oldest = max(oldest, shift(self._reading.tally.taken_at or datetime.now(UTC), -LAG_SECONDS))
+            oldest = max(oldest, shift(self._context.tally.taken_at or datetime.now(UTC), -LAG_SECONDS))
         held = self._destination.read_stamps(self._spec, oldest)
         ours = _align(table[self._spec.key], held, self._spec.key)
         stamps = table[UPDATED].cast(pa.int64())
         older = pc.fill_null(pc.less(stamps, ours), False)
-        # The older version was seen, and stays for the history.
+        # The older version existed, and stays in the history.
         chunk = drop_rows(
             chunk, self._spec, self._refuse(table[self._spec.key].filter(older), stamps.filter(older)), history=True
         )
@@ -67,12 +67,12 @@ class VersionGuard:
         return drop_rows(chunk, self._spec, there)
 
     def _sort_out_known(self, chunk: Chunk) -> Chunk:
-        """The rows of a list that is read whole which the destination lacks or holds otherwise."""
+        """The rows of a full-table list that are missing in the destination or differ."""
         if not self._destination.has_columns(self._spec):
             return chunk
         with Comparison.with_destination(self._destination, self._spec, Window()) as comparison:
             keys = comparison.take_theirs(chunk.tables).keys
-            self._reading.tally.unlisted_rows = len(comparison.gone(dated_only=False))
+            self._context.tally.unlisted_rows = len(comparison.gone(dated_only=False))
         return replace(select_rows(chunk, self._spec, keys), state=chunk.state, last=chunk.last)
 
     def _refuse(self, keys: pa.ChunkedArray, stamps: pa.ChunkedArray) -> list[str]:
@@ -80,14 +80,14 @@ class VersionGuard:
         if not len(keys):
             return []
         versions = dict(zip(keys.to_pylist(), stamps.to_pylist(), strict=True))
-        confirmed = find_confirmed(self._reading, versions) or set()
+        confirmed = find_confirmed(self._context, versions) or set()
         refused = sorted(versions.keys() - confirmed)
         tell_versions(self._spec.name, len(refused), len(confirmed))
-        self._reading.tally.correct("stepped back", len(confirmed))
+        self._context.tally.correct("stepped back", len(confirmed))
         return refused
 
     def _sort_out_settled(self, table: pa.Table, same: pa.ChunkedArray, older: pa.ChunkedArray) -> list[str]:
-        """Of rows that an earlier sync should have brought: the keys of those that are there; the others are late."""
+        """The keys of settled rows that the destination has; the others are late."""
         settled = pc.fill_null(pc.less(table[UPDATED], pa.scalar(self._settled_before, table[UPDATED].type)), False)
         late = pc.sum(pc.and_not(settled, pc.or_(same, older))).as_py() or 0
         if late:
@@ -96,19 +96,19 @@ class VersionGuard:
                 self._spec.name,
                 late,
             )
-        self._reading.tally.correct("late", late)
+        self._context.tally.correct("late", late)
         there: list[str] = table[self._spec.key].filter(pc.and_(settled, same)).to_pylist()
         return there
 
 
 def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[str], now: datetime | None) -> set[str]:
-    """Which rows were there so long ago that no list can lack them because it lags.
+    """The rows that are too old for a lagging list to lack them.
 
-    An API that keeps deleted rows gives them by themselves still; such a row is gone where two listings lack it. One
-    without a time of creation was there when it last changed, and one without any time at all was there before.
+    An API that keeps deleted rows may still return them one by one; such a row is gone if two listings lack it. The
+    age of a row without `created_at` counts from its last change; a row without any timestamp is old.
 
     Args:
-        destination: Where they are loaded.
+        destination: The destination.
         spec: Their table.
         keys: Their keys.
         now: The server's clock; None for this machine's.
@@ -122,21 +122,21 @@ def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[s
 
 
 def tell_versions(name: str, refused: int, confirmed: int) -> None:
-    """Say how many older versions came, and what became of them."""
+    """Log how many older versions came, and what was done with them."""
     if refused:
-        logger.warning("%s: %d rows came in an older version than is loaded; the newer one stays", name, refused)
+        logger.warning("%s: %d rows came in an older version than the loaded one, which stays", name, refused)
     if confirmed:
         logger.warning("%s: %d rows went back to an older version, as the API confirms", name, confirmed)
 
 
 def drop_rows(chunk: Chunk, spec: TableSpec, keys: list[str], *, history: bool = False) -> Chunk:
-    """A chunk without the rows of some keys.
+    """A chunk without the rows of given keys.
 
     Args:
         chunk: The chunk.
         spec: The table of its rows.
         keys: The keys.
-        history: Whether what the chunk holds of them for the table of versions is kept.
+        history: Whether to keep their versions for the table of versions.
     """
     if not keys:
         return chunk
@@ -151,7 +151,7 @@ def drop_rows(chunk: Chunk, spec: TableSpec, keys: list[str], *, history: bool =
 
 
 def _align(keys: pa.ChunkedArray, held: pa.Table | None, key: str) -> pa.Array:
-    """The destination's `updated_at` of each key, in microseconds since 1970; null where it has none."""
+    """The destination's `updated_at` of each key, in microseconds since 1970; null if it has none."""
     if held is None:
         return pa.nulls(len(keys), pa.int64())
     places = pc.index_in(keys, value_set=held[key].combine_chunks().cast(keys.type))

@@ -344,7 +344,7 @@ def test_a_page_that_is_too_large_is_asked_for_in_parts(
         "/v1/tickets?limit=20",
         "/v1/tickets?limit=20&cursor=c",
     ]
-    assert caplog.messages[0].endswith("; the list is read on by 20 rows a page")
+    assert caplog.messages[0].endswith("; reading the list on with 20 rows a page")
 
 
 def test_a_row_that_is_too_large_alone_is_an_error(edge: Edge, make_client: Made, meter: Meter) -> None:

@@ -16,13 +16,13 @@ MISSING = Shortage(
     slipped=0,
     dropped=0,
     by_creation=True,
-    brought_news=True,
+    has_news=True,
     is_still=False,
     is_steady=False,
     adds_up=False,
     earlier=(),
 )
-AGAIN = {"brought_news": False, "earlier": (3,)}
+AGAIN = {"has_news": False, "earlier": (3,)}
 BY_CHANGE = {"by_creation": False}
 
 
@@ -37,10 +37,10 @@ BY_CHANGE = {"by_creation": False}
         ({"is_still": True, "adds_up": True}, Verdict.COMPLETE),
         ({"is_still": False, "adds_up": True}, Verdict.SLIPPED),
         ({"is_still": True}, Verdict.SHUFFLED),
-        ({"is_still": True, "brought_news": False}, Verdict.SLIPPED),
+        ({"is_still": True, "has_news": False}, Verdict.SLIPPED),
         ({**AGAIN}, Verdict.VANISHED),
         ({**AGAIN, "is_steady": True}, Verdict.SURPLUS),
-        ({**AGAIN, "brought_news": True}, Verdict.SLIPPED),
+        ({**AGAIN, "has_news": True}, Verdict.SLIPPED),
         ({**AGAIN, **BY_CHANGE}, Verdict.SLIPPED),
         ({**AGAIN, **BY_CHANGE, "is_still": True, "is_steady": True}, Verdict.SURPLUS),
         ({**AGAIN, "earlier": (4,)}, Verdict.SLIPPED),

@@ -86,7 +86,7 @@ def test_count_that_is_always_too_high_is_believed_once(caplog: pytest.LogCaptur
     assert keys(listing) == ["tkt_00000", "tkt_00001"] * 2
     assert listing.complete
     assert caplog.messages == [
-        "/tickets: 3 rows slipped between two pages, the listing is read again",
+        "/tickets: 3 rows slipped between two pages, reading the listing again",
         "/tickets: the API counts 3 rows more than it lists",
     ]
 
@@ -160,7 +160,7 @@ def test_listing_that_grows_as_it_is_read_ends(caplog: pytest.LogCaptureFixture)
     assert last.last
     assert last.state == {"updated_after": format_instant(NOW)}
     assert client.pages == GROWTH_ROWS // 100 + 3
-    assert "/tickets changes faster than it is read; the next sync goes on" in caplog.messages
+    assert "/tickets changes faster than it is read; the next sync continues" in caplog.messages
 
 
 @pytest.mark.parametrize(("before", "after", "runs_away"), [(310, 400, False), (310, 420, True), (0, 220, True)])
