@@ -118,7 +118,7 @@ def test_summary_shows_a_field_as_it_is_called(name: str) -> None:
 def test_differences_and_status_show_what_the_api_says(name: str) -> None:
     """Keys of rows, names of columns, and sentences of earlier runs."""
     run = ResourceRun("tickets", "full", NOW)
-    run.tally.differences = (Difference("tickets", name, "differs", (name,), fresh=False),)
+    run.counts.differences = (Difference("tickets", name, "differs", (name,), fresh=False),)
     console, shown = print_on()
     print_differences(console, SyncResult("run", (run,)), quiet=False)
     failed = Run("run", "tickets", "full", "failed", NOW, error=name)

@@ -103,7 +103,7 @@ def _sum_up(run: ResourceRun, destination: DestinationSession) -> Line:
     rows_before, deleted_before = run.rows_before or (rows, deleted)
     new, marked = max(0, rows - rows_before), max(0, deleted - deleted_before)
     # What a first load reads twice, at the ends of its windows, is not changed.
-    changed = run.rows_loaded[name] - new - marked - run.tally.unchanged_rows if rows_before else 0
+    changed = run.rows_loaded[name] - new - marked - run.counts.unchanged_rows if rows_before else 0
     seconds = 0.0 if run.finished_at is None else (run.finished_at - run.started_at).total_seconds()
     return Line(run.resource, new, max(0, changed), marked, rows - deleted, run.meter.requests, seconds)
 
@@ -160,20 +160,20 @@ def _versions_of(spec: TableSpec) -> list[str]:
 
 def _print_counts(console: Console, run: ResourceRun) -> None:
     """Print a line about corrected rows, and one about counts that differ or cannot be compared."""
-    tally = run.tally
-    if tally.corrections:
-        how = ", ".join(f"{rows:,} {kind}" for kind, rows in sorted(tally.corrections.items()))
+    counts = run.counts
+    if counts.corrections:
+        how = ", ".join(f"{rows:,} {kind}" for kind, rows in sorted(counts.corrections.items()))
         console.print(_plain(f"{run.resource}: rows that no change and no count had shown are mended: {how}."))
-    if tally.unexplained_rows:
-        advice = "" if tally.deleted_rows is not None else "; --census explains it row by row"
+    if counts.unexplained_rows:
+        advice = "" if counts.deleted_rows is not None else "; --census explains it row by row"
         console.print(f"{run.resource}: {describe_difference(tally.unexplained_rows)}{advice}.", markup=False)
-    elif tally.live_rows is not None and tally.api_rows is None:
+    elif counts.live_rows is not None and counts.api_rows is None:
         console.print(f"{run.resource}: the API does not count its rows; --census finds those that were deleted.")
 
 
 def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> None:
     """Print the rows that differ and did not change since the sync."""
-    found = [row for run in result.resources for row in run.tally.differences or ()]
+    found = [row for run in result.resources for row in run.counts.differences or ()]
     faults = [row for row in found if not row.fresh]
     if faults:
         table = Table(title="Not as the API lists it", title_justify="left", box=SIMPLE_HEAD)
@@ -185,7 +185,7 @@ def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> N
         if len(faults) > SHOWN_DIFFERENCES:
             console.print(f"and {len(faults) - SHOWN_DIFFERENCES:,} more.")
     if not quiet:
-        rows = sum(run.tally.live_rows or 0 for run in result.resources)
+        rows = sum(run.counts.live_rows or 0 for run in result.resources)
         verdict = f"{len(faults):,} differ" if faults else "all as the API lists them"
         console.print(f"Verified {rows:,} rows: {verdict}.")
         if len(found) > len(faults):

@@ -280,6 +280,6 @@ def _refuse_differences(result: SyncResult) -> None:
     Raises:
         VerificationFailed: If it did.
     """
-    faults = sum(not row.fresh for run in result.resources for row in run.tally.differences or ())
+    faults = sum(not row.fresh for run in result.resources for row in run.counts.differences or ())
     if faults:
         raise VerificationFailed(f"{faults} rows of the database are not as the API lists them; --census mends them")

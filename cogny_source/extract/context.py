@@ -109,7 +109,7 @@ class ReadContext:
         after_page: Called after each page; raises `Stopped` if a signal stopped the run.
         chunk_rows: About how many rows make a chunk.
         history: Whether each version goes into the table of versions.
-        tally: The row counts.
+        counts: The row counts.
         workers: The most parallel readers.
         requests_per_minute: The rate limit; None for no limit.
         spare_requests: Requests that the present window still allows; None for no limit.
@@ -122,7 +122,7 @@ class ReadContext:
     after_page: Callable[[], None]
     chunk_rows: int
     history: bool = False
-    tally: RowCounts = field(default_factory=RowCounts)
+    counts: RowCounts = field(default_factory=RowCounts)
     workers: int = 1
     requests_per_minute: Callable[[], float | None] = lambda: None
     spare_requests: Callable[[], int | None] = lambda: None
