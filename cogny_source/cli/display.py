@@ -166,7 +166,7 @@ def _print_counts(console: Console, run: ResourceRun) -> None:
         console.print(_plain(f"{run.resource}: rows that no change and no count had shown are mended: {how}."))
     if counts.unexplained_rows:
         advice = "" if counts.deleted_rows is not None else "; --census explains it row by row"
-        console.print(f"{run.resource}: {describe_difference(tally.unexplained_rows)}{advice}.", markup=False)
+        console.print(f"{run.resource}: {describe_difference(counts.unexplained_rows)}{advice}.", markup=False)
     elif counts.live_rows is not None and counts.api_rows is None:
         console.print(f"{run.resource}: the API does not count its rows; --census finds those that were deleted.")
 
