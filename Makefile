@@ -21,8 +21,10 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --compile
 install = $(if $(UV),$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --editable $(1) ||) $(PIP) $(1)
 # Where this is set, each import of dlt would compile a thousand modules anew.
 unexport PYTHONDONTWRITEBYTECODE
+# The theme's news of its successor, at each build.
+export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check test-lowest test-newest soak sandbox docs bench peers profile clean
+.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check test-lowest test-newest soak sandbox docs site site-serve bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -92,6 +94,7 @@ check: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+	$(BIN)/mkdocs build --strict
 
 test-all:
 	@for version in 3.11 3.12 3.13; do \
@@ -168,6 +171,16 @@ profile: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m cogny_source schema > docs/tables.md
+
+# The documentation as a site in build/site, which can be read from there or from any server; a link that leads nowhere
+# fails it.
+site: $(READY)
+	$(BIN)/mkdocs build --strict
+	@echo "open $(CURDIR)/build/site/index.html"
+
+# The same on port 8000, built anew as the pages change.
+site-serve: $(READY)
+	$(BIN)/mkdocs serve
 
 $(DEMO): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }

@@ -19,6 +19,7 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parent.parent
 LOWER = (">", ">=", "!=")
+PIN = "=="
 ITSELF = "cogny-source"
 LIFT, KEEP, NOTHING_NEWER = "the bound can go", "the bound stays: tests fail", "no release past the bound"
 
@@ -63,7 +64,10 @@ Try = Callable[[Sequence[Bound]], Trial]
 
 
 def list_bounds(project: dict[str, object]) -> list[Bound]:
-    """The upper bounds of a project's table in pyproject.toml, by name; of several for one dependency all hold."""
+    """The upper bounds of a project's table in pyproject.toml, by name; of several for one dependency all hold.
+
+    A version that is pinned is meant, and is none.
+    """
     extras = project.get("optional-dependencies", {})
     assert isinstance(extras, dict)
     texts = [*project["dependencies"], *(text for group in extras.values() for text in group)]  # type: ignore[misc]
@@ -72,8 +76,13 @@ def list_bounds(project: dict[str, object]) -> list[Bound]:
         before = found.get(asked.name, Bound(asked.name, SpecifierSet()))
         parts = {str(part) for part in (*before.allowed, *asked.specifier)}
         found[asked.name] = Bound(asked.name, SpecifierSet(",".join(sorted(parts))), before.extras | asked.extras)
-    bounded = [bound for bound in found.values() if any(part.operator not in LOWER for part in bound.allowed)]
-    return sorted((bound for bound in bounded if bound.name != ITSELF), key=lambda bound: bound.name)
+    bounded = [bound for bound in found.values() if bound.name != ITSELF and _has_upper_bound(bound.allowed)]
+    return sorted(bounded, key=lambda bound: bound.name)
+
+
+def _has_upper_bound(allowed: SpecifierSet) -> bool:
+    operators = {part.operator for part in allowed}
+    return PIN not in operators and not operators <= set(LOWER)
 
 
 def judge(bounds: Sequence[Bound], try_with: Try) -> tuple[dict[str, tuple[str, str]], bool]:

@@ -26,10 +26,10 @@ def judge_where(*broken: str, in_bounds: bool = True) -> tuple[dict[str, tuple[s
 
 
 def test_upper_bounds_are_found() -> None:
-    """Of all extras, with the extras that are asked for; one without an upper bound is none."""
+    """Of all extras, with the extras that are asked for; one without an upper bound is none, nor is a pin."""
     found = list_bounds(
         {
-            "dependencies": ["dlt>=1.31,<1.32", "pyarrow>=18", "sqlglot<30.22"],
+            "dependencies": ["dlt>=1.31,<1.32", "pyarrow>=18", "sqlglot<30.22", "mermaidx==0.10.1"],
             "optional-dependencies": {"bigquery": ["dlt[bigquery]>=1.31,<1.32"], "dev": ["cogny-source[bigquery]"]},
         }
     )

@@ -267,7 +267,7 @@ def _print_result(destination: DestinationSession, result: SyncResult, options: 
         out = PlainConsole(width=max(out.width, SUMMARY_WIDTH))
     if not options.quiet:
         with destination.connect():
-            print_summary(out, result, destination)
+            print_summary(out, result, destination, verbose=options.verbose)
             if options.sandbox and any(run.resource == "tickets" for run in result.resources):
                 print_open_tickets(out, destination)
     if options.verify:

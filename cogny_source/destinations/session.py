@@ -153,6 +153,11 @@ class DestinationSession:
             row for table in self._query(query) for row in zip(*(c.to_pylist() for c in table.columns), strict=True)
         ]
 
+    def count_rows(self, table: str) -> tuple[int, int]:
+        """The number of rows of a resource's table, and of those marked deleted; 0 without the table."""
+        counts = self.query_or_empty(f"SELECT count(*) AS held, count(deleted_at) AS deleted FROM {table}")
+        return counts[0] if counts else (0, 0)
+
     def count_live(
         self, spec: TableSpec, start: datetime | None, taken_at: datetime | None, key: str | None = None
     ) -> LiveCount:

@@ -65,13 +65,13 @@ def check_account(
 
 def _lists_the_same(context: ReadContext, states: Mapping[str, State]) -> bool:
     """Whether a full table has the content that the destination loaded last."""
-    digest = context.tally.list_digest
-    return bool(context.tally.digests) and digest == states[context.endpoint.name].get("list_digest")
+    digest = context.counts.list_digest
+    return bool(context.counts.digests) and digest == states[context.endpoint.name].get("list_digest")
 
 
 def _find_listed(context: ReadContext) -> list[str]:
     """The keys in the answers to the run's own requests."""
-    counts = context.tally
+    counts = context.counts
     return [*list(counts.digests)[:PAGE_ROWS], *([counts.sample[0]] if counts.sample else [])]
 
 

@@ -65,7 +65,7 @@ def _read_and_settle(
     is_refreshed = plan.full_refresh and context.endpoint.whole
     for chunk in chunks:
         if guard is None:  # the server's clock is known from the first chunk on
-            reach = choose_reach(begins_at, plan, context.tally.taken_at, after_backfill=loads_first)
+            reach = choose_reach(begins_at, plan, context.counts.taken_at, after_backfill=loads_first)
             guard = VersionGuard(context, destination, reach.settled_before)
         state = chunk.state or state
         is_first = is_first and "backfill" in state
@@ -78,7 +78,7 @@ def _read_and_settle(
 
 def _find_beginning(state: State, context: ReadContext) -> datetime | None:
     """When the first load began that this run has completed, by the server's clock."""
-    return parse_instant(state["backfill"].get("updated_after")) or context.tally.taken_at
+    return parse_instant(state["backfill"].get("updated_after")) or context.counts.taken_at
 
 
 def _begins_with_everything(state: State) -> bool:

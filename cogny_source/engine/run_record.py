@@ -29,6 +29,7 @@ class ResourceRun:
         meter: Requests, waits, pages and rows.
         counts: Row counts of the API and the destination, and the results of comparisons.
         rows_loaded: Table name to the number of rows loaded, one per key and chunk.
+        rows_before: The rows of its table before the first load, and those of them marked deleted; None without a load.
         undeclared: Dotted name of each field kept in `extra`, to the number of rows that have it; the most frequent
             fields if there are very many.
         updated_after_before: The watermark before the run, as in the state.
@@ -44,6 +45,7 @@ class ResourceRun:
     meter: Meter = field(default_factory=Meter)
     counts: RowCounts = field(default_factory=RowCounts)
     rows_loaded: Counter[str] = field(default_factory=Counter)
+    rows_before: tuple[int, int] | None = None
     undeclared: Undeclared = field(default_factory=Undeclared)
     updated_after_before: str | None = None
     updated_after: str | None = None

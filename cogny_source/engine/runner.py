@@ -191,7 +191,7 @@ class _Run:
             lambda: self._after_page(run),
             self.settings.chunk_rows,
             history=self.settings.history,
-            tally=run.counts,
+            counts=run.counts,
             workers=self.settings.workers,
             requests_per_minute=lambda: self.client.limiter.requests_per_minute,
             spare_requests=lambda: self.client.limiter.spare,
@@ -280,6 +280,9 @@ class _Run:
             table = None if self.readers else self.journal.read_table()
             package = Package(self.pending, token, table, self.settings.history)
             self.progress.load(sum(chunk.rows for chunk in self.pending.values()))
+            for name, chunk in self.pending.items():
+                if chunk.rows and self.runs[name].rows_before is None:
+                    self.runs[name].rows_before = self.destination.count_rows(name)
             self.state_store.record_load(self.loader.load(package), package)
             self.progress.loaded(runs)
         if not self.readers:
