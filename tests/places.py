@@ -16,9 +16,9 @@ from s3fs import S3FileSystem
 from support import NAME, make_pipeline
 
 from cogny_source.destinations.filesystem.dlt_client import open_folder
-from cogny_source.destinations.filesystem.table_layout import list_shapes
+from cogny_source.destinations.filesystem.table_layout import list_layouts
 
-TABLES = list(list_shapes())
+TABLES = list(list_layouts())
 BUCKET = "growth"
 KEY_ID, SECRET = "AKIAEXAMPLE", "not-a-secret"
 

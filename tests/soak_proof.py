@@ -159,8 +159,8 @@ class Proof:
         for run in result.resources:
             name = run.resource
             assert run.status == "done", name
-            assert run.tally.differences == (), run.tally.differences
-            assert not run.tally.deleted_rows, name
+            assert run.counts.differences == (), run.counts.differences
+            assert not run.counts.deleted_rows, name
             written = {key for key, stamp in after[name].items() if before[name].get(key) != stamp}
             assert written <= self._overlap(run), f"{name}: {sorted(written)} were written again"
 

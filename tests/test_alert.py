@@ -79,7 +79,7 @@ def test_dataset_that_cannot_be_read_after_a_sync_fails_nothing(
     """The rows are in: the run is done, and says that nobody looked whether all is well."""
 
     def refuse(*_: object) -> None:
-        raise LoadFailed("another process holds the database")
+        raise LoadFailed("another process still holds the database")
 
     monkeypatch.setattr(session, "read_dataset", refuse)
     done = cogny("sync", "duckdb", "--quiet", SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)

@@ -45,7 +45,7 @@ URL = "POST https://bigquery.googleapis.com/bigquery/v2/projects/growth/queries?
         (google.InternalServerError("x"), "does not answer (InternalServerError)", 1),
         (google.BadGateway("x"), "does not answer (BadGateway)", 1),
         (DefaultCredentialsError("x"), "gcloud auth application-default login", 2),
-        (RefreshError("invalid_grant", {"secret": "s3cret"}), "make new ones", 2),
+        (RefreshError("invalid_grant", {"secret": "s3cret"}), "create new ones", 2),
         (TransportError("x"), "does not answer", 1),
     ],
 )  # fmt: skip
@@ -130,7 +130,11 @@ class Datasets:
         ({"d": "EU"}, "eu", "EU"),
         ({"d": "EU"}, "US", "d is in EU, not in US"),
         ({"d_staging": "EU"}, "US", "d_staging is in EU, not in US"),
-        ({"d": "EU", "d_staging": "US"}, None, "d in EU and d_staging in US are apart: delete d_staging"),
+        (
+            {"d": "EU", "d_staging": "US"},
+            None,
+            "d is in EU and d_staging is in US, but they must be in one location: delete d_staging",
+        ),
     ],
 )
 def test_both_datasets_are_in_one_location(found: dict[str, str], asked: str | None, expected: str) -> None:
@@ -177,7 +181,7 @@ def test_missing_and_broken_credentials_end_with_2(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("DESTINATION__BIGQUERY__CREDENTIALS", key)
     done = CliRunner().invoke(main, arguments)
     assert done.exit_code == 2
-    assert "holds no key of a service account" in done.stderr
+    assert "is not the key of a service account" in done.stderr
     assert "s3cret" not in done.output
 
 

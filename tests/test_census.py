@@ -50,8 +50,8 @@ def test_counts_that_agree_need_no_census(sandbox: SandboxServer, pipeline: dlt.
     result = sync(make_pipeline(tmp_path), settings_for(sandbox))
     for run in result.resources:
         count = sandbox.world.count(run.resource)
-        assert (run.tally.api_rows, run.tally.live_rows, run.tally.unexplained_rows) == (count, count, 0)
-        assert run.tally.deleted_rows is None
+        assert (run.counts.api_rows, run.counts.live_rows, run.counts.unexplained_rows) == (count, count, 0)
+        assert run.counts.deleted_rows is None
 
 
 def test_deletions_are_told_where_no_census_is_wanted(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:
@@ -180,7 +180,7 @@ def test_count_that_lags_behind_a_deletion_is_asked_again(
     )
     assert deleted(ask, "tickets") == gone
     assert waits == [1.0]
-    assert result.resources[0].tally.unexplained_rows == 0
+    assert result.resources[0].counts.unexplained_rows == 0
 
 
 def test_failed_census_marks_nothing(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path) -> None:
@@ -210,11 +210,11 @@ def test_start_date_bounds_the_census(sandbox: SandboxServer, pipeline: dlt.Pipe
     settings = settings_for(sandbox, start_date=start)
     rows = sum(stamp >= start for stamp in stamps)
     result = sync(pipeline, settings, resources=["tickets"])
-    tally = by_name(result.resources)["tickets"].tally
-    assert (tally.api_rows, tally.live_rows, tally.unexplained_rows) == (rows, rows, 0)
+    counts = by_name(result.resources)["tickets"].counts
+    assert (counts.api_rows, counts.live_rows, counts.unexplained_rows) == (rows, rows, 0)
     old, recent = delete(sandbox, "tickets", 3, 440)
     result = sync(make_pipeline(tmp_path), settings, resources=["tickets"])
-    assert by_name(result.resources)["tickets"].tally.unexplained_rows == 0
+    assert by_name(result.resources)["tickets"].counts.unexplained_rows == 0
     assert deleted(ask, "tickets") == {recent["id"]}
     assert ask(f"SELECT count(*) FROM tickets WHERE id = '{old['id']}'") == [(0,)]
 
@@ -231,9 +231,9 @@ def test_count_that_never_agrees_is_accepted_after_two_censuses(
         asked = len(sandbox.requests)
         result = sync(make_pipeline(tmp_path), settings, resources=["tickets"])
         costs.append(len(sandbox.requests) - asked)
-    assert by_name(result.resources)["tickets"].tally.unexplained_rows == 200
+    assert by_name(result.resources)["tickets"].counts.unexplained_rows == 200
     assert costs[3] < costs[1]
-    assert by_name(result.resources)["tickets"].tally.deleted_rows is None
+    assert by_name(result.resources)["tickets"].counts.deleted_rows is None
 
 
 def test_api_that_does_not_count_is_told(sandbox: SandboxServer, sync_here: Script, database: Ask) -> None:

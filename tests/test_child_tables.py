@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from papers import CHILDREN, CLAIMS, NOTES, PAPERS, SECTIONS, TAGS, essence, list_papers, rebuild
 from support import NAME, make_pipeline
 
-from cogny_source.destinations.bigquery.hints import lay_out
+from cogny_source.destinations.bigquery.hints import make_table_hints
 from cogny_source.destinations.filesystem.dlt_client import open_folder
 from cogny_source.destinations.registry import list_column_types, open_session
 from cogny_source.destinations.session import DestinationSession
@@ -224,7 +224,7 @@ def test_destination_holds_each_version_whole(tmp_path: Path, kind: str) -> None
             ([full], [EMPTY, full]),
         ]
     ):
-        loader.load(Package({PAPERS.name: build(loaded)}, turn=str(turn)))
+        loader.load(Package({PAPERS.name: build(loaded)}, token=str(turn)))
         assert_holds(destination, *held)
     [(versions,)] = destination.query("SELECT count(*) FROM papers_history")
     assert versions == 5
@@ -251,7 +251,7 @@ def test_change_at_any_level_is_a_difference_of_the_paper(tmp_path: Path, table:
     """What is gone from a child table or differs in it, however deep, is found by the paper's key, and mended."""
     destination = open_session(make_pipeline(tmp_path), wait_seconds=0)
     loader = destination.adapter.make_loader(destination)
-    loader.load(Package({PAPERS.name: build([EMPTY, FULL])}, turn="1"))
+    loader.load(Package({PAPERS.name: build([EMPTY, FULL])}, token="1"))
     with destination.connect() as client:
         client.execute_sql(change)
     chunk = build([EMPTY, FULL])
@@ -259,7 +259,7 @@ def test_change_at_any_level_is_a_difference_of_the_paper(tmp_path: Path, table:
         keys = comparison.take_theirs(chunk.tables).keys
         assert keys == ["full"]
         assert [(part, key, kind) for part, key, kind, _ in comparison.differing()] == [(table, "full", "differs")]
-    loader.load(Package({PAPERS.name: select_rows(chunk, PAPERS, keys)}, turn="2"))
+    loader.load(Package({PAPERS.name: select_rows(chunk, PAPERS, keys)}, token="2"))
     assert_holds(destination, EMPTY, FULL)
 
 
@@ -267,14 +267,14 @@ def test_child_rows_without_a_paper_are_cleared_at_every_level(tmp_path: Path) -
     """Rows whose paper is gone are found in each child table, and a tombstone takes them away."""
     destination = open_session(make_pipeline(tmp_path), wait_seconds=0)
     loader = destination.adapter.make_loader(destination)
-    loader.load(Package({PAPERS.name: build([EMPTY, FULL])}, turn="1"))
+    loader.load(Package({PAPERS.name: build([EMPTY, FULL])}, token="1"))
     with destination.connect() as client:
         client.execute_sql("DELETE FROM papers WHERE paper_id = 'full'")
     with Comparison.with_destination(destination, PAPERS, Window()) as comparison:
         comparison.take_theirs(build([EMPTY]).tables)
         [chunk] = clear_orphans(comparison, PAPERS, destination)
     assert set(chunk.tables) == {child.name for child in CHILDREN}
-    loader.load(Package({PAPERS.name: chunk}, turn="2"))
+    loader.load(Package({PAPERS.name: chunk}, token="2"))
     assert_holds(destination, EMPTY)
 
 
@@ -300,5 +300,5 @@ def test_dictionary_shows_composite_keys_and_the_table_around() -> None:
 
 def test_bigquery_clusters_each_child_table_by_the_key_that_it_is_replaced_by() -> None:
     """At every depth that is the paper's."""
-    hints = [lay_out(child)["x-bigquery-cluster-columns"] for child in (SECTIONS, CLAIMS, TAGS, NOTES)]
+    hints = [make_table_hints(child)["x-bigquery-cluster-columns"] for child in (SECTIONS, CLAIMS, TAGS, NOTES)]
     assert hints == [["paper_id"]] * 4

@@ -93,7 +93,7 @@ def test_check_beside_a_session_that_holds_the_file(cogny: Script, tmp_path: Pat
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
     told = cogny("check", "--database", "held.duckdb").stdout.splitlines()[-1]
-    assert told == "ok    held.duckdb: another process holds it, so that writing was not tried"
+    assert told == "ok    held.duckdb: another process has it open, so writing was not tested"
     holder.communicate("\n")
 
 
@@ -102,7 +102,7 @@ def test_working_directory_that_cannot_be_is_named(cogny: Script) -> None:
     Path("file").touch()
     done = cogny("sync", "duckdb", "--quiet", expect=2, DLT_DATA_DIR=str(Path("file").resolve()))
     assert "cannot be written" in done.stderr
-    assert "DLT_DATA_DIR names another" in done.stderr
+    assert "set DLT_DATA_DIR to another" in done.stderr
 
 
 def test_status_before_the_first_sync(cogny: Script, tmp_path: Path) -> None:

@@ -388,7 +388,7 @@ def test_unique_index_is_named(sandbox: SandboxServer, pipeline: dlt.Pipeline, a
     for name in ("tickets", "reports"):
         sandbox.world.patch(name, sandbox.world.rows(name)[0]["id"], warehouse_id="wh_other")
     drop = 'DROP INDEX cogny_data."my index"'
-    with pytest.raises(ConfigError, match=f"under a unique index .my index on tickets.: {drop}$"):
+    with pytest.raises(ConfigError, match=f"under a unique index .my index on tickets.: run {drop}$"):
         sync(pipeline, settings_for(sandbox))
     ask(drop)
     sync(pipeline, settings_for(sandbox))

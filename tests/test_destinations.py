@@ -157,5 +157,5 @@ def mark_deletions(place: Place, sandbox: SandboxServer) -> None:
     gone, since = read_gone(place.ask, sandbox.world), sandbox.world.now
     result = run(place, sandbox, verify=True)
     assert_marked(place.ask, sandbox.world, gone, since, sandbox.world.now)
-    assert [entry.tally.deleted_rows for entry in result.resources] == [3, 1, 1]
-    assert [entry.tally.differences for entry in result.resources] == [(), (), ()]
+    assert [entry.counts.deleted_rows for entry in result.resources] == [3, 1, 1]
+    assert [entry.counts.differences for entry in result.resources] == [(), (), ()]

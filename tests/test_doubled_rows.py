@@ -21,14 +21,14 @@ from cogny_source import sync
 from cogny_source.destinations.filesystem import delta
 from cogny_source.destinations.filesystem.delta import DeltaTables
 from cogny_source.destinations.filesystem.dlt_client import LakeConfiguration, open_folder
-from cogny_source.destinations.filesystem.table_layout import list_shapes
+from cogny_source.destinations.filesystem.table_layout import list_layouts
 from cogny_source.destinations.registry import open_session
 from cogny_source.reconcile.census import mark_deleted
 from cogny_source.records.chunk import ChunkBuilder
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import TICKETS
 
-SHAPES = list_shapes()
+LAYOUTS = list_layouts()
 Row = dict[str, Any]
 
 

@@ -17,7 +17,7 @@ from cogny_source.sandbox import SandboxServer
 COMMANDS = [("status",), ("report",), ("sync", "duckdb"), ("sync", "duckdb", "--check"), ("verify",), ("census",)]
 # An environment with DuckDB 1, which `make test-newest` makes.
 OTHER = ROOT / ".venv-duckdb1" / "bin" / "cogny"
-MADE_LATER = "the database was made with a later DuckDB than"
+MADE_LATER = "the database was made with a newer DuckDB than"
 WHAT_TO_DO = "run pip install --upgrade duckdb, or name another file"
 
 

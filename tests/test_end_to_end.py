@@ -115,7 +115,7 @@ def test_locked_database_is_named(script: Script, tmp_path: Path) -> None:
         process.communicate()
     lines = done.stderr.splitlines()
     assert "waiting for the database, up to 3 s" in lines[0]
-    assert "another process holds the database, also after 3 s" in lines[-1]
+    assert "another process still holds the database after 3 s" in lines[-1]
     assert "Could not set lock on file" in lines[-1]
     assert "Traceback" not in done.stderr
     script()
@@ -246,7 +246,7 @@ def test_a_file_that_was_only_begun_is_made_anew(
     """Killed, or on a full disk, as DuckDB made its file: the next run needs no help, and says what it does."""
     (tmp_path / "cogny.duckdb").write_bytes(content)
     sync_here("--quiet")
-    assert "is made anew" in caplog.text
+    assert "is created again" in caplog.text
     assert_exact(database, sandbox.world)
 
 
@@ -254,7 +254,7 @@ def test_a_small_file_of_another_kind_is_left_alone(sync_here: Script, tmp_path:
     """Whoever mistakes a file of notes for the database still has it afterwards."""
     (tmp_path / "cogny.duckdb").write_text("my notes")
     done = sync_here(expect=2)
-    assert "--database cogny.duckdb is no DuckDB database: name another file" in done.stderr
+    assert "--database cogny.duckdb is not a DuckDB database: name another file" in done.stderr
     assert (tmp_path / "cogny.duckdb").read_text() == "my notes"
 
 

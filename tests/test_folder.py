@@ -36,7 +36,7 @@ from cogny_source.destinations.filesystem.dlt_client import open_folder
 from cogny_source.destinations.filesystem.file_store import CURRENT, ObjectStore, PlainStore, SnapshotStore
 from cogny_source.destinations.filesystem.parquet import MONTHLY_FROM_ROWS, ParquetTables
 from cogny_source.destinations.filesystem.scan import connect
-from cogny_source.destinations.filesystem.table_layout import list_shapes
+from cogny_source.destinations.filesystem.table_layout import list_layouts
 from cogny_source.destinations.filesystem.target import probe
 from cogny_source.destinations.registry import open_session
 from cogny_source.errors import ConfigError, LoadFailed
@@ -44,7 +44,7 @@ from cogny_source.records.chunk import ChunkBuilder
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import TICKETS
 
-SHAPES = list_shapes()
+LAYOUTS = list_layouts()
 Row = dict[str, Any]
 
 
@@ -71,16 +71,16 @@ def make_tables(kind: str, folder: Path, monthly_from_rows: int = MONTHLY_FROM_R
     """Tables in a store of a kind, in a folder."""
     if kind == "objects":
         files = LocalFileSystem(auto_mkdir=True)
-        return ParquetTables(ObjectStore(files, f"{folder}/", "file://"), SHAPES, files, monthly_from_rows)
+        return ParquetTables(ObjectStore(files, f"{folder}/", "file://"), LAYOUTS, files, monthly_from_rows)
     store = SnapshotStore(folder) if kind == "snapshots" else PlainStore(folder)
-    return ParquetTables(store, SHAPES, monthly_from_rows=monthly_from_rows)
+    return ParquetTables(store, LAYOUTS, monthly_from_rows=monthly_from_rows)
 
 
 def read(tables: ParquetTables, query: str) -> list[tuple[Any, ...]]:
     """Ask the files."""
     with duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")
-        for name in SHAPES:
+        for name in LAYOUTS:
             if name in query:
                 db.execute(f"CREATE VIEW {name} AS FROM read_parquet({tables.files(name)}, union_by_name = true)")
         return db.execute(query).fetchall()
@@ -136,12 +136,12 @@ def test_merges_equal_a_dictionary(kind: str, monthly_from_rows: int, tmp_path: 
 
 def test_only_touched_months_are_written(tmp_path: Path) -> None:
     """A change of one ticket leaves the files of all other months, and of all other tables, as they are."""
-    tables = ParquetTables(SnapshotStore(tmp_path / "out"), SHAPES, monthly_from_rows=0)
+    tables = ParquetTables(SnapshotStore(tmp_path / "out"), LAYOUTS, monthly_from_rows=0)
     rows = World(seed=5, tickets=200).rows("tickets")
     tables.merge(write_package(tmp_path, rows))
-    before = {Path(path).name: Path(path).stat().st_ino for name in SHAPES for path in tables.files(name)}
+    before = {Path(path).name: Path(path).stat().st_ino for name in LAYOUTS for path in tables.files(name)}
     tables.merge(write_package(tmp_path, [{**rows[0], "title": "new"}]))
-    after = {Path(path).name: Path(path).stat().st_ino for name in SHAPES for path in tables.files(name)}
+    after = {Path(path).name: Path(path).stat().st_ino for name in LAYOUTS for path in tables.files(name)}
     changed = {name for name in after if after[name] != before.get(name)}
     names = ("tickets", "tickets__action_items", "tickets_history")
     assert changed == {f"{name}-{month(rows[0])}.parquet" for name in names}
@@ -150,7 +150,7 @@ def test_only_touched_months_are_written(tmp_path: Path) -> None:
 
 def test_files_are_sorted_and_described(tmp_path: Path) -> None:
     """Rows are in order of creation, zstd compresses them, and the metadata tell table, columns and their ranges."""
-    tables = ParquetTables(SnapshotStore(tmp_path / "out"), SHAPES)
+    tables = ParquetTables(SnapshotStore(tmp_path / "out"), LAYOUTS)
     rows = World(seed=5, tickets=200).rows("tickets")
     Random(1).shuffle(rows)
     tables.merge(write_package(tmp_path, rows))
@@ -334,7 +334,7 @@ def test_dlts_own_destination_is_refused(sandbox: SandboxServer, tmp_path: Path)
 
 def test_other_tables_are_refused(place: FolderPlace) -> None:
     """Rows of another source are not taken, as their keys are unknown."""
-    with pytest.raises(Exception, match="takes the tables of cogny_source alone, not birds"):
+    with pytest.raises(Exception, match="takes only the tables of cogny_source, not birds"):
         place.pipeline().run([{"a": 1}], table_name="birds")
 
 
@@ -408,7 +408,7 @@ def test_folder_with_an_odd_name(table_format: Any, name: str, sandbox: SandboxS
         destination = open_folder((tmp_path / name).as_uri(), table_format)
         pipeline = dlt.pipeline("cogny", pipelines_dir=str(tmp_path / "p"), destination=destination)
         result = sync(pipeline, settings_for(sandbox), verify=True)
-        assert [entry.tally.differences for entry in result.resources] == [(), (), ()]
+        assert [entry.counts.differences for entry in result.resources] == [(), (), ()]
         sandbox.world.advance(datetime.now(UTC), created=5, changed=20)
     folder = tmp_path / name / "tickets"
     read = (
@@ -425,7 +425,7 @@ def test_folder_with_an_odd_name(table_format: Any, name: str, sandbox: SandboxS
 @pytest.mark.parametrize("name", ["a%20b", "a[1]", "a|b", "a^b", "a\\b"])
 def test_delta_tables_are_not_put_where_they_cannot_be_read(name: str, tmp_path: Path) -> None:
     """What deltalake does not open is named before anything is written."""
-    with pytest.raises(ConfigError, match="deltalake opens no path with"):
+    with pytest.raises(ConfigError, match="deltalake cannot open a path with"):
         open_folder(str(tmp_path / name), "delta")
     assert open_folder(str(tmp_path / name), "parquet")
 
@@ -467,7 +467,7 @@ def test_disk_that_fails_while_it_is_read_is_named(
         (["--bucket-url", "https://bucket/x"], "name a folder, s3://BUCKET/... or gs://BUCKET/..."),
         (["--bucket-url", "s3://"], "name a folder, s3://BUCKET/... or gs://BUCKET/..."),
         (["--bucket-url", "{file}"], "is a file: name a folder"),
-        (["--dataset", "No Such Name"], "use small letters"),
+        (["--dataset", "No Such Name"], "use lowercase letters"),
     ],
 )
 def test_unusable_folders_are_refused(arguments: list[str], message: str, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_missing_bucket_is_named(
     place.url = "s3://no-such-bucket/cogny"
     for arguments in (["--check"], []):
         code, told = run(place, sandbox, environment, *arguments)
-        assert "the bucket of s3://no-such-bucket/cogny is not there: make it, or name another" in told
+        assert "the bucket of s3://no-such-bucket/cogny does not exist: create it, or name another" in told
         assert code == 2
 
 

@@ -241,7 +241,7 @@ def test_comparison_is_told(cogny: Script) -> None:
 def test_errors_are_json_too(cogny: Script, tmp_path: Path) -> None:
     """A monitor reads why there is nothing to tell, with the exit code of the error; standard error has it, too."""
     (tmp_path / "text.duckdb").write_text("this is no database")
-    for database, sentence in (("text.duckdb", "is no DuckDB database"), ("no/x.duckdb", "does not exist")):
+    for database, sentence in (("text.duckdb", "is not a DuckDB database"), ("no/x.duckdb", "does not exist")):
         done = cogny("status", "--database", database, "--format", "json", expect=2)
         told = json.loads(done.stdout)
         assert (told["healthy"], told["level"], told["resources"]) == (False, "error", [])

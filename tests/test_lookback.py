@@ -85,7 +85,7 @@ def test_change_that_becomes_visible_late_comes_with_the_lookback(
     assert {key for (key,) in ask("SELECT id FROM tickets WHERE notes = 'late'")} == set(keys)
     assert_exact(ask, sandbox.world)
     tickets = result.resources[0]
-    assert tickets.tally.corrections == {"late": 3}
+    assert tickets.counts.corrections == {"late": 3}
     assert tickets.rows_loaded["tickets"] == 3 + 1  # and the newest change, which lies in the overlap
     assert any("3 changes became visible later" in message for message in caplog.messages)
     asked = len(sandbox.requests)
@@ -159,4 +159,4 @@ def test_row_before_the_start_date_is_not_looked_for(
     with caplog.at_level(logging.WARNING):
         result = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=start)
     assert not any("the list of changes lacked" in message for message in caplog.messages)
-    assert result.resources[0].tally.deleted_rows is None
+    assert result.resources[0].counts.deleted_rows is None

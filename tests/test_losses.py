@@ -37,10 +37,10 @@ def change(folder: Path, statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
-        ("DROP TABLE tickets", "the table tickets is gone from the destination; tickets is read again whole"),
+        ("DROP TABLE tickets", "the table tickets is gone from the destination; all tickets are read again"),
         ("DROP TABLE tickets__action_items", "the table tickets__action_items is gone"),
         ("DROP TABLE warehouses; DROP TABLE reports", "the table warehouses is gone"),
-        ("DROP TABLE sync_runs", "the table sync_runs is gone from the destination; it is made anew"),
+        ("DROP TABLE sync_runs", "the table sync_runs is gone from the destination; it is created again"),
         ("DROP TABLE tickets_history", "the table tickets_history is gone"),
         ("ALTER TABLE tickets DROP COLUMN title", "the table tickets has lost its column title"),
         ("ALTER TABLE tickets DROP COLUMN deleted_at", "the table tickets has lost its column deleted_at"),
@@ -86,7 +86,7 @@ class Killed(BaseException):
     """Stands for SIGKILL within a test's own process."""
 
 
-@pytest.mark.parametrize("step", ["load_states", "remake_tables", "done"])
+@pytest.mark.parametrize("step", ["load_states", "recreate_tables", "done"])
 def test_kill_amid_the_mending_loses_nothing(
     step: str, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

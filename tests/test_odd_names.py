@@ -54,7 +54,7 @@ def test_names_that_are_no_utf8_are_refused(tmp_path: Path) -> None:
         lambda: make_folder_target(str(tmp_path / name), None, "delta"),
         lambda: make_folder_target(f"s3://{name}", None, "parquet"),
     ):
-        with pytest.raises(ConfigError, match=r"is no UTF-8 .* LC_ALL=C.UTF-8") as refused:
+        with pytest.raises(ConfigError, match=r"is not UTF-8 .* LC_ALL=C.UTF-8") as refused:
             make()
         str(refused.value).encode("utf-8")
 
@@ -64,6 +64,6 @@ def test_delta_folder_that_the_library_cannot_open_is_refused(name: str, shown: 
     """Before anything is made; the sentence stays on one line."""
     with pytest.raises(ConfigError) as refused:
         make_folder_target(str(tmp_path / name), None, "delta")
-    assert str(refused.value).startswith(f"deltalake opens no path with {shown}, such as ")
+    assert str(refused.value).startswith(f"deltalake cannot open a path with {shown}, such as ")
     assert str(refused.value).isprintable()
     make_folder_target(str(tmp_path / name), None, "parquet")

@@ -45,11 +45,11 @@ def test_lists_without_a_parent_are_removed_by_a_census(
     for key in keys[1:]:
         sandbox.world.delete("tickets", key)
     tickets, *_ = sync(place.pipeline(), settings, census="never", verify=True).resources
-    found = {(row.table, row.key, row.kind) for row in tickets.tally.differences or ()}
+    found = {(row.table, row.key, row.kind) for row in tickets.counts.differences or ()}
     assert found == {
         ("tickets", keys[0], "missing"),
         *(("tickets__action_items", key, "without a parent") for key in keys[1:]),
     }
     tickets, *_ = sync(place.pipeline(), settings, census="always", verify=True).resources
-    assert tickets.tally.differences == ()
+    assert tickets.counts.differences == ()
     assert_exact(place.ask, sandbox.world)

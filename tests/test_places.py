@@ -23,7 +23,7 @@ def test_pipe_for_a_database_is_refused(cogny: Script, sandbox: SandboxServer, c
     """To open it would wait for ever for somebody to write into it."""
     os.mkfifo("pipe.duckdb")
     done = cogny(*command, "--database", "pipe.duckdb", expect=2)
-    assert done.stderr == "Error: --database pipe.duckdb is no file: name a file\n"
+    assert done.stderr == "Error: --database pipe.duckdb is not a file: name a file\n"
     assert len(sandbox.requests) == 0
 
 
@@ -32,7 +32,7 @@ def test_other_file_for_a_database_is_refused(cogny: Script, sandbox: SandboxSer
     """Before the first request, and it is left as it is."""
     Path("notes.duckdb").write_text("my notes, and more of them")
     done = cogny(*command, "--database", "notes.duckdb", expect=2)
-    assert done.stderr == "Error: --database notes.duckdb is no DuckDB database: name another file\n"
+    assert done.stderr == "Error: --database notes.duckdb is not a DuckDB database: name another file\n"
     assert Path("notes.duckdb").read_text() == "my notes, and more of them"
     assert len(sandbox.requests) == 0
 
@@ -63,7 +63,7 @@ def test_what_a_database_is(tmp_path: Path) -> None:
     path.write_bytes(whole[: HEADERS_BYTES - 1])
     assert not holds_database(path)
     path.write_bytes(b"\0" * 8 + b"DUCS")
-    with pytest.raises(ConfigError, match="is no DuckDB database"):
+    with pytest.raises(ConfigError, match="is not a DuckDB database"):
         holds_database(path)
 
 

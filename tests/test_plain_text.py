@@ -42,7 +42,10 @@ NAMES = [
 class Counted:
     """A destination that holds two rows of everything, without a time of change."""
 
-    def ask(self, query: str) -> list[tuple[object, ...]]:
+    def count_rows(self, _: str) -> tuple[int, int]:
+        return 2, 0
+
+    def query(self, query: str) -> list[tuple[object, ...]]:
         return [(2, 0)] if "count" in query else [(None,)]
 
 
@@ -107,7 +110,7 @@ def test_summary_shows_a_field_as_it_is_called(name: str) -> None:
     run = ResourceRun("warehouses", "full", NOW)
     run.undeclared[name] = 2
     console, shown = print_on()
-    print_summary(console, SyncResult("run", (run,)), Counted())
+    print_summary(console, SyncResult("run", (run,)), Counted(), verbose=True)
     assert f"{safe_text(name)} (2)" in shown.getvalue()
 
 
@@ -115,7 +118,7 @@ def test_summary_shows_a_field_as_it_is_called(name: str) -> None:
 def test_differences_and_status_show_what_the_api_says(name: str) -> None:
     """Keys of rows, names of columns, and sentences of earlier runs."""
     run = ResourceRun("tickets", "full", NOW)
-    run.tally.differences = (Difference("tickets", name, "differs", (name,), fresh=False),)
+    run.counts.differences = (Difference("tickets", name, "differs", (name,), fresh=False),)
     console, shown = print_on()
     print_differences(console, SyncResult("run", (run,)), quiet=False)
     failed = Run("run", "tickets", "full", "failed", NOW, error=name)

@@ -95,10 +95,10 @@ def test_session_that_writes_is_not_waited_for_long(cogny: Script, monkeypatch: 
     cogny("sync", "duckdb", "--quiet")
     with session_of_an_analyst("cogny.duckdb", read_only=False):
         done = cogny("status", "--format", "json", expect=1)
-        assert "another process holds the database" in cogny("report", expect=1).stderr
+        assert "another process still holds the database" in cogny("report", expect=1).stderr
     [found] = json.loads(done.stdout)["findings"]
     assert (found["kind"], found["level"]) == ("not_read", "error")
-    assert "another process holds the database" in found["sentence"]
+    assert "another process still holds the database" in found["sentence"]
 
 
 def test_load_of_a_run_is_waited_for(cogny: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_load_of_a_run_is_waited_for(cogny: Script, tmp_path: Path, monkeypatch:
     cogny("sync", "duckdb", "--quiet")
     [lock] = (tmp_path / "home" / ".dlt").rglob("cogny.lock")
     with hold_lock(lock.parent, "cogny"), session_of_an_analyst("cogny.duckdb", read_only=False):
-        assert "also after 1 s" in cogny("status", expect=1).stderr
+        assert "after 1 s" in cogny("status", expect=1).stderr
 
 
 @needs_limits
@@ -153,7 +153,7 @@ def test_file_that_may_not_be_read_is_told_in_json(cogny: Script, read: Run, tmp
     done = read("status", "--database", str(tmp_path / "cogny.duckdb"), "--format", "json")
     [found] = json.loads(done.stdout)["findings"]
     assert (done.returncode, found["kind"]) == (2, "not_read")
-    assert found["sentence"].endswith("cogny.duckdb may not be read by this user")
+    assert found["sentence"].endswith("cogny.duckdb cannot be read: this user has no permission")
 
 
 def test_what_a_killed_writer_left_is_read_and_stays(cogny: Script, tmp_path: Path) -> None:

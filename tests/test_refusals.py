@@ -134,7 +134,7 @@ def test_error_that_nobody_foresaw_is_on_record(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr("cogny_source.engine.runner._Run._take_turn", fail)
+        patched.setattr("cogny_source.engine.runner._Run._load_next_chunks", fail)
         with pytest.raises(ZeroDivisionError):
             sync(pipeline, settings_for(sandbox))
     sync(pipeline, settings_for(sandbox))

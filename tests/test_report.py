@@ -120,12 +120,12 @@ def test_every_figure_equals_the_rows(place: Place, sandbox: SandboxServer, tmp_
 def assert_told_runs(page: Page, results: list[SyncResult]) -> None:
     """The rows of each run, and the counts of the last one."""
     names = ["tickets", "reports", "warehouses"]
-    for slug, figure in (("live", lambda run: run.tally.live_rows), ("read", lambda run: run.meter.rows)):
+    for slug, figure in (("live", lambda run: run.counts.live_rows), ("read", lambda run: run.meter.rows)):
         told = [row[1:4] for row in page.tables[slug]]
         assert page.headings[slug][1:4] == names
         assert told == [[f"{figure(run):,}" for run in result.resources] for result in results]
     tiles = [re.findall(r"\n(rows|deleted|unexplained)([\d,–]+)", text) for text in page.texts["tile"]]
-    live = [run.tally.live_rows for run in results[-1].resources]
+    live = [run.counts.live_rows for run in results[-1].resources]
     assert [dict(tile)["rows"] for tile in tiles] == [f"{rows:,}" for rows in live]
     assert [dict(tile)["deleted"] for tile in tiles] == [str(2 * (len(results) - 1)), "0", "0"]
     assert [dict(tile)["unexplained"] for tile in tiles] == ["0", "0", "0"]

@@ -47,7 +47,7 @@ def test_runs_are_as_they_were(sandbox: SandboxServer, pipeline: dlt.Pipeline) -
             (one.mode, "done", one.started_at, one.finished_at) for one in told
         ]
         assert [(run.requests, run.rows, run.live_rows, run.unexplained_rows) for run in runs] == [
-            (one.meter.requests, one.meter.rows, one.tally.live_rows, 0) for one in told
+            (one.meter.requests, one.meter.rows, one.counts.live_rows, 0) for one in told
         ]
         assert {run.started_at.tzinfo for run in runs} == {UTC}
 

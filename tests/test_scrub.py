@@ -68,13 +68,13 @@ def test_what_no_count_shows_is_mended_within_a_week(
         wait(sandbox, days=1)
         result = run(sandbox, tmp_path)
         tickets, reports, _ = result.resources
-        for name in (*tickets.tally.corrections.elements(), *reports.tally.corrections.elements()):
+        for name in (*tickets.counts.corrections.elements(), *reports.counts.corrections.elements()):
             found[name] = found.get(name, 0) + 1
-        assert tickets.tally.compared_rows <= 400
+        assert tickets.counts.compared_rows <= 400
     assert found == {"differs": 3, "missing": 1, "not listed": 1}
     assert_exact(ask, sandbox.world, but=read_gone(ask, sandbox.world))
-    assert tickets.tally.compared_since is not None
-    assert tickets.tally.compared_since > began
+    assert tickets.counts.compared_since is not None
+    assert tickets.counts.compared_since > began
     [(since, told)] = ask(
         "SELECT max(compared_since), string_agg(corrections::VARCHAR, '' ORDER BY started_at) FROM sync_runs"
         " WHERE resource = 'reports' AND corrections IS NOT NULL"
@@ -101,8 +101,8 @@ def test_sync_soon_after_the_last_compares_nothing(
     asked = len(sandbox.requests)
     result = run(sandbox, tmp_path)
     assert len(sandbox.requests) - asked == 5
-    assert [r.tally.compared_rows for r in result.resources] == [0, 0, 0]
-    assert result.resources[0].tally.compared_since == BIRTH
+    assert [r.counts.compared_rows for r in result.resources] == [0, 0, 0]
+    assert result.resources[0].counts.compared_since == BIRTH
 
 
 def test_scrub_can_be_turned_off(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_scrub_can_be_turned_off(sandbox: SandboxServer, pipeline: dlt.Pipeline,
     sync(pipeline, settings_for(sandbox))
     wait(sandbox, days=20)
     result = run(sandbox, tmp_path, scrub_share=0.0)
-    assert result.resources[0].tally.compared_rows == 0
+    assert result.resources[0].counts.compared_rows == 0
 
 
 def test_key_at_its_limit_pays_for_no_scrub(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_list_that_is_read_whole_tells_its_last_comparison(
     for census in ("always", "auto"):
         wait(sandbox, days=3)
         [warehouses] = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=only, census=census).resources
-        assert warehouses.tally.compared_since == sandbox.world.now
+        assert warehouses.counts.compared_since == sandbox.world.now
 
 
 def test_earlier_start_date_makes_no_old_row_compared(
@@ -273,7 +273,7 @@ def test_earlier_start_date_makes_no_old_row_compared(
             make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=start_date, census=census
         ).resources
     assert tickets.mode == "backfill"
-    assert tickets.tally.compared_since is None
+    assert tickets.counts.compared_since is None
 
 
 def test_scrub_begins_once_the_api_tells_its_time(
@@ -287,7 +287,7 @@ def test_scrub_begins_once_the_api_tells_its_time(
     for _ in range(2):
         wait(sandbox, days=6)
         [reports] = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["reports"]).resources
-        compared.append(reports.tally.compared_rows)
+        compared.append(reports.counts.compared_rows)
     assert compared == [0, 40]
 
 
@@ -304,8 +304,8 @@ def test_rows_that_were_born_within_a_second_are_compared(
     for _ in range(7):
         wait(sandbox, days=1)
         result = run(sandbox, tmp_path)
-    assert result.resources[0].tally.compared_since is not None
-    assert result.resources[0].tally.compared_since > BIRTH
+    assert result.resources[0].counts.compared_since is not None
+    assert result.resources[0].counts.compared_since > BIRTH
     assert_exact(ask, sandbox.world)
 
 
@@ -319,7 +319,7 @@ def test_slice_is_read_on_where_a_cursor_expires(
     sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
     wait(sandbox, days=6)
     result = run(sandbox, tmp_path)
-    assert result.resources[0].tally.compared_since == sandbox.world.now
+    assert result.resources[0].counts.compared_since == sandbox.world.now
     assert_exact(ask, sandbox.world)
 
 
@@ -351,7 +351,7 @@ def test_clock_that_was_ahead_does_not_let_the_scrub_rest(
         wait(sandbox, days=1)
         result = run(sandbox, tmp_path)
     assert_exact(ask, sandbox.world)
-    since = result.resources[0].tally.compared_since
+    since = result.resources[0].counts.compared_since
     assert since is not None
     assert BIRTH < since < sandbox.world.now
 
@@ -363,7 +363,7 @@ def test_census_from_a_start_date_does_not_end_the_scrub(
     start = sorted(row["created_at"] for row in sandbox.world.rows("tickets"))[300]
     sync(pipeline, settings_for(sandbox), start_date=start)
     result = sync(make_pipeline(tmp_path), settings_for(sandbox), start_date=start, census="always")
-    assert result.resources[0].tally.compared_since == BIRTH
+    assert result.resources[0].counts.compared_since == BIRTH
     row = max(sandbox.world.rows("tickets"), key=lambda row: row["created_at"])
     sandbox.world.patch("tickets", row["id"], notes="without a new time", updated_at=row["updated_at"])
     for _ in range(7):

@@ -14,7 +14,7 @@ from bigquery_emulator import require_emulator
 
 from cogny_source.destinations.bigquery.adapter import BigQueryAdapter
 from cogny_source.destinations.bigquery.dlt_client import ExactBigQuery, MergeJob
-from cogny_source.destinations.bigquery.hints import lay_out
+from cogny_source.destinations.bigquery.hints import make_table_hints
 from cogny_source.destinations.bigquery.jsonl import write_jsonl
 from cogny_source.destinations.dlt_source import make_package_source
 from cogny_source.records.chunk import Chunk
@@ -96,7 +96,7 @@ def test_different_values_stay_different(one: str, other: str) -> None:
 def test_tables_are_laid_out_by_what_they_have() -> None:
     """Months of creation or change, and clusters by what is asked for."""
     month = "TIMESTAMP_TRUNC({column_name}, MONTH)"
-    laid = {spec.name: lay_out(spec) for spec in (TICKETS, REPORTS, WAREHOUSES, TICKETS.children[0])}
+    laid = {spec.name: make_table_hints(spec) for spec in (TICKETS, REPORTS, WAREHOUSES, TICKETS.children[0])}
     assert laid["tickets"] == {
         "x-bigquery-table-description": TICKETS.description,
         "x-bigquery-partition": {"created_at": month},
@@ -106,7 +106,7 @@ def test_tables_are_laid_out_by_what_they_have() -> None:
     assert laid["warehouses"]["x-bigquery-cluster-columns"] == ["status"]
     assert laid["tickets__action_items"]["x-bigquery-cluster-columns"] == ["ticket_id"]
     assert TICKETS.versions is not None
-    assert lay_out(TICKETS.versions)["x-bigquery-partition"] == {"updated_at": month}
+    assert make_table_hints(TICKETS.versions)["x-bigquery-partition"] == {"updated_at": month}
 
 
 @pytest.fixture

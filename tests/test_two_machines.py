@@ -47,7 +47,7 @@ def begin(pipeline: dlt.Pipeline, settings: Settings) -> _Run:
     names = ["tickets", "reports", "warehouses"]
     plan = Plan(overlap_seconds=settings.overlap_seconds)
     run = _Run(pipeline, make_client(settings), settings, plan, names, Silence(), CancelToken(), CancelToken())
-    run.ledger.open()
+    run.state_store.open()
     for name in names:
         run._open(name)
     run._read_chunks()

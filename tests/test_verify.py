@@ -20,7 +20,7 @@ from cogny_source.sandbox import SandboxServer
 
 def differences(result: SyncResult) -> list[Difference]:
     """What a verification found, of all resources."""
-    return [row for run in result.resources for row in run.tally.differences or ()]
+    return [row for run in result.resources for row in run.counts.differences or ()]
 
 
 def test_exact_tables_are_proven_at_the_cost_of_one_listing(sandbox: SandboxServer, sync_here: Script) -> None:
@@ -80,7 +80,7 @@ def change_after_sync(sandbox: SandboxServer, change: Callable[[], None]) -> Cal
 
     def act(run: ResourceRun, _: int | None) -> None:
         nonlocal done
-        if not done and run.tally.live_rows is not None:
+        if not done and run.counts.live_rows is not None:
             done = True
             change()
 
@@ -164,7 +164,7 @@ def test_warehouses_that_a_census_brought_are_known(
     asked = {"resources": ["warehouses"], "census": "always", "verify": True}
     result = sync(make_pipeline(tmp_path), settings_for(sandbox), progress=each_page(add_two), **asked)
     [run] = result.resources
-    assert (run.tally.live_rows, run.tally.unexplained_rows, run.tally.differences) == (7, 0, ())
+    assert (run.counts.live_rows, run.counts.unexplained_rows, run.counts.differences) == (7, 0, ())
     result = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["warehouses"])
     assert result.resources[0].rows_loaded["warehouses"] == 0
 

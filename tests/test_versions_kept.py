@@ -64,7 +64,7 @@ def test_backup_that_was_put_back_comes_through(
     asked = len(sandbox.requests)
     result = sync(make_pipeline(tmp_path), settings_for(sandbox), census="always")
     assert_exact(ask, sandbox.world)
-    assert result.resources[0].tally.corrections == {"stepped back": rows}
+    assert result.resources[0].counts.corrections == {"stepped back": rows}
     assert sum(r.path.startswith("/v1/tickets/") for r in sandbox.requests[asked:]) <= 50
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,7 +13,7 @@ from rich.text import Text
 
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
-from cogny_source.formatting import second, span
+from cogny_source.formatting import count, second, span
 from cogny_source.monitoring.health import Health, ResourceFacts, describe_comparison
 from cogny_source.monitoring.status import DatasetStatus
 from cogny_source.plain_text import safe_text
@@ -21,6 +23,8 @@ from cogny_source.schema import RESOURCE_TABLES, TableSpec
 SHOWN_DIFFERENCES = 50
 SHOWN_FIELDS = 10
 NAME_WIDTH = 12
+# Between the columns of the summary.
+GAP = "  "
 OPEN_TICKETS = """
     SELECT priority, count(*) AS tickets, round(avg(estimated_impact__increase_percentage), 1) AS increase
     FROM tickets WHERE status = 'open' AND deleted_at IS NULL GROUP BY priority
@@ -28,41 +32,126 @@ OPEN_TICKETS = """
 """
 
 
-def print_summary(console: Console, result: SyncResult, destination: DestinationSession) -> None:
-    """Print a row a table: rows loaded, rows in total, requests and time, undeclared fields."""
+class Line(NamedTuple):
+    """What a run did with a resource, or with all of them.
+
+    Attributes:
+        name: The resource, or `total`.
+        new: Rows that the table did not hold before.
+        changed: Rows that it held in another version.
+        deleted: Rows that were marked deleted.
+        rows: Rows that are not marked deleted.
+        requests: Requests sent.
+        seconds: How long it took.
+    """
+
+    name: str
+    new: int
+    changed: int
+    deleted: int
+    rows: int
+    requests: int
+    seconds: float
+
+    def describe(self) -> list[str]:
+        """Its columns, as texts."""
+        news = [
+            f"+{self.new:,} new" if self.new else "",
+            f"{self.changed:,} changed" if self.changed else "",
+            f"{self.deleted:,} deleted" if self.deleted else "",
+        ]
+        return [
+            self.name,
+            ", ".join(filter(None, news)) or "nothing new",
+            count(self.rows, "row"),
+            count(self.requests, "request"),
+            span(self.seconds, blank=" "),
+        ]
+
+
+def print_summary(console: Console, result: SyncResult, destination: DestinationSession, *, verbose: bool) -> None:
+    """Print a line a resource: new, changed and deleted rows, all rows, requests and time; a table where asked for."""
+    for line in align_lines([_sum_up(run, destination) for run in result.resources], console.width):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    if verbose:
+        _print_table(console, result, destination)
+    for run in result.resources:
+        _print_waits(console, run)
+        _print_undeclared(console, run)
+        _print_counts(console, run)
+
+
+def align_lines(lines: Sequence[Line], width: int) -> list[str]:
+    """The lines, and a total of several, in columns where these fit a width, else with commas."""
+    if len(lines) > 1:
+        new, changed, deleted, held, requests = (sum(column) for column in list(zip(*lines, strict=True))[1:6])
+        longest = max(line.seconds for line in lines)
+        lines = [*lines, Line("total", new, changed, deleted, held, requests, longest)]
+    rows = [line.describe() for line in lines]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sum(widths) + len(GAP) * (len(widths) - 1) > width:
+        return [f"{name}: {', '.join(parts)}" for name, *parts in rows]
+    return [
+        GAP.join([name.ljust(widths[0]), news.ljust(widths[1]), *map(str.rjust, parts, widths[2:])])
+        for name, news, *parts in rows
+    ]
+
+
+def _sum_up(run: ResourceRun, destination: DestinationSession) -> Line:
+    name = RESOURCE_TABLES[run.resource].name
+    rows, deleted = destination.count_rows(name)
+    rows_before, deleted_before = run.rows_before or (rows, deleted)
+    new, marked = max(0, rows - rows_before), max(0, deleted - deleted_before)
+    # What a first load reads twice, at the ends of its windows, is not changed.
+    changed = run.rows_loaded[name] - new - marked - run.counts.unchanged_rows if rows_before else 0
+    seconds = 0.0 if run.finished_at is None else (run.finished_at - run.started_at).total_seconds()
+    return Line(run.resource, new, max(0, changed), marked, rows - deleted, run.meter.requests, seconds)
+
+
+def _print_waits(console: Console, run: ResourceRun) -> None:
+    """Print how long a resource waited for the rate limit and between retries, if it did."""
+    if run.meter.waited_seconds >= 1:
+        retries = f", {run.meter.retries:,} requests sent again" if run.meter.retries else ""
+        waited = span(run.meter.waited_seconds, blank=" ")
+        console.print(f"{run.resource}: waited {waited} for the rate limit and between retries{retries}.", markup=False)
+
+
+def _print_undeclared(console: Console, run: ResourceRun) -> None:
+    """Print the fields that no column declares, if there are any."""
+    if run.undeclared:
+        console.print(_plain(f"{run.resource}: fields without a column, kept in extra: {_describe_undeclared(run)}."))
+
+
+def _print_table(console: Console, result: SyncResult, destination: DestinationSession) -> None:
+    """Print a row a table: rows loaded, rows in total, requests and waits."""
     table = Table(title=f"Run {result.run_id}", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("table", no_wrap=True)
     for heading in ("rows loaded", "rows now", "deleted", "requests", "retries", "waited s"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("newest updated_at", no_wrap=True)
-    table.add_column("undeclared fields")
     for run in result.resources:
-        spec = RESOURCE_TABLES[run.resource]
-        meter = run.meter
+        spec, meter = RESOURCE_TABLES[run.resource], run.meter
         table.add_row(
             spec.name,
             f"{run.rows_loaded[spec.name]:,}",
-            *(f"{count:,}" for count in destination.query(f"SELECT count(*), count(deleted_at) FROM {spec.name}")[0]),
+            *(f"{rows:,}" for rows in destination.count_rows(spec.name)),
             str(meter.requests),
             str(meter.retries),
             f"{meter.waited_seconds:.1f}",
             second(destination.query(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
-            _plain(_describe_undeclared(run)),
         )
         children = [child.name for child in spec.child_tables]
         for name in children + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
             now = destination.query(f"SELECT count(*) FROM {name}")[0][0]
-            table.add_row(name, f"{run.rows_loaded[name]:,}", f"{now:,}", "", "", "", "", "", "")
-    console.print(table)
-    for run in result.resources:
-        _print_counts(console, run)
+            table.add_row(name, f"{run.rows_loaded[name]:,}", f"{now:,}")
+    _print_unpadded(console, table)
 
 
 def _describe_undeclared(run: ResourceRun) -> str:
     """The most frequent undeclared fields, and the number of others."""
     shown = sorted(run.undeclared.most_common(SHOWN_FIELDS))
     others = run.undeclared.describe_others(len(shown))
-    return ", ".join([*(f"{name} ({rows})" for name, rows in shown), *filter(None, [others])]) or "-"
+    return ", ".join([*(f"{name} ({rows})" for name, rows in shown), *filter(None, [others])])
 
 
 def _versions_of(spec: TableSpec) -> list[str]:
@@ -71,20 +160,20 @@ def _versions_of(spec: TableSpec) -> list[str]:
 
 def _print_counts(console: Console, run: ResourceRun) -> None:
     """Print a line about corrected rows, and one about counts that differ or cannot be compared."""
-    tally = run.tally
-    if tally.corrections:
-        how = ", ".join(f"{rows:,} {kind}" for kind, rows in sorted(tally.corrections.items()))
+    counts = run.counts
+    if counts.corrections:
+        how = ", ".join(f"{rows:,} {kind}" for kind, rows in sorted(counts.corrections.items()))
         console.print(_plain(f"{run.resource}: rows that no change and no count had shown are mended: {how}."))
-    if tally.unexplained_rows:
-        advice = "" if tally.deleted_rows is not None else "; --census explains it row by row"
-        console.print(f"{run.resource}: {describe_difference(tally.unexplained_rows)}{advice}.", markup=False)
-    elif tally.live_rows is not None and tally.api_rows is None:
+    if counts.unexplained_rows:
+        advice = "" if counts.deleted_rows is not None else "; --census explains it row by row"
+        console.print(f"{run.resource}: {describe_difference(counts.unexplained_rows)}{advice}.", markup=False)
+    elif counts.live_rows is not None and counts.api_rows is None:
         console.print(f"{run.resource}: the API does not count its rows; --census finds those that were deleted.")
 
 
 def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> None:
     """Print the rows that differ and did not change since the sync."""
-    found = [row for run in result.resources for row in run.tally.differences or ()]
+    found = [row for run in result.resources for row in run.counts.differences or ()]
     faults = [row for row in found if not row.fresh]
     if faults:
         table = Table(title="Not as the API lists it", title_justify="left", box=SIMPLE_HEAD)
@@ -92,16 +181,27 @@ def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> N
             table.add_column(heading, no_wrap=heading != "columns")
         for row in faults[:SHOWN_DIFFERENCES]:
             table.add_row(*map(_plain, (row.table, row.key, row.kind, ", ".join(row.columns) or "-")))
-        console.print(table)
+        _print_unpadded(console, table)
         if len(faults) > SHOWN_DIFFERENCES:
             console.print(f"and {len(faults) - SHOWN_DIFFERENCES:,} more.")
     if not quiet:
-        rows = sum(run.tally.live_rows or 0 for run in result.resources)
+        rows = sum(run.counts.live_rows or 0 for run in result.resources)
         verdict = f"{len(faults):,} differ" if faults else "all as the API lists them"
         console.print(f"Verified {rows:,} rows: {verdict}.")
         if len(found) > len(faults):
             changed = len(found) - len(faults)
             console.print(f"{changed:,} changed in the API since they were read; the next sync brings them.")
+
+
+def _print_unpadded(console: Console, table: Table) -> None:
+    """Print a table; into a file or a pipe without the blanks that rich puts behind each line."""
+    if console.is_terminal:
+        console.print(table)
+        return
+    with console.capture() as capture:
+        console.print(table)
+    for line in capture.get().splitlines():
+        console.print(line.rstrip(), soft_wrap=True, highlight=False, markup=False)
 
 
 def _plain(text: object) -> Text:
@@ -117,7 +217,7 @@ def print_open_tickets(console: Console, destination: DestinationSession) -> Non
     table.add_column("projected increase, mean %", justify="right")
     for priority, tickets, increase in destination.query(OPEN_TICKETS):
         table.add_row(_plain(priority or "-"), f"{tickets:,}", "-" if increase is None else str(increase))
-    console.print(table)
+    _print_unpadded(console, table)
 
 
 def print_status(console: Console, status: DatasetStatus, place: str) -> None:

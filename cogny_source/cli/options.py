@@ -63,7 +63,7 @@ class Options:
         sandbox: Use the embedded sandbox.
         log_format: `text` or `json`.
         quiet: Warnings and errors only.
-        verbose: Print the traceback of a failure.
+        verbose: Print the summary as a table, and the traceback of a failure.
         check: Only test that API and destination can be reached and used.
     """
 
@@ -129,7 +129,7 @@ _TELLING = [
     click.option("--sandbox", is_flag=True, help="Use an API with made-up data on this machine; needs no key."),
     click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
     click.option("--quiet", is_flag=True, help="Print warnings and errors only."),
-    verbose_option,
+    click.option("--verbose", is_flag=True, help="Print the summary as a table too; end a failure with its traceback."),
 ]
 _SYNC = [
     _RESOURCES,

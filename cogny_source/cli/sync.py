@@ -267,7 +267,7 @@ def _print_result(destination: DestinationSession, result: SyncResult, options: 
         out = PlainConsole(width=max(out.width, SUMMARY_WIDTH))
     if not options.quiet:
         with destination.connect():
-            print_summary(out, result, destination)
+            print_summary(out, result, destination, verbose=options.verbose)
             if options.sandbox and any(run.resource == "tickets" for run in result.resources):
                 print_open_tickets(out, destination)
     if options.verify:
@@ -280,6 +280,6 @@ def _refuse_differences(result: SyncResult) -> None:
     Raises:
         VerificationFailed: If it did.
     """
-    faults = sum(not row.fresh for run in result.resources for row in run.tally.differences or ())
+    faults = sum(not row.fresh for run in result.resources for row in run.counts.differences or ())
     if faults:
         raise VerificationFailed(f"{faults} rows of the database are not as the API lists them; --census mends them")

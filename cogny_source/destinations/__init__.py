@@ -1,1 +1,1 @@
-"""The destinations that the command line offers."""
+"""Destinations: one package per kind, a registry of them, and the session through which a run loads and queries."""

@@ -1,4 +1,4 @@
-"""The port: what the connector asks of a destination; one adapter for each kind."""
+"""The port between the connector and a destination; each kind of destination has one adapter."""
 
 from __future__ import annotations
 
@@ -21,114 +21,119 @@ from cogny_source.records.package import Package
 from cogny_source.schema import ChildSpec, TableSpec
 
 STATE_IDS = "SELECT _dlt_load_id FROM _dlt_pipeline_state WHERE pipeline_name = %s"
-# Table name to the columns that loads have brought into it.
+# Table name to the columns that loads have filled.
 Columns = Mapping[str, Collection[str]]
 
 
 class Session(Protocol):
-    """What a loader needs of a destination that is open; `DestinationSession` is it."""
+    """The part of `DestinationSession` that a loader uses."""
 
     pipeline: dlt.Pipeline
     adapter: DestinationAdapter
 
     def connect(self) -> AbstractContextManager[SqlClientBase[Any]]:
-        """A connection."""
+        """Open a connection, or reuse the open one."""
 
     def reopen(self) -> None:
-        """Close the connection that is held, and open it again."""
+        """Close the open connection and open it again."""
 
     def load(self, source: DltSource) -> set[str]:
-        """Load a source dlt's way; returns the ids of its load packages."""
+        """Load a source with dlt; returns the ids of its load packages."""
 
     def translating_errors(self, load_id: str | None = None) -> AbstractContextManager[None]:
-        """Turn errors of the libraries into `CognyError`."""
+        """Raise a `CognyError` instead of the libraries' errors."""
 
 
 class PackageLoader(Protocol):
-    """Loads packages; each method raises `LoadFailed` where the destination refuses."""
+    """Loads packages; each method raises `LoadFailed` if the destination refuses."""
 
     def load(self, package: Package) -> set[str]:
         """Load a package; returns the ids of its loads."""
 
     def load_states(self, package: Package) -> None:
-        """Commit a package that holds states alone, into tables that may lack columns."""
+        """Commit a package that has only states, even if the tables lack columns."""
 
-    def remake_tables(self, package: Package) -> None:
-        """Make the tables of a package anew where the destination has lost them, if the next load would not."""
+    def recreate_tables(self, package: Package) -> None:
+        """Create the lost tables and columns of a package again, unless the next load does."""
 
 
 class Writer(Protocol):
-    """Turns a table into what dlt extracts."""
+    """Turns an Arrow table into items that a dlt resource yields."""
 
     def __call__(self, table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:
-        """The items to yield for a table under its hints."""
+        """The items for a table, with its dlt hints."""
 
 
 def write_arrow(table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:  # noqa: ARG001
-    """Give dlt the Arrow table itself."""
+    """Yield the Arrow table itself."""
     yield dlt.mark.with_hints(table, hints, create_table_variant=True)
 
 
 class DestinationAdapter(ABC):
-    """A kind of destination. The defaults are right for a SQL database into which dlt loads Parquet files.
+    """A kind of destination. The defaults fit a SQL database into which dlt loads Parquet files.
 
-    An adapter holds no connection: methods that read get the client of the session.
+    An adapter has no connection: methods that read get the client of the session.
     """
 
     loader_file_format: ClassVar[TLoaderFileFormat] = "parquet"
 
     @abstractmethod
     def make_loader(self, session: Session) -> PackageLoader:
-        """What loads packages: `DltLoader`, or one that commits by itself."""
+        """The loader of packages: `DltLoader`, or one that commits without dlt."""
 
     @abstractmethod
     def unix_micros(self, column: str) -> str:
-        """SQL for a column of instants as microseconds since 1970."""
+        """SQL that converts a timestamp column to microseconds since 1970."""
 
     def table_hints(self, spec: TableSpec | ChildSpec) -> dict[str, Any]:  # noqa: ARG002
-        """Dlt's hints of a table that only this destination knows, such as partitions."""
+        """Additional dlt hints of a table for this destination, such as partitions."""
         return {}
 
     def open_writer(self, folder: Path) -> AbstractContextManager[Writer]:  # noqa: ARG002
-        """What turns tables into items for dlt.
+        """Open the writer that turns tables into items for dlt.
 
         Args:
-            folder: Where it may keep files until the block ends.
+            folder: A folder for its files until the block ends.
         """
         return nullcontext(write_arrow)
 
     def make_lock(self, pipeline: dlt.Pipeline) -> BaseFileLock | None:  # noqa: ARG002
-        """The lock of a destination that does not lock itself; None for none."""
+        """The lock for a destination that does not lock itself; None if it needs none."""
         return None
 
     def is_held(self, error: Exception) -> bool:  # noqa: ARG002
-        """Whether an error says that another process holds the destination, so that waiting helps."""
+        """Whether an error means that another process has locked the destination, so that waiting helps."""
         return False
 
     def explain(self, error: BaseException) -> CognyError | None:  # noqa: ARG002
-        """The error to raise instead of one of the destination's libraries; None for a failed load."""
+        """The error to raise instead of a library's error; None for the general `LoadFailed`."""
         return None
 
     def list_states(self, client: SqlClientBase[Any], pipeline_name: str) -> set[str]:
-        """The load ids of the states that are kept of a pipeline."""
+        """The load ids of a pipeline's states in the destination."""
         return {row[0] for row in _fetch(client, STATE_IDS, pipeline_name)}
 
     def read_states(self, client: SqlClientBase[Any], pipeline_name: str, load_ids: set[str]) -> list[str]:  # noqa: ARG002
-        """The states, as dlt compresses them, that some load packages committed, the oldest first."""
+        """The states that some load packages committed, in dlt's compressed form, the oldest first."""
         places = ", ".join(["%s"] * len(load_ids))
         query = f"SELECT state FROM _dlt_pipeline_state WHERE _dlt_load_id IN ({places}) ORDER BY _dlt_load_id"
         return [row[0] for row in _fetch(client, query, *load_ids)]
 
     def find_losses(self, client: SqlClientBase[Any], tables: Columns) -> dict[str, str]:  # noqa: ARG002
-        """What tables lack of what was loaded: a sentence for each that lacks something.
+        """Find tables that are lost, or have lost columns.
 
-        A destination that does not look for it finds nothing.
+        Args:
+            client: An open connection.
+            tables: Table name to the columns that loads have filled.
+
+        Returns:
+            Table name to a sentence about its loss. Empty for a destination that does not check.
         """
         return {}
 
 
 def _fetch(client: SqlClientBase[Any], query: str, *values: object) -> list[tuple[Any, ...]]:
-    """The rows of a query; none where its table is not there."""
+    """The rows of a query; none if its table does not exist."""
     try:
         with client.execute_query(query, *values) as cursor:
             return list(cursor.fetchall())

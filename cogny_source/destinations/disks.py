@@ -1,4 +1,4 @@
-"""Disks with hardly any room left, which a library's error often does not name."""
+"""Full disks, which the error of a library often does not name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from urllib.parse import unquote
 
 import dlt
 
-# A load that failed may have taken back what it wrote.
+# A disk with less free space counts as full: a failed load may have removed its files again.
 LITTLE_BYTES = 16 * 2**20
 
 
 def list_folders(pipeline: dlt.Pipeline) -> list[Path]:
-    """Where a load writes on this machine: the working directory, the folder for temporary files, the destination."""
+    """The local folders that a load writes: working directory, folder for temporary files, destination."""
     folders = [Path(pipeline.working_dir), Path(tempfile.gettempdir())]
     parameters = {} if pipeline.destination is None else pipeline.destination.config_params
     for name in ("bucket_url", "credentials"):
@@ -26,10 +26,10 @@ def list_folders(pipeline: dlt.Pipeline) -> list[Path]:
 
 
 def describe_full_disks(folders: Iterable[Path]) -> str:
-    """A clause that names the disks of folders that have hardly any room left; empty where there is none."""
+    """A clause that names the full disks of folders; empty if none is full."""
     full: dict[tuple[int, int], str] = {}
     for folder in folders:
-        place = next((it for it in (folder, *folder.parents) if it.is_dir()), None)
+        place = next((path for path in (folder, *folder.parents) if path.is_dir()), None)
         if place is None:
             continue
         usage = shutil.disk_usage(place)

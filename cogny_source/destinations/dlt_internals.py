@@ -1,4 +1,4 @@
-"""Where the connector leans on dlt below its public surface, for all destinations."""
+"""The connector's uses of dlt's private names, for all destinations."""
 
 from __future__ import annotations
 
@@ -30,32 +30,32 @@ from cogny_source.destinations.duckdb_engine import MAJOR, RELATIONS_STREAM_FROM
 
 __all__ = [
     "DuckDbSqlClient",
+    "cache_capabilities",
     "create_load_id",
     "current_load_id",
     "current_pipeline",
     "declare_table",
     "decompress_state",
-    "find_capabilities_once",
     "import_file",
     "make_state_row",
     "mark_state_extracted",
+    "mark_state_restored",
     "name_table_by_item",
-    "note_restored_state",
     "query_arrow",
     "raise_next_load_id",
 ]
 
 
 @contextmanager
-def find_capabilities_once(pipeline: dlt.Pipeline) -> Iterator[None]:
-    """Let the pipeline's destinations remember their capabilities until the block ends.
+def cache_capabilities(pipeline: dlt.Pipeline) -> Iterator[None]:
+    """Cache the capabilities of the pipeline's destinations until the block ends.
 
-    dlt 1.31 asks for them some twenty times a run and looks through every configuration provider each time: a quarter
-    of the time that a run without news takes.
+    dlt 1.31 requests them about twenty times a run and searches every configuration provider each time: a quarter of
+    the time of a run without new rows.
     """
-    destinations = [it for it in (pipeline.destination, pipeline.staging) if it is not None]
+    destinations = [one for one in (pipeline.destination, pipeline.staging) if one is not None]
     for destination in destinations:
-        vars(destination)["capabilities"] = _remember(destination)
+        vars(destination)["capabilities"] = _cache(destination)
     try:
         yield
     finally:
@@ -66,21 +66,21 @@ def find_capabilities_once(pipeline: dlt.Pipeline) -> Iterator[None]:
 def query_arrow(
     client: SqlClientBase[Any], query: str, values: Sequence[object], batch_rows: int
 ) -> Iterator[pa.Table]:
-    """Read what a query brings, in batches.
+    """Read the rows of a query in batches.
 
-    dlt 1.31 reads Arrow from a cursor, which DuckDB 2 warns of: it copies all rows first.
+    dlt 1.31 reads Arrow from a cursor. DuckDB 2 warns of that, because it copies all rows first.
 
     Args:
-        client: An open connection; it may run no other query before the last batch.
+        client: An open connection; it must run no other query before the last batch.
         query: The query, with `%s` for its parameters.
         values: The parameters.
-        batch_rows: How many rows a batch holds, about.
+        batch_rows: The approximate number of rows in a batch.
 
     Raises:
-        DatabaseUndefinedRelation: If a table of the query is not there.
+        DatabaseUndefinedRelation: If a table of the query does not exist.
     """
     if isinstance(client, DuckDbSqlClient) and MAJOR >= RELATIONS_STREAM_FROM:
-        # dlt makes the views of a folder's tables, and tells which table is missing.
+        # This query goes through dlt, which creates the views of a folder's tables and raises for a missing table.
         with client.execute_query(f"SELECT * FROM ({query}) LIMIT 0", *values):
             pass
         with open_arrow(client.native_connection, query.replace("%s", "?"), values, batch_rows=batch_rows) as reader:
@@ -88,12 +88,12 @@ def query_arrow(
         return
     with client.execute_query(query, *values) as cursor:
         for batch in cursor.iter_arrow(batch_rows):
-            # BigQuery's come as batches, whatever dlt's annotations say.
+            # dlt annotates tables, but BigQuery's client returns record batches.
             yield pa.Table.from_batches([batch]) if isinstance(batch, pa.RecordBatch) else batch
 
 
 def current_pipeline() -> dlt.Pipeline:
-    """The active pipeline; `dlt.current.pipeline()` resolves a configuration on its way, 10 ms each time."""
+    """The active pipeline; `dlt.current.pipeline()` also resolves a configuration, 10 ms each time."""
     return cast(dlt.Pipeline, Container()[PipelineContext].pipeline())
 
 
@@ -102,51 +102,51 @@ def current_load_id() -> str:
     return str(Container()[LoadPackageStateInjectableContext].load_id)
 
 
-def note_restored_state(pipeline: dlt.Pipeline) -> None:
-    """Tell a pipeline that its state is restored; else its `run` restores it once more."""
+def mark_state_restored(pipeline: dlt.Pipeline) -> None:
+    """Mark a pipeline's state as restored, so that its `run` does not restore it again."""
     pipeline._state_restored = True
 
 
 def raise_next_load_id(above: float) -> None:
-    """Let the ids of load packages that dlt makes in this process rise above an instant, in epoch seconds."""
+    """Make dlt's next load ids in this process greater than `above`, in epoch seconds."""
     with increasing_precise_time._lock:
         increasing_precise_time._last = max(increasing_precise_time._last, above)
 
 
 def make_state_row(state: Any, load_id: str) -> tuple[dict[str, Any], str]:
-    """The row that dlt would write of a pipeline's state, and the hash to mark it with once it is written."""
+    """The row that dlt would write for a pipeline's state, and the hash for `mark_state_extracted` after the write."""
     _, digest, _ = bump_pipeline_state_version_if_modified(state)
     return {**state_doc(state, load_id), "_dlt_id": generate_dlt_id()}, digest
 
 
 def declare_table(hints: Any) -> DataItemWithMeta:
-    """An item that makes a table without rows."""
+    """An item that creates a table without rows."""
     return DataItemWithMeta(HintsMeta(hints, create_table_variant=True), dlt.mark.materialize_table_schema())
 
 
 def name_table_by_item() -> DataItemWithMeta:
-    """An item after which the resource takes the name of a table from each item."""
+    """An item after which dlt takes the table's name from each item of the resource."""
     return DataItemWithMeta(HintsMeta(dlt.mark.make_hints(table_name=str), create_table_variant=False), [])
 
 
 def import_file(table: str, hints: Any, path: Path, rows: int) -> Iterator[DataItemWithMeta]:
-    """Items that make dlt take a file of JSON lines for the rows of a table."""
+    """Items that make dlt import a file of JSON lines as the rows of a table."""
     metrics = DataWriterMetrics(str(path), rows, path.stat().st_size, 0, 0)
     yield DataItemWithMeta(HintsMeta(hints, create_table_variant=True), [])
     yield DataItemWithMeta(ImportFileMeta(str(path), metrics, "jsonl"), table)
 
 
-def _remember(destination: Destination[Any, Any]) -> Any:
-    find = destination.capabilities
-    found: dict[Any, DestinationCapabilitiesContext] = {}
+def _cache(destination: Destination[Any, Any]) -> Any:
+    resolve = destination.capabilities
+    known: dict[Any, DestinationCapabilitiesContext] = {}
 
     def capabilities(config: Any = None, naming: NamingConvention | None = None) -> DestinationCapabilitiesContext:
         if config is not None:
-            return find(config, naming)
+            return resolve(config, naming)
         key = None if naming is None else (type(naming), naming.max_length)
-        if key not in found:
-            found[key] = find(None, naming)
-        # dlt writes into what it gets.
-        return deepcopy(found[key])
+        if key not in known:
+            known[key] = resolve(None, naming)
+        # dlt modifies the object that it gets.
+        return deepcopy(known[key])
 
     return capabilities

@@ -1,4 +1,4 @@
-"""Packages as a dlt source: chunks of the resources as dlt resources, each chunk's state committed with its rows."""
+"""Packages as a dlt source: chunks become dlt resources, and dlt commits each chunk's state with its rows."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from dlt.extract import DltResource, DltSource
 from cogny_source.destinations.adapter import DestinationAdapter
 from cogny_source.destinations.dlt_internals import current_load_id, current_pipeline
 from cogny_source.records.chunk import Chunk
-from cogny_source.records.package import Package, list_tables, make_empty, stamp
+from cogny_source.records.package import Package, add_load_id, list_tables, make_empty_table
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, TOMBSTONE, ChildSpec, Column, TableSpec
 
-# Takes a resource's state and gives its chunks.
+# Returns the chunks of a resource for its state.
 Supply = Callable[[dict[str, Any]], Iterator[Chunk]]
-# Finds the adapter of the pipeline that extracts.
+# Returns the adapter for the pipeline that extracts.
 FindAdapter = Callable[[dlt.Pipeline], DestinationAdapter]
 
-# The chunks hold one row a key; a list's rows replace all rows of their parent.
+# A chunk has one row per key; the rows of a list replace all rows of their parent.
 MERGE: TWriteDispositionConfig = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 
 
 def make_package_source(package: Package, adapter: DestinationAdapter) -> DltSource:
-    """A package as a source under the same name, so that it shares schema and state."""
+    """A dlt source for a package, with the name of the public source, so that both share schema and state."""
 
     def find_adapter(_: dlt.Pipeline) -> DestinationAdapter:
         return adapter
@@ -36,12 +36,12 @@ def make_package_source(package: Package, adapter: DestinationAdapter) -> DltSou
     def package_source() -> Sequence[DltResource]:
         resources = [
             make_resource(
-                RESOURCE_TABLES[name], _supply_one(chunk), find_adapter, history=package.history, turn=package.turn
+                RESOURCE_TABLES[name], _supply_one(chunk), find_adapter, history=package.history, token=package.token
             )
             for name, chunk in package.chunks.items()
         ]
         if package.runs is not None:
-            resources.append(_make_runs_resource(package.runs, package.turn, adapter))
+            resources.append(_make_runs_resource(package.runs, package.token, adapter))
         return resources
 
     return package_source()
@@ -52,16 +52,16 @@ def _supply_one(chunk: Chunk) -> Supply:
 
 
 def make_resource(
-    spec: TableSpec, supply: Supply, find_adapter: FindAdapter, *, history: bool, turn: str | None = None
+    spec: TableSpec, supply: Supply, find_adapter: FindAdapter, *, history: bool, token: str | None = None
 ) -> DltResource:
-    """A dlt resource of what a supply gives for it.
+    """A dlt resource that yields the tables of chunks.
 
     Args:
         spec: Its table.
-        supply: Gives its chunks.
-        find_adapter: Finds the adapter of the pipeline that extracts; may raise `ConfigError`.
-        history: Whether each version of a row is kept.
-        turn: What names the package in the state.
+        supply: Returns its chunks.
+        find_adapter: Returns the adapter for the pipeline that extracts; may raise `ConfigError`.
+        history: Whether the history table is filled.
+        token: The package's token in the state; see `Package`.
     """
     tables = list_tables(spec.name, history=history)
 
@@ -72,37 +72,39 @@ def make_resource(
         known = dlt.current.source_schema().tables
         with adapter.open_writer(Path(pipeline.working_dir)) as write:
             for name in tables.keys() - known.keys():
-                yield from write(_stamp(make_empty(tables[name])), tables[name], _make_hints(tables[name], adapter))
+                yield from write(
+                    _add_load_id(make_empty_table(tables[name])), tables[name], _make_hints(tables[name], adapter)
+                )
             for chunk in supply(dict(state)):
                 for name in list(chunk.tables):
-                    # Let go of once it is on disk: the load that follows needs the memory.
-                    table = _stamp(chunk.tables.pop(name))
+                    # Freed once it is on disk: the following load needs the memory.
+                    table = _add_load_id(chunk.tables.pop(name))
                     yield from write(table, tables[name], _make_hints(tables[name], adapter))
                     del table
                 if chunk.state is not None:
                     state.clear()
                     state.update(chunk.state)
-        _note_turn(turn)
+        _store_token(token)
 
     return dlt.resource(extract, name=spec.name)
 
 
-def _make_runs_resource(runs: pa.Table, turn: str, adapter: DestinationAdapter) -> DltResource:
+def _make_runs_resource(runs: pa.Table, token: str, adapter: DestinationAdapter) -> DltResource:
     def extract() -> Iterator[Any]:
         with adapter.open_writer(Path(current_pipeline().working_dir)) as write:
-            yield from write(_stamp(runs), SYNC_RUNS, _make_hints(SYNC_RUNS, adapter))
-        _note_turn(turn)
+            yield from write(_add_load_id(runs), SYNC_RUNS, _make_hints(SYNC_RUNS, adapter))
+        _store_token(token)
 
     return dlt.resource(extract, name=SYNC_RUNS.name)
 
 
-def _note_turn(turn: str | None) -> None:
-    if turn is not None:
-        dlt.current.source_state()["turn"] = turn
+def _store_token(token: str | None) -> None:
+    if token is not None:
+        dlt.current.source_state()["turn"] = token
 
 
-def _stamp(table: pa.Table) -> pa.Table:
-    return stamp(table, current_load_id())
+def _add_load_id(table: pa.Table) -> pa.Table:
+    return add_load_id(table, current_load_id())
 
 
 def _make_hints(spec: TableSpec | ChildSpec, adapter: DestinationAdapter) -> Any:

@@ -1,6 +1,6 @@
-"""What the connector knows of DuckDB beyond its SQL: facts that a new version may change, each with a test.
+"""Facts about DuckDB beyond its SQL that a new version may change, each with a test.
 
-`tests/unit/destinations/test_duckdb_engine.py` says for each of them what breaks with it.
+`tests/unit/destinations/test_duckdb_engine.py` says what breaks with each.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ import pyarrow as pa
 
 from cogny_source.errors import ConfigError
 
-# From this major version on `execute` streams its rows into Python's objects, and Arrow comes from relations alone.
+# From this major version on, only relations stream Arrow; `execute` streams Python objects.
 RELATIONS_STREAM_FROM = 2
-# What DuckDB says of a file that another process has open, and of one that a later version made.
+# DuckDB's messages for a file that another process has open, and for a file of a newer version.
 LOCKED = "Could not set lock on file"
 NEWER_FILE = "created with a newer version of DuckDB"
-# What it makes of Ctrl-C: DuckDB 1 with the KeyboardInterrupt as its cause, DuckDB 2 without.
+# The RuntimeError of Ctrl-C: DuckDB 1 raises it from the KeyboardInterrupt, DuckDB 2 without a cause.
 INTERRUPTED = "Query interrupted"
 MAJOR = int(duckdb.__version__.partition(".")[0])
 
 
 def explain_version(error: BaseException) -> ConfigError | None:
-    """What to do about a file that a later version of DuckDB made; None if the error is another one.
+    """The error for a database file of a newer DuckDB; None if the error is another one.
 
     Args:
-        error: The error of opening the file.
+        error: The error raised while the file was opened.
     """
     if NEWER_FILE not in str(error):
         return None
     return ConfigError(
-        f"the database was made with a later DuckDB than {duckdb.__version__}, which is installed here: run"
+        f"the database was made with a newer DuckDB than the installed version {duckdb.__version__}: run"
         " pip install --upgrade duckdb, or name another file"
     )
 
@@ -42,21 +42,22 @@ def explain_version(error: BaseException) -> ConfigError | None:
 def open_arrow(
     connection: duckdb.DuckDBPyConnection, query: str, values: Sequence[object] = (), *, batch_rows: int
 ) -> Iterator[pa.RecordBatchReader]:
-    """A query's rows as Arrow, read from the database batch by batch.
+    """Read a query's rows as Arrow, batch by batch.
 
-    DuckDB 1 holds all rows of a relation with parameters in memory; DuckDB 2 copies all that `execute` brings.
+    DuckDB 1 holds all rows of a relation with parameters in memory; DuckDB 2 copies all rows of `execute`.
 
     Args:
-        connection: The connection; until the block ends it may run no other query.
+        connection: The connection; it must run no other query until the block ends.
         query: The query, with `?` for its parameters.
         values: The parameters.
-        batch_rows: How many rows a batch holds, about.
+        batch_rows: The approximate number of rows in a batch.
 
     Raises:
         duckdb.Error: If DuckDB refuses the query.
     """
-    given = list(values) or None
-    rows = connection.execute(query, given) if MAJOR < RELATIONS_STREAM_FROM else connection.sql(query, params=given)
+    parameters = list(values) or None
+    is_old = MAJOR < RELATIONS_STREAM_FROM
+    rows = connection.execute(query, parameters) if is_old else connection.sql(query, params=parameters)
     reader = cast(pa.RecordBatchReader, rows.to_arrow_reader(batch_rows))
     try:
         yield reader

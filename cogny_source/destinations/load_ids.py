@@ -1,4 +1,4 @@
-"""The ids of load packages, which order the states of a destination: dlt takes the state of the highest."""
+"""The ids of load packages. They order the states in a destination: dlt restores the state with the highest id."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Restored = TypeVar("Restored", bound=StateInfo | None)
 
 
 def rise_above(load_ids: Iterable[str]) -> None:
-    """Let the ids that dlt makes in this process rise above others, whatever the machine's clock says.
+    """Make dlt's next load ids in this process greater than other ids, whatever the machine's clock says.
 
-    They are epoch seconds. A machine whose clock was ahead once leaves an id that later ones must exceed: else
-    their states would be left aside, and with them what is known of their rows.
+    The ids are epoch seconds. A machine whose clock once was ahead leaves an id that later ones must exceed;
+    otherwise dlt ignores the later states and what they say about loaded rows.
 
     Args:
-        load_ids: The ids that a destination holds.
+        load_ids: The ids in a destination.
     """
     newest = max(load_ids, default=None)
     if newest is not None:
@@ -27,7 +27,7 @@ def rise_above(load_ids: Iterable[str]) -> None:
 
 
 def rise_above_state(state: Restored) -> Restored:
-    """Let the ids rise above that of a state, which is returned as it is."""
+    """Make dlt's next load ids greater than that of a state; returns the state unchanged."""
     if state is not None and state._dlt_load_id:
         rise_above([state._dlt_load_id])
     return state

@@ -1,4 +1,4 @@
-"""Packages loaded by dlt: extracted, normalised, and merged by the destination's own jobs."""
+"""Loads packages with dlt: it extracts and normalises them, and the destination's jobs merge them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from cogny_source.records.package import Package
 
 
 class DltLoader:
-    """Loads packages as dlt loads a source; what a table lacks, dlt makes with the next load.
+    """Loads packages as dlt sources; dlt creates missing tables and columns with each load.
 
     Args:
-        session: Where they are loaded.
+        session: The destination.
     """
 
     def __init__(self, session: Session) -> None:
@@ -21,17 +21,17 @@ class DltLoader:
         """Load a package; returns the ids of its loads.
 
         Raises:
-            LoadFailed: If the destination refuses it.
+            LoadFailed: If the destination refuses the package.
         """
         return self._session.load(make_package_source(package, self._session.adapter))
 
     def load_states(self, package: Package) -> None:
-        """Commit a package that holds states alone.
+        """Commit a package that has only states.
 
         Raises:
-            LoadFailed: If the destination refuses it.
+            LoadFailed: If the destination refuses the package.
         """
         self.load(package)
 
-    def remake_tables(self, package: Package) -> None:
-        """Leave it to the next load."""
+    def recreate_tables(self, package: Package) -> None:
+        """Do nothing: the next load creates what is missing."""

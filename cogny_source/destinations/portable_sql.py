@@ -1,6 +1,6 @@
-"""Questions to a destination, in the SQL that DuckDB and BigQuery share.
+"""Queries in the SQL that DuckDB and BigQuery share.
 
-Instants are asked for as microseconds since 1970 and shares as ranks, so that no two destinations round differently.
+They return timestamps as microseconds since 1970 and distributions as ranks, so that all destinations round alike.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ RANKS = (10, 25, 50, 75, 90)
 
 @dataclass(frozen=True)
 class Spread:
-    """How some values are spread. Each is one that occurs: at least so many per cent are no greater than it.
+    """The distribution of values.
 
     Attributes:
-        count: How many there are.
-        ranks: The values at 10, 25, 50, 75 and 90 per cent.
+        count: The number of values.
+        ranks: The values at 10, 25, 50, 75 and 90 per cent: for each, the smallest value such that at least that
+            share of all values is no greater. None is interpolated.
     """
 
     count: int
@@ -35,16 +36,19 @@ class Spread:
 
     @property
     def median(self) -> float:
-        """The middle value; the lower one of two."""
+        """The median; of two middle values the lower one."""
         return self.ranks[RANKS.index(50)]
 
 
 class Inquiry:
-    """Asks a destination.
+    """Queries a destination.
 
     Args:
         destination: The connected destination.
-        now: The instant that ages are told at.
+        now: The instant at which ages are computed.
+
+    Attributes:
+        now: That instant in microseconds since 1970.
     """
 
     def __init__(self, destination: DestinationSession, now: datetime) -> None:
@@ -52,7 +56,7 @@ class Inquiry:
         self.now = round(now.timestamp() * SECOND)
 
     def has(self, table: str) -> bool:
-        """Whether a table is there."""
+        """Whether a table exists."""
         try:
             self._destination.query(f"SELECT 1 FROM {table} LIMIT 1")
         except LoadFailed as error:
@@ -62,15 +66,15 @@ class Inquiry:
         return True
 
     def query(self, query: str) -> list[tuple[Any, ...]]:
-        """What a query brings; its tables must be there."""
+        """The rows of a query; its tables must exist."""
         return self._destination.query(query)
 
     def micros(self, column: str) -> str:
-        """A column of instants, in microseconds since 1970."""
+        """SQL that converts a timestamp column to microseconds since 1970."""
         return self._destination.adapter.unix_micros(column)
 
     def spreads(self, values: str) -> dict[str, Spread]:
-        """How values are spread.
+        """The distribution of values by kind.
 
         Args:
             values: A query for columns `kind` and `value`; rows where either is null are left out.
@@ -79,25 +83,25 @@ class Inquiry:
             f"max(CASE WHEN place * 100 >= {rank} * total AND (place - 1) * 100 < {rank} * total THEN value END)"
             for rank in RANKS
         )
-        found = self.query(
+        rows = self.query(
             f"SELECT kind, max(total), {ranks} FROM (SELECT kind, value,"
             " row_number() OVER (PARTITION BY kind ORDER BY value) AS place, count(*) OVER (PARTITION BY kind) AS total"
             f" FROM ({values}) AS given WHERE kind IS NOT NULL AND value IS NOT NULL) AS ranked GROUP BY kind"
         )
-        return {kind: Spread(int(count), tuple(float(value) for value in values)) for kind, count, *values in found}
+        return {kind: Spread(int(count), tuple(float(value) for value in values)) for kind, count, *values in rows}
 
 
 def instant(micros: int | None) -> datetime | None:
-    """The instant that so many microseconds since 1970 are; None where none are given."""
+    """The instant of microseconds since 1970, to the second; None for None."""
     return None if micros is None else datetime.fromtimestamp(micros // SECOND, UTC)
 
 
 def one_of(column: str, names: Iterable[str]) -> str:
-    """A column whose values are some names; for all others one name stands, and for null another."""
+    """SQL for a column that keeps some values and replaces all others by `OTHER`, and null by `NOT_GIVEN`."""
     named = f"WHEN {column} IN ({quote(names)}) THEN {column}"
     return f"CASE {named} WHEN {column} IS NULL THEN '{NOT_GIVEN}' ELSE '{OTHER}' END"
 
 
 def quote(names: Iterable[str]) -> str:
-    """Names as SQL's texts, with commas between them."""
+    """Names as SQL string literals, separated by commas."""
     return ", ".join(f"'{name}'" for name in names)

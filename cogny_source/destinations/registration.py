@@ -1,4 +1,4 @@
-"""What the connector knows of a destination without importing its libraries: name, options, types, how to begin."""
+"""The description of a destination that needs none of its libraries: name, options, column types, factories."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from cogny_source.destinations.adapter import DestinationAdapter
     from cogny_source.destinations.target import Target
 
-# The dataset where none is named.
+# The default dataset.
 DATASET = "cogny_data"
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option of the command line that names a part of a place; its variable is `COGNY_` and the name in capitals.
+    """A command-line option that names a part of a place; its environment variable is `COGNY_` + the upper-case name.
 
     Attributes:
         name: Its name as a parameter, such as `bucket_url`.
         help: Its help text.
-        default: Its default value; None where the destination chooses.
-        choices: The values that it takes; any text where empty.
-        is_file: Whether the value is a path of a file.
+        default: Its default value; None if the destination chooses one.
+        choices: The values that it accepts; empty for any text.
+        is_file: Whether the value is the path of a file.
     """
 
     name: str
@@ -36,24 +36,23 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The option as it is typed."""
+        """The option as typed, such as `--bucket-url`."""
         return f"--{self.name.replace('_', '-')}"
 
 
 @dataclass(frozen=True)
 class Registration:
-    """A destination as `registry.py` lists it.
+    """An entry of `registry.py`.
 
     Attributes:
         name: Its name on the command line.
-        python: How a Python program makes the destination.
+        python: The expression by which a Python program makes the destination.
         sync_help: The help text of `cogny sync NAME`.
         options: The options that name a place in it; one of them is `dataset`.
-        column_types: The types that a reader finds, by storage format and type of column.
-        make_target: Makes a target of the options' values by name. Raises `ConfigError` where there can be no such
-            place.
-        adapters: The adapter for each `destination_type` of dlt that it takes.
-        refused: A sentence for each `destination_type` of dlt that would hold rows twice.
+        column_types: Storage format to the name that it gives each column type.
+        make_target: Makes a target from the options' values by name. Raises `ConfigError` if the place is impossible.
+        adapters: dlt's `destination_type` to the factory of its adapter.
+        refused: A sentence for each `destination_type` of dlt that would store rows twice.
     """
 
     name: str

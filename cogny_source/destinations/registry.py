@@ -1,4 +1,4 @@
-"""Every destination that the connector loads into: a new one is a folder beside these, and its name here."""
+"""All destinations. A new one needs a package in this folder and an entry here."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from cogny_source.destinations.session import DestinationSession
 
 REGISTRATIONS: Mapping[str, Registration] = {
-    it.name: it for it in (duckdb.REGISTRATION, filesystem.REGISTRATION, bigquery.REGISTRATION)
+    entry.name: entry for entry in (duckdb.REGISTRATION, filesystem.REGISTRATION, bigquery.REGISTRATION)
 }
 
 
 def list_column_types() -> dict[str, Mapping[ColumnType, str]]:
-    """The types that a reader finds, by storage format and type of column."""
-    return {name: types for it in REGISTRATIONS.values() for name, types in it.column_types.items()}
+    """Storage format to the name that it gives each column type."""
+    return {name: types for entry in REGISTRATIONS.values() for name, types in entry.column_types.items()}
 
 
 def find_adapter(pipeline: dlt.Pipeline) -> DestinationAdapter:
-    """The adapter of a pipeline's destination; for one that is not registered, that of a SQL database.
+    """The adapter of a pipeline's destination; `SqlAdapter` for a destination that is not registered.
 
     Raises:
-        ConfigError: If the destination would hold rows twice.
+        ConfigError: If the destination would store rows twice.
     """
     kind = _find_type(pipeline) or ""
     for registration in REGISTRATIONS.values():
@@ -45,39 +45,39 @@ def find_adapter(pipeline: dlt.Pipeline) -> DestinationAdapter:
 
 
 def check_supported(pipeline: dlt.Pipeline) -> None:
-    """Refuse a destination that `sync()` was never tried with: it could be wrong there without a word.
+    """Refuse a destination with which `sync()` is not tested: rows could be wrong there without an error.
 
     Raises:
-        ConfigError: If it is one, or there is none, or it would hold rows twice.
+        ConfigError: If the destination is not supported or not set, or would store rows twice.
     """
     from cogny_source.destinations.sql import POSTGRES
 
     kind = _find_type(pipeline)
     if kind is None:
-        raise ConfigError("the pipeline has no destination: give dlt.pipeline one")
+        raise ConfigError("the pipeline has no destination: pass one to dlt.pipeline")
     find_adapter(pipeline)
     if any(kind in registration.adapters for registration in REGISTRATIONS.values()):
         return
-    plain = ", or plain pipeline.run(cogny_source()), which is exact there" if kind == POSTGRES else ""
+    alternative = ", or plain pipeline.run(cogny_source()), which is exact there" if kind == POSTGRES else ""
     names = [registration.python for registration in REGISTRATIONS.values()]
     raise ConfigError(
-        f"sync() was not tried with dlt's destination {kind.rpartition('.')[2]}, and does not load into it: use"
-        f" {', '.join(names[:-1])} or {names[-1]}{plain}"
+        f"sync() is not tested with dlt's destination {kind.rpartition('.')[2]} and does not load into it: use"
+        f" {', '.join(names[:-1])} or {names[-1]}{alternative}"
     )
 
 
 def open_session(
     pipeline: dlt.Pipeline, wait_seconds: float, sleep: Callable[[float], None] = time.sleep
 ) -> DestinationSession:
-    """A session with a pipeline's destination; it connects when it is first asked.
+    """A session with a pipeline's destination; the first query or load connects it.
 
     Args:
         pipeline: The pipeline.
-        wait_seconds: How long to wait for a DuckDB file, or a folder, that another process holds.
+        wait_seconds: How long to wait for a DuckDB file or a folder that another process has locked.
         sleep: Waits that many seconds; may raise `Stopped`.
 
     Raises:
-        ConfigError: If the destination would hold rows twice.
+        ConfigError: If the destination would store rows twice.
     """
     from cogny_source.destinations.session import DestinationSession
 

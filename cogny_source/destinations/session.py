@@ -1,4 +1,4 @@
-"""A session with the destination: connection, queries, loads, and errors as sentences."""
+"""A session with the destination: connection, queries, loads, and one error type for all libraries."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ from cogny_source.windows import Window
 logger = logging.getLogger(__name__)
 
 BATCH_ROWS = 10_000
-# Each is a parameter of the query.
+# Each key is a parameter of the query.
 KEYS_A_QUERY = 500
 RETRY_SECONDS = 1.0
 LINE_EVERY_SECONDS = 30.0
 EVERYTHING = Window()
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-# What dlt, Arrow and the destinations' libraries raise, beside their own errors.
+# The errors of dlt, DuckDB and Arrow, and the built-in errors that they and other libraries raise.
 FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, DltException, OSError, ValueError, LookupError, ImportError)
 Opened = TypeVar("Opened")
 
 
 class LiveCount(NamedTuple):
-    """What a table holds.
+    """The live rows of a table: those that are not marked deleted.
 
     Attributes:
-        rows: Rows that are not marked deleted.
-        settled: Those of them that were not created after an instant.
-        updated_at: The version of one row; None where it is not there, or not live.
-        undated: Those of the live rows that have no `created_at`.
+        rows: The number of live rows.
+        settled: Live rows created at or before an instant, or without `created_at`.
+        updated_at: `updated_at` of one row; None if it does not exist or is not live.
+        undated: Live rows without `created_at`.
     """
 
     rows: int
@@ -59,12 +59,12 @@ class LiveCount(NamedTuple):
 
 
 class DestinationSession:
-    """What a pipeline loads into.
+    """Connects to a pipeline's destination, queries it and loads into it.
 
     Args:
         pipeline: The pipeline.
-        adapter: What is known of its kind of destination.
-        wait_seconds: How long to wait for a DuckDB file, or a folder, that another process holds.
+        adapter: The adapter of its kind of destination.
+        wait_seconds: How long to wait for a DuckDB file or a folder that another process has locked.
         sleep: Waits that many seconds; may raise `Stopped`.
     """
 
@@ -80,16 +80,16 @@ class DestinationSession:
         self._wait_seconds = wait_seconds
         self._sleep = sleep
         self._client: SqlClientBase[Any] | None = None
-        # A client that is closed, to be opened again: to make one takes dlt some 50 ms.
+        # A closed client for reuse: dlt needs about 50 ms to create one.
         self._idle: SqlClientBase[Any] | None = None
         self._knows_schema = True
 
     @contextmanager
     def connect(self) -> Iterator[SqlClientBase[Any]]:
-        """A connection, which keeps every other process out of a DuckDB file, or a local folder, while it is open.
+        """Open a connection, or reuse the open one. It locks a DuckDB file or a local folder until the block ends.
 
-        dlt opens and closes its own between the steps of a load; two machines that load at once would take each
-        other's staging tables away.
+        dlt opens and closes its own connection between the steps of a load. Without this lock, two machines that load
+        at once would delete each other's staging tables.
 
         Raises:
             LoadFailed: If the file stays locked, or cannot be opened.
@@ -109,7 +109,7 @@ class DestinationSession:
                 lock.release()
 
     def reopen(self) -> None:
-        """Close the open connection and open it again; wait for another process that opens it in between.
+        """Close the open connection and open it again; wait if another process opens the file in between.
 
         Raises:
             LoadFailed: If the file stays locked.
@@ -119,10 +119,10 @@ class DestinationSession:
         self._wait_for(self._client.open_connection)
 
     def load(self, source: DltSource) -> set[str]:
-        """Load a source; returns the ids of its load packages.
+        """Load a source with dlt; returns the ids of its load packages.
 
         Raises:
-            LoadFailed: If the destination refuses it.
+            LoadFailed: If the destination refuses the load.
         """
         with self.connect(), self.translating_errors():
             run = self.pipeline.run(source, loader_file_format=self.adapter.loader_file_format)
@@ -131,30 +131,43 @@ class DestinationSession:
         return load_ids
 
     def forget_schema(self) -> None:
-        """Make the next connection anew: a client knows the tables that there were when it was made."""
+        """Create a new client for the next connection: a client knows only the tables that existed at its creation."""
         self._idle, self._knows_schema = None, False
 
     def query(self, query: str) -> list[tuple[Any, ...]]:
-        """What a query brings, as Python's values; its table must be there."""
+        """The rows of a query as Python values; its tables must exist.
+
+        Raises:
+            LoadFailed: If the destination refuses the query.
+        """
         with self.connect() as client, self.translating_errors(), client.execute_query(query) as cursor:
             return list(cursor.fetchall())
 
     def query_or_empty(self, query: str) -> list[tuple[Any, ...]]:
-        """What a query brings, as Python's values; nothing where its table is not there."""
+        """The rows of a query as Python values; none if its table does not exist.
+
+        Raises:
+            LoadFailed: If the destination does not answer.
+        """
         return [
             row for table in self._query(query) for row in zip(*(c.to_pylist() for c in table.columns), strict=True)
         ]
 
+    def count_rows(self, table: str) -> tuple[int, int]:
+        """The number of rows of a resource's table, and of those marked deleted; 0 without the table."""
+        counts = self.query_or_empty(f"SELECT count(*) AS held, count(deleted_at) AS deleted FROM {table}")
+        return counts[0] if counts else (0, 0)
+
     def count_live(
         self, spec: TableSpec, start: datetime | None, taken_at: datetime | None, key: str | None = None
     ) -> LiveCount:
-        """Count the rows that are not marked deleted.
+        """Count the live rows of a table.
 
         Args:
             spec: The table.
             start: Rows created before it are left out.
-            taken_at: An instant.
-            key: A row whose version is wanted.
+            taken_at: The instant for `LiveCount.settled`; None for no bound.
+            key: The row for `LiveCount.updated_at`.
         """
         query = (
             "SELECT count(*), count(CASE WHEN created_at IS NULL OR created_at <= %s THEN 1 END), max(CASE WHEN"
@@ -175,9 +188,9 @@ class DestinationSession:
         return self._query(f"SELECT {names} FROM {spec.name} WHERE {condition}", *bounds)
 
     def read_children(self, spec: TableSpec, child: ChildSpec, window: Window = EVERYTHING) -> Iterator[pa.Table]:
-        """Read a child table in the order of its key: the rows that belong to those created in a window.
+        """Read the child rows of the rows created in a window, in the order of their key.
 
-        Rows that belong to none come too, but where the window has an end.
+        A window without an end also includes child rows without a parent.
         """
         condition, bounds = _created_in(window)
         roots, key = f"SELECT {spec.key} FROM {spec.name} WHERE", child.root_key
@@ -187,7 +200,7 @@ class DestinationSession:
         return self._query(query, *bounds)
 
     def read_keys(self, spec: TableSpec, keys: Sequence[str]) -> Iterator[pa.Table]:
-        """Read the rows of some keys."""
+        """Read the rows with some keys."""
         names = ", ".join(column.name for column in spec.columns)
         for first in range(0, len(keys), KEYS_A_QUERY):
             some = keys[first : first + KEYS_A_QUERY]
@@ -195,11 +208,11 @@ class DestinationSession:
             yield from self._query(f"SELECT {names} FROM {spec.name} WHERE {spec.key} IN ({places})", *some)
 
     def has_columns(self, spec: TableSpec) -> bool:
-        """Whether a table is there, and has every declared column; one of an earlier version may lack some."""
+        """Whether a table exists with every declared column; a table of an earlier version may lack some."""
         return self.read_columns(spec.name) >= {column.name for column in spec.columns}
 
     def read_columns(self, table: str) -> set[str]:
-        """The names of a table's columns; none where it is not there."""
+        """The names of a table's columns; empty if the table does not exist."""
         try:
             with self.connect() as client, client.execute_query(f"SELECT * FROM {table} LIMIT 0") as cursor:
                 return {column[0] for column in cursor.native_cursor.description or ()}
@@ -207,18 +220,18 @@ class DestinationSession:
             return set()
 
     def read_stamps(self, spec: TableSpec, since: datetime) -> pa.Table | None:
-        """Key and `updated_at` of the live rows that changed at an instant or later; None where there are none."""
+        """Key and `updated_at` of the live rows that changed at an instant or later; None if there are none."""
         query = f"SELECT {spec.key}, updated_at FROM {spec.name} WHERE deleted_at IS NULL AND updated_at >= %s"
         tables = list(self._query(query, since))
         return pa.concat_tables(tables) if any(map(len, tables)) else None
 
     def state_ids(self) -> set[str]:
-        """The load ids of every state that the destination keeps."""
+        """The load ids of the pipeline's states in the destination."""
         with self.connect() as client, self.translating_errors():
             return self.adapter.list_states(client, self.pipeline.pipeline_name)
 
     def read_states(self, load_ids: set[str]) -> list[dict[str, Any]]:
-        """The states by resource that some load packages committed, the oldest package first."""
+        """The states that some load packages committed, each by resource, the oldest package first."""
         with self.connect() as client, self.translating_errors():
             texts = self.adapter.read_states(client, self.pipeline.pipeline_name, load_ids)
         sources = [decompress_state(text).get("sources", {}).get("cogny", {}) for text in texts]
@@ -226,20 +239,21 @@ class DestinationSession:
 
     @contextmanager
     def translating_errors(self, load_id: str | None = None) -> Iterator[None]:
-        """Turn what dlt, DuckDB and the disk raise into one sentence.
+        """Raise one error type instead of those of dlt, DuckDB and the disk.
 
         Args:
-            load_id: The load that fails, where dlt does not tell.
+            load_id: The id of the load in the block, for errors in which dlt does not name it.
 
         Raises:
-            LoadFailed: Instead of them.
-            ConfigError: Where that is what dlt has wrapped, or it lacks a setting.
+            LoadFailed: Instead of the libraries' errors.
+            ConfigError: If that is the cause that dlt has wrapped, or a setting of the destination is missing.
+            KeyboardInterrupt: If that is the cause.
         """
         try:
             yield
         except (*FOREIGN_ERRORS, RuntimeError) as exc:
             cause = _find_cause(exc)
-            if isinstance(cause, KeyboardInterrupt):  # dlt wraps it; DuckDB makes a RuntimeError of it
+            if isinstance(cause, KeyboardInterrupt):  # dlt wraps it; DuckDB raises a RuntimeError from it
                 raise cause from exc
             if isinstance(exc, RuntimeError):
                 if str(exc) == INTERRUPTED:
@@ -249,8 +263,8 @@ class DestinationSession:
                 raise cause from exc
             if isinstance(cause, ConfigurationException):
                 raise ConfigError(
-                    f"dlt lacks a setting of the destination: {_find_reason(exc)}; it looks for it in the environment"
-                    " and in .dlt/secrets.toml"
+                    f"dlt lacks a setting of the destination: {_find_reason(exc)}; set it in the environment or in"
+                    " .dlt/secrets.toml"
                 ) from exc
             explained = self.adapter.explain(cause)
             if explained is not None:
@@ -260,12 +274,12 @@ class DestinationSession:
             package = f"load package {load_id}" if load_id else "a load"
             raise LoadFailed(
                 f"the destination refused {package}: {_find_reason(exc)}"
-                f"{describe_full_disks(list_folders(self.pipeline))} ({where}). Nothing is lost: mend the cause and run"
+                f"{describe_full_disks(list_folders(self.pipeline))} ({where}). Nothing is lost: fix the cause and run"
                 " the same command again"
             ) from exc
 
     def _query(self, query: str, *values: object) -> Iterator[pa.Table]:
-        """Read what a query brings, in batches; nothing where its table is not there."""
+        """Read the rows of a query in batches; none if its table does not exist."""
         try:
             with self.connect() as client:
                 yield from query_arrow(client, query, values, BATCH_ROWS)
@@ -275,7 +289,7 @@ class DestinationSession:
             raise LoadFailed(f"the destination does not answer: {_find_reason(exc)}") from exc
 
     def _open(self) -> tuple[SqlClientBase[Any], BaseFileLock | None]:
-        """Open a connection, and take the lock of a destination that has one."""
+        """Open a connection, after taking the lock that some destinations need."""
         lock = self.adapter.make_lock(self.pipeline)
         if lock is not None:
             lock.acquire()
@@ -289,19 +303,19 @@ class DestinationSession:
             raise
         return client, lock
 
-    def _wait_for(self, open_it: Callable[[], Opened]) -> Opened:
-        """Open what another process may hold."""
+    def _wait_for(self, connect: Callable[[], Opened]) -> Opened:
+        """Call `connect`, and retry while another process has locked the destination."""
         waited = 0.0
         while True:
             try:
-                return open_it()
+                return connect()
             except (DltException, Timeout) as exc:
                 if not self.adapter.is_held(exc):
                     raise
                 reason = _find_reason(exc)
                 if waited >= self._wait_seconds:
                     raise LoadFailed(
-                        f"another process holds the database, also after {waited:.0f} s: {reason}. Nothing is lost:"
+                        f"another process still holds the database after {waited:.0f} s: {reason}. Nothing is lost:"
                         " close that session and run the same command again"
                     ) from exc
             if waited % LINE_EVERY_SECONDS < RETRY_SECONDS:
@@ -311,7 +325,7 @@ class DestinationSession:
 
 
 def _created_in(window: Window) -> tuple[str, list[datetime]]:
-    """A condition that holds for the rows of a window, and its parameters; rows without a date are in an open one."""
+    """The SQL condition for rows created in a window, and its parameters; an open end includes rows without a date."""
     if window.start is None and window.end is None:
         return "1 = 1", []
     bounds = [("created_at >= %s", window.start), ("created_at < %s", window.end)]
@@ -327,9 +341,9 @@ def _find_cause(exc: BaseException) -> BaseException:
 
 
 def _find_reason(exc: BaseException) -> str:
-    """The innermost cause's first line: around DuckDB's own words dlt guesses at credentials and the internet."""
+    """The first line of the innermost cause, without dlt's guesses about credentials around DuckDB's error."""
     exc = _find_cause(exc)
     text = str(exc).strip() or type(exc).__name__
-    if isinstance(exc, KeyError):  # whose text is the key alone
+    if isinstance(exc, KeyError):  # its text is only the key
         text = f"{type(exc).__name__}: {text}"
     return text.splitlines()[0].rpartition("The actual reason given is: ")[2]

@@ -1,4 +1,4 @@
-"""A target: what the command line knows of a destination before the pipeline is made."""
+"""Targets: what the command line knows of a destination before it makes the pipeline."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ DATASET_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 @dataclass(frozen=True)
 class Target:
-    """Where a pipeline loads.
+    """The place into which a pipeline loads.
 
     Attributes:
         make: Makes the dlt destination.
-        make_reader: Makes one that only reads, where that takes less than to write; None where `make` does for both.
         dataset: The dataset's name.
-        identity: What tells it from every other target; it has a working directory of its own.
-        world: Where the embedded sandbox remembers its world; None for the working directory.
-        show: The command that shows the tables.
-        make_staging: Makes dlt's staging, where files travel through a bucket.
-        explain: Tells what a failure means, where the target knows better than the engine.
-        probe: Tries what a sync needs of the destination, and yields a line for each thing that works.
+        identity: A text that differs from that of every other target; each identity has its own working directory.
+        show: A command that shows the tables.
+        probe: Tries what a sync needs of the destination, and yields a line for each operation that works.
+        world: The file in which the embedded sandbox stores its data; None for one in the working directory.
+        make_staging: Makes dlt's staging destination, if files are loaded through a bucket.
+        explain: Returns the error to raise for a failure, or None if the target does not know it.
+        make_reader: Makes a read-only destination that needs fewer permissions; None to use `make`.
+        is_there: Whether something may have been loaded. Check first: reading a missing place would create it.
         prepare: Called under the lock of the working directory before anything is loaded.
-        is_there: Whether something may have been loaded; to look at what is not there would make it.
     """
 
     make: Callable[[], Any]
@@ -47,31 +47,31 @@ class Target:
 
 
 def check_dataset(name: str) -> None:
-    """Refuse a dataset's name that not every destination takes as it is.
+    """Refuse a dataset name that some destination does not accept unchanged.
 
     Raises:
-        ConfigError: If it holds other than small letters, digits and underscores.
+        ConfigError: If it does not begin with a letter, or has other than lowercase letters, digits and underscores.
     """
     if not DATASET_NAME.fullmatch(name):
-        raise ConfigError(f"--dataset is {name!r}; use small letters, digits and _, a letter first")
+        raise ConfigError(f"--dataset is {name!r}; use lowercase letters, digits and _, and begin with a letter")
 
 
 def check_text(option: str, path: str) -> None:
-    """Refuse a path that is no text in UTF-8, which DuckDB, Arrow and dlt need.
+    """Refuse a path that is not UTF-8, which DuckDB, Arrow and dlt need.
 
     Raises:
-        ConfigError: If it is not: its name is in another encoding, or the locale knows none beyond ASCII.
+        ConfigError: If its name is in another encoding, or the locale supports only ASCII.
     """
     try:
         path.encode("utf-8")
     except UnicodeEncodeError as error:
         raise ConfigError(
-            f"{option} {path!a} is no UTF-8 as this process reads it: set LC_ALL=C.UTF-8, or rename it"
+            f"{option} {path!a} is not UTF-8 as this process reads it: set LC_ALL=C.UTF-8, or rename it"
         ) from error
 
 
 def list_causes(error: BaseException) -> list[BaseException]:
-    """An error and what caused it, the innermost first."""
+    """An error and its causes, the innermost first."""
     chain: list[BaseException] = []
     todo: list[object] = [error]
     while todo:
@@ -83,6 +83,6 @@ def list_causes(error: BaseException) -> list[BaseException]:
 
 
 def show_python() -> str:
-    """The Python that has the connector, as a person would type it here."""
+    """The path of this Python, as a person would type it in the current folder."""
     relative = os.path.relpath(sys.executable)
     return sys.executable if relative.startswith("..") else relative

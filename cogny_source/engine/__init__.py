@@ -1,1 +1,1 @@
-"""How the resources are read: the first load, what changed since, and the resumable loop around both."""
+"""One run: it reads all resources in threads, loads them chunk by chunk with their states, and records the result."""

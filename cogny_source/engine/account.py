@@ -1,4 +1,4 @@
-"""Whose rows they are: a dataset takes no rows of another account of the same API."""
+"""Checks that the API's rows belong to the dataset's account: a dataset takes no rows of another account."""
 
 from __future__ import annotations
 
@@ -20,83 +20,84 @@ from cogny_source.windows import CREATED, UPDATED, Window
 
 logger = logging.getLogger(__name__)
 
-# So many rows of the destination are asked for by their keys before a run is refused.
+# How many rows of the destination are requested by their keys before a run is refused.
 LAST_LOOKUPS = 3
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 def check_account(
-    readings: Sequence[ReadContext], states: Mapping[str, State], destination: DestinationSession
+    contexts: Sequence[ReadContext], states: Mapping[str, State], destination: DestinationSession
 ) -> None:
     """Refuse rows of another account, before any is loaded.
 
-    An account is recognised by any row that the API lists and the destination holds: a warehouse, else the row that
-    came with a count, else one of the oldest. Nothing is asked where the list of warehouses is the one of the last run.
-    What the API lists first need not be loaded, as after a start date; so it is asked for rows that are, at last.
+    One row that the API lists and the destination holds proves the account. The check tries the listed warehouses,
+    then the row that came with a count, then the oldest rows. It sends no request if the list of warehouses is that of
+    the last run. Listed rows may be absent from the destination, for example before a start date, so that the last step
+    requests rows of the destination by their keys.
 
     Args:
-        readings: Of each resource of the run, after its first pages came.
-        states: The states that the destination held when the run began, by resource.
-        destination: What is loaded into.
+        contexts: The contexts of the run's resources, after their first pages.
+        states: The states in the destination at the beginning of the run, by resource.
+        destination: The destination.
 
     Raises:
-        ConfigError: If the API lists rows, and none of those looked for is in the destination, which holds others.
+        ConfigError: If the API lists rows, the destination holds rows, and the check finds none in common.
     """
-    held = [reading for reading in readings if claims_rows(states.get(reading.endpoint.name, {}))]
-    if not held or any(_lists_the_same(reading, states) for reading in held):
+    loaded = [context for context in contexts if claims_rows(states.get(context.endpoint.name, {}))]
+    if not loaded or any(_lists_the_same(context, states) for context in loaded):
         return
     listed = False
-    for reading in sorted(held, key=lambda reading: not reading.endpoint.whole):
-        keys = _find_listed(reading)
-        if _holds_any(reading, destination, keys):
+    for context in sorted(loaded, key=lambda context: not context.endpoint.whole):
+        keys = _find_listed(context)
+        if _holds_any(context, destination, keys):
             return
-        if not reading.endpoint.whole:
-            keys = _fetch_oldest(reading, states[reading.endpoint.name])
-            if _holds_any(reading, destination, keys):
+        if not context.endpoint.whole:
+            keys = _fetch_oldest(context, states[context.endpoint.name])
+            if _holds_any(context, destination, keys):
                 return
-        listed = listed or bool(keys and destination.count_live(reading.endpoint.table, None, None).rows)
-    if listed and not any(_gives_any(reading, destination) for reading in held):
+        listed = listed or bool(keys and destination.count_live(context.endpoint.table, None, None).rows)
+    if listed and not any(_gives_any(context, destination) for context in loaded):
         raise ConfigError(
-            "the API lists other rows than this dataset holds, and none of its own: the key seems to belong to another"
-            " account; use that account's key, or another dataset or database for this one"
+            "the API lists none of the rows that this dataset holds: the key seems to belong to another account; use"
+            " the key of the dataset's account, or another dataset or database for this account"
         )
 
 
-def _lists_the_same(reading: ReadContext, states: Mapping[str, State]) -> bool:
-    """Whether a list that is read whole has the content that the destination has loaded last."""
-    digest = reading.tally.list_digest
-    return bool(reading.tally.digests) and digest == states[reading.endpoint.name].get("list_digest")
+def _lists_the_same(context: ReadContext, states: Mapping[str, State]) -> bool:
+    """Whether a full table has the content that the destination loaded last."""
+    digest = context.counts.list_digest
+    return bool(context.counts.digests) and digest == states[context.endpoint.name].get("list_digest")
 
 
-def _find_listed(reading: ReadContext) -> list[str]:
-    """The keys that came with the run's own requests."""
-    tally = reading.tally
-    return [*list(tally.digests)[:PAGE_ROWS], *([tally.sample[0]] if tally.sample else [])]
+def _find_listed(context: ReadContext) -> list[str]:
+    """The keys in the answers to the run's own requests."""
+    counts = context.counts
+    return [*list(counts.digests)[:PAGE_ROWS], *([counts.sample[0]] if counts.sample else [])]
 
 
-def _fetch_oldest(reading: ReadContext, state: State) -> list[str]:
-    """The keys of the rows that were created first of those wanted, as far as the API heeds the sort."""
-    endpoint = reading.endpoint
-    wanted = Window(parse_instant(state.get("start_date"))).params(CREATED)
-    params: Params = {**wanted, "sort": CREATED, "limit": PAGE_ROWS}
+def _fetch_oldest(context: ReadContext, state: State) -> list[str]:
+    """The keys of the oldest rows from the start date on, if the API honours the sort; empty if it refuses it."""
+    endpoint = context.endpoint
+    window = Window(parse_instant(state.get("start_date"))).params(CREATED)
+    params: Params = {**window, "sort": CREATED, "limit": PAGE_ROWS}
     try:
-        answer = reading.client.get(endpoint.path, params, reading.meter, scope=endpoint.scope)
+        answer = context.client.get(endpoint.path, params, context.meter, scope=endpoint.scope)
     except BadRequest:
         return []
     return [str(row["id"]) for row in read_page(answer, endpoint.path).rows if row.get("id") is not None]
 
 
-def _holds_any(reading: ReadContext, destination: DestinationSession, keys: Sequence[str]) -> bool:
-    return any(len(table) for table in destination.read_keys(reading.endpoint.table, keys))
+def _holds_any(context: ReadContext, destination: DestinationSession, keys: Sequence[str]) -> bool:
+    return any(len(table) for table in destination.read_keys(context.endpoint.table, keys))
 
 
-def _gives_any(reading: ReadContext, destination: DestinationSession) -> bool:
-    """Whether the API gives one of the rows that the destination holds, of those that changed last."""
-    stamps = None if reading.endpoint.whole else destination.read_stamps(reading.endpoint.table, EPOCH)
+def _gives_any(context: ReadContext, destination: DestinationSession) -> bool:
+    """Whether the API returns one of the `LAST_LOOKUPS` rows of the destination that changed last."""
+    stamps = None if context.endpoint.whole else destination.read_stamps(context.endpoint.table, EPOCH)
     if stamps is None:
         return False
     newest = stamps.take(pc.select_k_unstable(stamps, LAST_LOOKUPS, [(UPDATED, "descending")]))
     try:
-        return any(fetch_row(reading, key) is not None for key in newest[reading.endpoint.table.key].to_pylist())
+        return any(fetch_row(context, key) is not None for key in newest[context.endpoint.table.key].to_pylist())
     except LookupUnusable:
         return False

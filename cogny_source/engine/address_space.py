@@ -1,4 +1,4 @@
-"""The process's address space: what the libraries reserve of it, and a limit that is too little for them."""
+"""The process's address space: refuses a limit that is too low for the libraries."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 
 from cogny_source.errors import ConfigError
 
-# DuckDB, Arrow and their allocators reserve 2.5 GB, with deltalake 3.2 GB, of which a tenth is in use: measured on two
-# cores. Where a reservation is refused they end the process by a segmentation fault, or wait for ever.
+# DuckDB, Arrow and their allocators reserve 2.5 GB, with deltalake 3.2 GB, and use a tenth of it (measured on two
+# cores). If a reservation fails, they crash with a segmentation fault or hang for ever.
 LEAST_BYTES = 4 * 2**30
 
 
 def read_limit() -> int | None:
-    """The process's limit of address space in bytes; None for none, or where the system knows no such thing."""
+    """The process's limit of address space in bytes; None without a limit, or on a system without such limits."""
     if sys.platform == "win32":
         return None
     import resource
@@ -22,17 +22,17 @@ def read_limit() -> int | None:
 
 
 def check_address_space(limit: int | None) -> None:
-    """Refuse a limit under which the libraries would crash without a word.
+    """Refuse a limit under which the libraries would crash without a message.
 
     Args:
-        limit: The limit in bytes; None for none.
+        limit: The limit in bytes; None for no limit.
 
     Raises:
-        ConfigError: If it is too little.
+        ConfigError: If it is below `LEAST_BYTES`.
     """
     if limit is not None and limit < LEAST_BYTES:
         raise ConfigError(
-            f"`ulimit -v` leaves this process {limit / 2**30:.1f} GB of address space, and DuckDB and Arrow crash below"
-            f" {LEAST_BYTES / 2**30:.0f} GB, of which they use a tenth: raise it, and bound the memory in use by a"
-            " container or systemd's MemoryMax"
+            f"`ulimit -v` leaves this process {limit / 2**30:.1f} GB of address space, but DuckDB and Arrow crash below"
+            f" {LEAST_BYTES / 2**30:.0f} GB, although they use a tenth of it: raise the limit, and bound the memory in"
+            " use with a container or systemd's MemoryMax"
         )

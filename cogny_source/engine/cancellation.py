@@ -1,4 +1,4 @@
-"""Stopping on a signal: after the page in hand, in the middle of a wait, and where no page comes."""
+"""Stops a run on a signal: after the current page, during a wait, and if no page arrives."""
 
 from __future__ import annotations
 
@@ -16,44 +16,52 @@ ECHO_SECONDS = 1.0
 
 
 class CancelToken:
-    """Remembers that a signal asked the run to stop."""
+    """A flag that asks a run, or its readers, to stop."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
         self._signal_number = 0
-        self._followers: WeakSet[CancelToken] = WeakSet()
+        self._linked: WeakSet[CancelToken] = WeakSet()
 
     def set(self, signal_number: int) -> None:
-        """Ask the run to stop."""
+        """Ask to stop: set this token and those linked to it.
+
+        Args:
+            signal_number: The signal; 0 for another reason.
+        """
         self._signal_number = signal_number
         self._event.set()
-        for flag in self._followers:
-            flag.set(signal_number)
+        for token in self._linked:
+            token.set(signal_number)
 
     def check(self) -> None:
-        """Raise `Stopped` where the run was asked to stop."""
+        """Raise `Stopped` if the token is set."""
         if self._event.is_set():
             raise Stopped(self._signal_number)
 
     def sleep(self, seconds: float) -> None:
-        """Wait, or raise `Stopped` as soon as the run is asked to stop."""
+        """Wait, and raise `Stopped` as soon as the token is set."""
         if self._event.wait(seconds):
             raise Stopped(self._signal_number)
 
-    def follow(self) -> CancelToken:
-        """A flag that is set with this one, and may be set without it."""
-        flag = type(self)()
-        self._followers.add(flag)
+    def linked(self) -> CancelToken:
+        """A new token that is set with this one, and can be set alone."""
+        token = type(self)()
+        self._linked.add(token)
         if self._event.is_set():
-            flag.set(self._signal_number)
-        return flag
+            token.set(self._signal_number)
+        return token
 
     @contextmanager
     def call_after(self, seconds: float, action: Callable[[], None]) -> Iterator[None]:
-        """Within the block, call an action in another thread once the flag has been set for so many seconds.
+        """Within the block, call an action in another thread once the token has been set for some seconds.
 
-        The end of the block sets the flag, which must be that of the block alone. The thread begins with the block: a
-        signal may come while a lock is held that another thread needs to begin.
+        The end of the block sets the token, so use one only for the block. The thread starts with the block, not in the
+        signal handler: a signal may arrive while the interrupted code holds a lock that starting a thread needs.
+
+        Args:
+            seconds: Seconds between the signal and the action.
+            action: The action; not called if the block ends earlier.
         """
         ended = threading.Event()
 
@@ -71,9 +79,9 @@ class CancelToken:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        """Within the block, SIGINT and SIGTERM set the flag; a later one ends the process as it would have.
+        """Within the block, SIGINT and SIGTERM set the token; a second signal has its previous effect.
 
-        One that follows at once is the same order: `timeout` sends it to the process, and to its group.
+        A second signal within `ECHO_SECONDS` counts as the first: `timeout` signals the process and then its group.
         """
         previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -1,4 +1,4 @@
-"""Tables and columns that somebody took out of the destination: found, told, made anew, and read again."""
+"""Repairs tables and columns that somebody dropped: warns, creates them again, and lets their rows be read again."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ logger = logging.getLogger(__name__)
 
 
 def mend_losses(
-    destination: DestinationSession, loader: PackageLoader, states: Mapping[str, State], turn: str
+    destination: DestinationSession, loader: PackageLoader, states: Mapping[str, State], token: str
 ) -> dict[str, State]:
-    """Forget what the states claim of tables that are no longer what was loaded; to be called while it is held.
+    """Reset the states of resources with lost tables or columns, and create these again. Call it while connected.
 
-    That is committed before any table is made anew: a run that is killed in between leaves no state that claims rows of
-    an empty table.
+    The reset states are committed before any table is created: a run that is killed in between leaves no state that
+    claims rows of an empty table.
 
     Args:
         destination: The destination.
         loader: Loads into it.
-        states: The states that it holds, by resource.
-        turn: What names the package in the state.
+        states: The states in it, by resource.
+        token: The package's token in the state; see `Package`.
 
     Returns:
-        The states that hold now.
+        The states after the repair, by resource.
     """
     if not states:
         return dict(states)
@@ -50,26 +50,26 @@ def mend_losses(
         }
         for table, sentence in losses.items():
             owner = next((name for name in ENDPOINTS if table in list_tables(name, history=True)), None)
-            logger.warning("%s; %s", sentence, f"{owner} is read again whole" if owner else "it is made anew")
+            logger.warning("%s; %s", sentence, f"all {owner} are read again" if owner else "it is created again")
         if forgotten:
-            loader.load_states(Package({name: Chunk(state=s) for name, s in forgotten.items()}, turn))
+            loader.load_states(Package({name: Chunk(state=s) for name, s in forgotten.items()}, token))
         history = any(name.endswith("_history") for name in tables)
-        loader.remake_tables(Package(dict.fromkeys(ENDPOINTS, Chunk()), f"{turn}:anew", history=history))
+        loader.recreate_tables(Package(dict.fromkeys(ENDPOINTS, Chunk()), f"{token}:anew", history=history))
     return {**states, **forgotten}
 
 
 def _list_expected(pipeline: dlt.Pipeline) -> Columns:
-    """The columns of the connector's tables, by dlt's record of them; as they are declared where that is gone too."""
+    """Table name to the columns that loads have filled: by dlt's schema, or as declared if that is lost too."""
     schema = restored_schema(pipeline)
     if schema is None and SCHEMA_NAME in pipeline.schema_names:
         return {}
     known = {} if schema is None else schema.tables
     is_recorded = not ENDPOINTS.keys().isdisjoint(known)
-    found = {}
+    expected = {}
     for spec in [SYNC_RUNS, *(spec for name in ENDPOINTS for spec in list_tables(name, history=True).values())]:
         if spec.name in known:
             columns = known[spec.name]["columns"]
-            found[spec.name] = [name for name, hints in columns.items() if hints.get("data_type")]
+            expected[spec.name] = [name for name, hints in columns.items() if hints.get("data_type")]
         elif not is_recorded and not spec.name.endswith("_history"):
-            found[spec.name] = [column.name for column in spec.columns]
-    return found
+            expected[spec.name] = [column.name for column in spec.columns]
+    return expected

@@ -1,4 +1,4 @@
-"""Reading ahead: each resource in a thread of its own, one chunk further than what is loaded."""
+"""Reads ahead: each resource in its own thread, one chunk ahead of the load."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from cogny_source.records.chunk import Chunk
 
 
 class Prefetcher:
-    """Threads that read while others load; a context that leaves none of them behind.
+    """Threads that read while the main thread loads. Leaving the context ends them.
 
     Args:
-        resources: How many resources are read.
-        stop: Set with the end of the context, so that they end too.
+        resources: The number of resources.
+        stop: Set at the end of the context, to stop the threads.
     """
 
     def __init__(self, resources: int, stop: CancelToken) -> None:
@@ -24,20 +24,20 @@ class Prefetcher:
         self._stop = stop
 
     def __call__(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
-        """Begin to read, in a thread, and give the chunks; while one is in use the next is read, and no more."""
-        return self._follow(chunks, self._pool.submit(next, chunks, None))
+        """Start to read in a thread, and yield the chunks; while one is in use, only the next is read."""
+        return self._read_ahead(chunks, self._pool.submit(next, chunks, None))
 
-    def _follow(self, chunks: Iterator[Chunk], coming: Future[Chunk | None]) -> Iterator[Chunk]:
-        while (chunk := coming.result()) is not None:
-            coming = self._pool.submit(next, chunks, None)
+    def _read_ahead(self, chunks: Iterator[Chunk], upcoming: Future[Chunk | None]) -> Iterator[Chunk]:
+        while (chunk := upcoming.result()) is not None:
+            upcoming = self._pool.submit(next, chunks, None)
             yield chunk
 
     def __enter__(self) -> Prefetcher:
         return self
 
     def __exit__(self, *_: object) -> Literal[False]:
-        # Whoever presses Ctrl-C twice waits for no answer.
-        patient = not isinstance(sys.exc_info()[1], KeyboardInterrupt)
+        # After a second Ctrl-C, do not wait for open requests.
+        waits = not isinstance(sys.exc_info()[1], KeyboardInterrupt)
         self._stop.set(0)
-        self._pool.shutdown(wait=patient, cancel_futures=True)
+        self._pool.shutdown(wait=waits, cancel_futures=True)
         return False

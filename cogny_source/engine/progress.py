@@ -1,4 +1,4 @@
-"""What a sync tells whoever watches it."""
+"""The progress of a sync, reported to an observer."""
 
 from __future__ import annotations
 
@@ -9,37 +9,41 @@ from cogny_source.engine.run_record import ResourceRun
 
 
 class Progress(Protocol):
-    """Watches a sync. The resources are read by several threads, each of which calls."""
+    """Observes a sync. Several threads call it, one per resource."""
 
     def read(self, run: ResourceRun, requests_left: int | None) -> None:
         """A page was read.
 
         Args:
-            run: What was done with its resource so far.
-            requests_left: In the window of the rate limit; None where no header tells.
+            run: The record of its resource so far.
+            requests_left: Requests left in the window of the rate limit; None if no header says so.
         """
 
     def wait(self, seconds: float, reason: str) -> None:
-        """A request waits, for the rate limit or between attempts."""
+        """A request waits for the rate limit or between attempts."""
 
     def load(self, rows: int) -> None:
-        """A load of so many rows begins."""
+        """A load begins."""
 
     def loaded(self, runs: Sequence[ResourceRun]) -> None:
-        """The load is done; what was done with each resource so far."""
+        """A load is done.
+
+        Args:
+            runs: The record of each resource so far.
+        """
 
 
 class Silence:
-    """Watches, and says nothing."""
+    """Ignores the progress."""
 
     def read(self, run: ResourceRun, requests_left: int | None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def wait(self, seconds: float, reason: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def load(self, rows: int) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def loaded(self, runs: Sequence[ResourceRun]) -> None:
-        """Say nothing."""
+        """Do nothing."""

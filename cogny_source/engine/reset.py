@@ -1,4 +1,4 @@
-"""Forgetting what was read of a resource, so that the next sync reads it all again."""
+"""Resets the state of a resource, so that the next sync reads all of it again."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ NOTHING_THERE = "nothing was synced there yet"
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a resource.
+    """What the destination knows of a resource.
 
     Attributes:
-        rows: Rows of its table, those marked deleted among them.
-        updated_after: The watermark, as the state holds it.
-        backfill_windows: How many windows of the first load are left.
-        digests: Of how many rows of a list that is read whole the content is remembered.
+        rows: Rows of its table, including those marked deleted.
+        updated_after: The watermark in the state; None if there is none.
+        backfill_windows: The number of windows left of the first load.
+        digests: The number of row digests in the state of a full table.
     """
 
     rows: int
@@ -43,12 +43,12 @@ class Known:
 
 
 class Reset:
-    """Forgets the state of a resource; its rows stay until newer ones replace them.
+    """Resets the state of a resource; its rows stay until newer ones replace them.
 
     Args:
         pipeline: The pipeline, with its destination.
         resource: The resource.
-        wait_seconds: How long a database that another process holds is waited for.
+        wait_seconds: How long to wait for a database that another process has locked.
 
     Raises:
         ConfigError: If the resource is unknown.
@@ -59,46 +59,47 @@ class Reset:
         self._pipeline = pipeline
         self._destination = open_session(pipeline, wait_seconds)
         self._loader = self._destination.adapter.make_loader(self._destination)
-        self._ledger = StateStore(self._destination, self._loader, [self._name])
+        self._state_store = StateStore(self._destination, self._loader, [self._name])
 
     def look(self) -> Known:
-        """Read what would be forgotten.
+        """Read what a reset would forget.
 
         Raises:
+            AlreadyRunning: If a run works on the pipeline.
             ConfigError: If nothing was synced there.
         """
         with self._lock():
-            self._ledger.open()
-            if not self._ledger.states:
+            self._state_store.open()
+            if not self._state_store.states:
                 raise ConfigError(NOTHING_THERE)
-            state = self._ledger.states.get(self._name, {})
-            counted = self._destination.query_or_empty(f"SELECT count(*) FROM {ENDPOINTS[self._name].table.name}")
+            state = self._state_store.states.get(self._name, {})
+            counts = self._destination.query_or_empty(f"SELECT count(*) FROM {ENDPOINTS[self._name].table.name}")
         return Known(
-            counted[0][0] if counted else 0,
+            counts[0][0] if counts else 0,
             state.get("updated_after"),
             len(state.get("backfill", {}).get("windows", [])),
             len(state.get("digests", {})),
         )
 
     def forget(self) -> None:
-        """Commit an empty state, and a row of `sync_runs` that tells of it.
+        """Commit an empty state, and a row in `sync_runs` about the reset.
 
         Raises:
             AlreadyRunning: If a run works on the pipeline.
-            LoadFailed: If the destination refuses it.
+            LoadFailed: If the destination refuses the load.
         """
         now = datetime.now(UTC)
         with self._lock(), self._destination.connect():
-            self._ledger.open()
-            state = self._ledger.states.get(self._name, {})
+            self._state_store.open()
+            state = self._state_store.states.get(self._name, {})
             run = ResourceRun(self._name, "reset", now, updated_after_before=state.get("updated_after"))
             run.finish("done", now)
             run_id = str(uuid.uuid4())
             record = pa.Table.from_pylist(build_rows(run_id, [run]), schema=arrow_schema(SYNC_RUNS.columns))
-            # Whose rows the dataset holds is not forgotten: rows of another API must not come among them.
-            waiting = {self._name: Chunk(state={"origin": state.get("origin")})}
-            self._ledger.lower_to_other_writers(waiting)
-            package = Package(waiting, self._ledger.next_token(run_id), record, history=False)
+            # The origin stays in the state: the dataset must still refuse rows of another API.
+            chunks = {self._name: Chunk(state={"origin": state.get("origin")})}
+            self._state_store.lower_to_other_writers(chunks)
+            package = Package(chunks, self._state_store.next_token(run_id), record, history=False)
             self._loader.load(package)
 
     def _lock(self) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""One resource in a sync: read, held against what is there, counted, and settled."""
+"""One resource in a sync: reads it, protects newer rows of the destination, and reconciles both sides."""
 
 from __future__ import annotations
 
@@ -20,68 +20,68 @@ from cogny_source.timestamps import parse_instant
 
 
 def sync_resource(
-    reading: ReadContext,
+    context: ReadContext,
     state: State,
     plan: Plan,
     destination: DestinationSession,
-    ahead: Callable[[Iterator[Chunk]], Iterator[Chunk]] = iter,
+    prefetch: Callable[[Iterator[Chunk]], Iterator[Chunk]] = iter,
 ) -> Iterator[Chunk]:
-    """Read a resource, then count it on both sides, and hold it against the API as far as the plan asks.
+    """Read a resource, then count it on both sides, and compare it with the API as far as the plan requires.
 
-    Each chunk must be loaded before the next is asked for.
+    The caller must load each chunk before it takes the next.
 
     Args:
-        reading: Client, endpoint and counters.
-        state: The resource's state, as the destination holds it; not changed.
-        plan: What is asked for.
-        destination: Where the chunks are loaded.
-        ahead: Reads ahead of the loading; called at once.
+        context: Client, endpoint and counters.
+        state: The resource's state in the destination; not modified.
+        plan: What to do.
+        destination: The destination of the chunks.
+        prefetch: Makes an iterator that reads ahead of the load; called at once.
 
     Returns:
-        Chunks; the last is marked as such.
+        The chunks; the last one has `last`.
     """
     if plan.window is not None:
-        guard = VersionGuard(reading, destination, None)
-        return map(guard.admit, ahead(read_resource(reading, state, plan)))
-    state = state if reading.endpoint.whole else prepare_state(state, plan)
-    return _read_and_settle(ahead(_count_and_read(reading, state, plan)), reading, state, plan, destination)
+        guard = VersionGuard(context, destination, None)
+        return map(guard.admit, prefetch(read_resource(context, state, plan)))
+    state = state if context.endpoint.whole else prepare_state(state, plan)
+    return _read_and_settle(prefetch(_count_and_read(context, state, plan)), context, state, plan, destination)
 
 
-def _count_and_read(reading: ReadContext, state: State, plan: Plan) -> Iterator[Chunk]:
-    if not reading.endpoint.whole and not _begins_with_everything(state):
-        note_sample(reading, parse_instant(state.get("start_date")))
-    # The state is prepared for a full refresh by now; to prepare it again would be to begin again.
-    prepared = plan if reading.endpoint.whole else replace(plan, full_refresh=False)
-    yield from read_resource(reading, state, prepared)
+def _count_and_read(context: ReadContext, state: State, plan: Plan) -> Iterator[Chunk]:
+    if not context.endpoint.whole and not _begins_with_everything(state):
+        note_sample(context, parse_instant(state.get("start_date")))
+    # Already prepared for a full refresh; preparing twice would restart it.
+    prepared = plan if context.endpoint.whole else replace(plan, full_refresh=False)
+    yield from read_resource(context, state, prepared)
 
 
 def _read_and_settle(
-    chunks: Iterator[Chunk], reading: ReadContext, state: State, plan: Plan, destination: DestinationSession
+    chunks: Iterator[Chunk], context: ReadContext, state: State, plan: Plan, destination: DestinationSession
 ) -> Iterator[Chunk]:
     guard: VersionGuard | None = None
     begins_at, loads_first = state, "backfill" in state
-    # What a first load brings into an empty destination is held against nothing; nor is a list that is read anew.
+    # The first load of an empty destination, and the full refresh of a full table, have no newer rows to protect.
     is_first = _begins_with_everything(state) and not plan.full_refresh
-    is_anew = plan.full_refresh and reading.endpoint.whole
+    is_refreshed = plan.full_refresh and context.endpoint.whole
     for chunk in chunks:
-        if guard is None:  # with the first chunk the server's clock is known
-            reach = choose_reach(begins_at, plan, reading.tally.taken_at, after_backfill=loads_first)
-            guard = VersionGuard(reading, destination, reach.settled_before)
+        if guard is None:  # the server's clock is known from the first chunk on
+            reach = choose_reach(begins_at, plan, context.counts.taken_at, after_backfill=loads_first)
+            guard = VersionGuard(context, destination, reach.settled_before)
         state = chunk.state or state
         is_first = is_first and "backfill" in state
-        yield replace(chunk if is_first or is_anew else guard.admit(chunk), last=False)
-    # Where an earlier start date opened a window, the rows after it were loaded long ago.
+        yield replace(chunk if is_first or is_refreshed else guard.admit(chunk), last=False)
+    # If an earlier start date opened a window, the rows after it were loaded by earlier runs.
     loads_all = loads_first and "updated_after" not in begins_at
-    loaded_since = _find_beginning(begins_at, reading) if loads_all else None
-    yield from Reconciliation(reading, state, plan, destination, loaded_since).chunks()
+    loaded_since = _find_beginning(begins_at, context) if loads_all else None
+    yield from Reconciliation(context, state, plan, destination, loaded_since).chunks()
 
 
-def _find_beginning(state: State, reading: ReadContext) -> datetime | None:
-    """When the first load began that this run has ended, by the server's clock."""
-    return parse_instant(state["backfill"].get("updated_after")) or reading.tally.taken_at
+def _find_beginning(state: State, context: ReadContext) -> datetime | None:
+    """When the first load began that this run has completed, by the server's clock."""
+    return parse_instant(state["backfill"].get("updated_after")) or context.counts.taken_at
 
 
 def _begins_with_everything(state: State) -> bool:
-    """Whether the first listing has no filter, so that its first page tells the API's count."""
+    """Whether the first listing has no filter, so that its first page has the API's count of all rows."""
     windows = state.get("backfill", {}).get("windows")
     return bool(windows) and windows[0] == [None, None]

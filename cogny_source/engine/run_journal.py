@@ -1,4 +1,4 @@
-"""The journal: what runs did, kept on disk until `sync_runs` holds it."""
+"""The journal: records of runs on disk, until they are loaded into `sync_runs`."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from cogny_source.timestamps import parse_instant
 
 logger = logging.getLogger(__name__)
 
-KILLED = "the process ended without a word, as after a kill or a power cut"
+KILLED = "the process ended without an error message, as after a kill or a power cut"
 SCHEMA = arrow_schema(SYNC_RUNS.columns)
 TIMESTAMPS = [column.name for column in SYNC_RUNS.columns if column.type == "timestamp"]
 
 
 class Journal:
-    """One file a run, in a folder of the working directory's; a run that is killed leaves its file behind.
+    """One file per run. A killed run leaves its file, which the next run loads.
 
     Args:
-        folder: Where the files are.
-        run_id: The present run.
+        folder: The folder of the files, beside the working directory.
+        run_id: The current run.
     """
 
     def __init__(self, folder: Path, run_id: str) -> None:
@@ -36,9 +36,9 @@ class Journal:
         self._loaded: list[Path] = []
 
     def write(self, runs: Sequence[ResourceRun]) -> None:
-        """Keep what the run did so far; a resource that is not done counts as killed until it is written again.
+        """Write the record of the run so far. An unfinished resource is written as killed, until the next write.
 
-        A disk that takes no more is no reason to stop here: the load will tell.
+        A full disk does not stop the run here; the load reports it.
         """
         rows = build_rows(self._run_id, runs)
         for row in rows:
@@ -51,10 +51,10 @@ class Journal:
             draft.write_bytes(orjson.dumps(rows))
             draft.replace(path)
         except OSError as error:
-            logger.warning("the run's record cannot be kept on disk: %s", error)
+            logger.warning("the record of this run cannot be written to the disk: %s", error)
 
     def read_table(self) -> pa.Table:
-        """The rows of all runs that `sync_runs` does not hold yet, the present one's among them."""
+        """The rows of all runs that are not in `sync_runs` yet, including the current run."""
         rows: list[dict[str, Any]] = []
         self._loaded = sorted(self._folder.glob("*.json"))
         for path in self._loaded:
@@ -65,11 +65,11 @@ class Journal:
         return pa.Table.from_pylist(rows, schema=SCHEMA)
 
     def discard(self) -> None:
-        """Let go of the present run's record."""
+        """Delete the record of the current run."""
         (self._folder / f"{self._run_id}.json").unlink(missing_ok=True)
 
     def clear(self) -> None:
-        """Let go of what `read_table` gave, now that it is loaded."""
+        """Delete the records that `read_table` returned; call it once they are loaded."""
         for path in self._loaded:
             path.unlink(missing_ok=True)
         self._loaded = []

@@ -1,4 +1,4 @@
-"""What a run did with each resource: the summary's figures and the rows of `sync_runs`."""
+"""The record of a run: figures for each resource, as in the summary and in `sync_runs`."""
 
 from __future__ import annotations
 
@@ -24,16 +24,18 @@ class ResourceRun:
 
     Attributes:
         resource: Its name.
-        mode: What was done; see the column of `sync_runs`.
+        mode: How it was read; see the column of `sync_runs`.
         started_at: When the run began (UTC).
-        meter: What its requests cost.
-        tally: What the API and the destination count.
-        rows_loaded: Table name to rows that were loaded, one a key and chunk.
-        undeclared: Dotted name of each field kept in `extra`, and in how many rows; of very many those that came most.
-        updated_after_before: The watermark before, as the state holds it.
+        meter: Requests, waits, pages and rows.
+        counts: Row counts of the API and the destination, and the results of comparisons.
+        rows_loaded: Table name to the number of rows loaded, one per key and chunk.
+        rows_before: The rows of its table before the first load, and those of them marked deleted; None without a load.
+        undeclared: Dotted name of each field kept in `extra`, to the number of rows that have it; the most frequent
+            fields if there are very many.
+        updated_after_before: The watermark before the run, as in the state.
         updated_after: The watermark now.
         status: `done`, `failed` or `stopped`; `running` until then.
-        error: The sentence it ended with.
+        error: The error message.
         finished_at: When it was done (UTC).
     """
 
@@ -41,8 +43,9 @@ class ResourceRun:
     mode: str
     started_at: datetime
     meter: Meter = field(default_factory=Meter)
-    tally: RowCounts = field(default_factory=RowCounts)
+    counts: RowCounts = field(default_factory=RowCounts)
     rows_loaded: Counter[str] = field(default_factory=Counter)
+    rows_before: tuple[int, int] | None = None
     undeclared: Undeclared = field(default_factory=Undeclared)
     updated_after_before: str | None = None
     updated_after: str | None = None
@@ -51,23 +54,29 @@ class ResourceRun:
     finished_at: datetime | None = None
 
     def count_loaded(self, tables: Mapping[str, pa.Table]) -> None:
-        """Count a chunk's rows; a child table's tombstones are none."""
+        """Count the rows of a chunk, without tombstones."""
         for name, table in tables.items():
             tombstones = len(table) - table[TOMBSTONE].null_count if TOMBSTONE in table.column_names else 0
             self.rows_loaded[name] += len(table) - tombstones
 
     def finish(self, status: str, now: datetime, error: str | None = None) -> None:
-        """Note how the resource ended."""
+        """Record how the resource ended.
+
+        Args:
+            status: `done`, `failed` or `stopped`.
+            now: When it ended (UTC).
+            error: The error message; None for `done`.
+        """
         self.status, self.finished_at, self.error = status, now, error
 
 
 @dataclass(frozen=True)
 class SyncResult:
-    """What a sync did.
+    """The result of a sync.
 
     Attributes:
         run_id: The run's id in `sync_runs`.
-        resources: One entry a resource.
+        resources: One entry per resource.
     """
 
     run_id: str
@@ -80,8 +89,8 @@ def build_rows(run_id: str, runs: Sequence[ResourceRun]) -> list[dict[str, Any]]
 
 
 def _build_row(run_id: str, run: ResourceRun) -> dict[str, Any]:
-    tally = run.tally
-    faults = None if tally.differences is None else sum(not difference.fresh for difference in tally.differences)
+    counts = run.counts
+    faults = None if counts.differences is None else sum(not difference.fresh for difference in counts.differences)
     return {
         "run_id": run_id,
         "resource": run.resource,
@@ -95,14 +104,14 @@ def _build_row(run_id: str, run: ResourceRun) -> dict[str, Any]:
         "pages": run.meter.pages,
         "rows": run.meter.rows,
         "total_count": run.meter.total_count,
-        "api_rows": tally.api_rows,
-        "live_rows": tally.live_rows,
-        "unexplained_rows": tally.unexplained_rows,
-        "deleted_rows": tally.deleted_rows,
+        "api_rows": counts.api_rows,
+        "live_rows": counts.live_rows,
+        "unexplained_rows": counts.unexplained_rows,
+        "deleted_rows": counts.deleted_rows,
         "differences": faults,
-        "compared_rows": tally.compared_rows,
-        "compared_since": tally.compared_since,
-        "corrections": dump_json(dict(tally.corrections)) if tally.corrections else None,
+        "compared_rows": counts.compared_rows,
+        "compared_since": counts.compared_since,
+        "corrections": dump_json(dict(counts.corrections)) if counts.corrections else None,
         "updated_after_before": parse_instant(run.updated_after_before),
         "updated_after_after": parse_instant(run.updated_after),
         "undeclared_fields": run.undeclared.as_json(),

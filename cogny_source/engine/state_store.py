@@ -1,4 +1,4 @@
-"""The states that a destination holds, where more than one machine may load into it."""
+"""The states in a destination, into which more than one machine may load."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ logger = logging.getLogger(__name__)
 
 
 class StateStore:
-    """The states that the destination holds, this run's and those of other machines that load into it meanwhile.
+    """The states in a destination: those of this run, and those of other machines that load at the same time.
 
     Args:
-        destination: Where they are committed.
+        destination: The destination.
         loader: Loads into it.
         names: The resources that this run loads.
+
+    Attributes:
+        states: Resource name to the state in the destination.
     """
 
     def __init__(self, destination: DestinationSession, loader: PackageLoader, names: Sequence[str]) -> None:
@@ -35,45 +38,48 @@ class StateStore:
         self._names = names
         self._known: set[str] = set()
         self._theirs: list[dict[str, State]] = []
-        self._turns = 0
+        self._packages = 0
         self.states: dict[str, State] = {}
 
     def open(self) -> None:
-        """Take the state from the destination, but for what it claims of tables that somebody dropped."""
+        """Restore the states from the destination, and reset those of resources whose tables somebody dropped."""
         check_schema(self._destination.pipeline)
         with self._destination.connect():
             restored = restore_state(self._destination)
             self.states = mend_losses(self._destination, self._loader, restored, self.next_token(str(uuid.uuid4())))
             self._known = self._destination.state_ids()
 
-    def lower_to_other_writers(self, waiting: dict[str, Chunk]) -> None:
-        """Lower the states about to be committed to what other machines vouch for that loaded since.
+    def lower_to_other_writers(self, pending: dict[str, Chunk]) -> None:
+        """Lower the states about to be committed to those that other machines have committed since.
 
-        Both may have read a row at different times; whichever loads last may put the older version there. Hence no
-        state may be committed that claims more than each of them has read. To be called while the destination is held.
+        Two machines may read a row at different times, and the one that loads last may load the older version. Hence a
+        committed state may claim only what each of them has read. Call this method while connected.
+
+        Args:
+            pending: Resource name to the chunk about to be loaded; changed in place.
         """
-        there = self._destination.state_ids()
-        rise_above(there)
-        news = there - self._known
-        if news:
+        load_ids = self._destination.state_ids()
+        rise_above(load_ids)
+        new = load_ids - self._known
+        if new:
             logger.warning(
-                "another machine loads into this destination too; what both read is read again by the next sync"
+                "another machine also loads into this destination; the next sync reads again what both have read"
             )
-            self._known |= news
-            self._theirs += self._destination.read_states(news)
+            self._known |= new
+            self._theirs += self._destination.read_states(new)
         for name in ENDPOINTS if self._theirs else ():
-            chunk = waiting.get(name, Chunk())
+            chunk = pending.get(name, Chunk())
             state = self.states.get(name, {}) if chunk.state is None else chunk.state
             for theirs in self._theirs:
                 state = lower_state(state, theirs.get(name, {})) if name in self._names else theirs.get(name, {})
-            waiting[name] = replace(chunk, state=state)
+            pending[name] = replace(chunk, state=state)
 
     def next_token(self, run_id: str) -> str:
-        """What names the next package in the state."""
-        self._turns += 1
-        return f"{run_id}:{self._turns}"
+        """The token of the next package; see `Package`."""
+        self._packages += 1
+        return f"{run_id}:{self._packages}"
 
-    def note(self, load_ids: set[str], package: Package) -> None:
-        """Note that a package is loaded."""
+    def record_load(self, load_ids: set[str], package: Package) -> None:
+        """Record that a package is loaded."""
         self._known |= load_ids
         self.states |= {name: chunk.state for name, chunk in package.chunks.items() if chunk.state is not None}

@@ -1,4 +1,4 @@
-"""The working directory: one run at a time in it, and what an earlier run left there."""
+"""The working directory: a lock for one run at a time, and the removal of what an earlier run left."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ import dlt
 from dlt.common.exceptions import DltException
 from filelock import FileLock, Timeout
 
-from cogny_source.destinations.dlt_internals import note_restored_state
+from cogny_source.destinations.dlt_internals import mark_state_restored
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import AlreadyRunning, ConfigError
 
 logger = logging.getLogger(__name__)
 
-# Whoever asks whether it is locked holds it for a moment.
+# is_locked() takes the lock briefly; wait longer than that.
 LOCK_SECONDS = 0.5
-# What dlt raises over files that are cut short, missing or not its own.
+# The errors of dlt for files that are truncated, missing or not its own.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, FileNotFoundError, NotADirectoryError, DltException)
 
 
 def is_locked(pipelines_dir: Path, pipeline_name: str) -> bool:
-    """Whether a run works in a directory now; False where nobody may look.
+    """Whether a run works in a directory now; False without permission to read the lock file.
 
-    The lock is asked for as one that is shared, which takes no more than the right to read.
+    It tries a shared lock, for which the permission to read is enough.
     """
     try:
         with _lock_path(pipelines_dir, pipeline_name).open("rb") as file:
@@ -47,7 +47,7 @@ def _lock_path(pipelines_dir: Path, pipeline_name: str) -> Path:
 
 @contextmanager
 def hold_lock(pipelines_dir: Path, pipeline_name: str) -> Iterator[None]:
-    """Let one run at a time work in a directory: dlt itself does not lock. Within a thread it may be held twice.
+    """Let one run at a time work in a directory: dlt does not lock it. The lock is reentrant within a thread.
 
     Raises:
         AlreadyRunning: If another run holds it.
@@ -62,7 +62,7 @@ def hold_lock(pipelines_dir: Path, pipeline_name: str) -> Iterator[None]:
         raise AlreadyRunning(f"another run holds {path}; this one changed nothing") from exc
     except OSError as exc:
         raise ConfigError(
-            f"the working directory {pipelines_dir} cannot be written ({exc.strerror}); DLT_DATA_DIR names another"
+            f"the working directory {pipelines_dir} cannot be written ({exc.strerror}); set DLT_DATA_DIR to another"
         ) from exc
     try:
         yield
@@ -71,9 +71,12 @@ def hold_lock(pipelines_dir: Path, pipeline_name: str) -> Iterator[None]:
 
 
 def open_pipeline(make: Callable[[], dlt.Pipeline], pipelines_dir: Path, pipeline_name: str) -> dlt.Pipeline:
-    """Make a pipeline; without its working directory where that cannot be read. To be called under the lock.
+    """Make a pipeline, and delete its working directory first if that cannot be read. Call it under the lock.
 
-    Everything in it that counts is in the destination too, or will be read from the API again.
+    Nothing is lost: the destination has the state, and unfinished loads are read from the API again.
+
+    Raises:
+        ConfigError: If the working directory cannot be written.
     """
     try:
         return make()
@@ -81,34 +84,36 @@ def open_pipeline(make: Callable[[], dlt.Pipeline], pipelines_dir: Path, pipelin
         folder = pipelines_dir / pipeline_name
         if not folder.exists():
             raise
-        logger.warning("the working directory %s cannot be read (%s); it is made anew", folder, type(error).__name__)
+        logger.warning(
+            "the working directory %s cannot be read (%s); it is created again", folder, type(error).__name__
+        )
         _remove(folder)
         return make()
     except OSError as error:
         raise ConfigError(
-            f"the working directory {pipelines_dir} cannot be written ({error.strerror}); DLT_DATA_DIR names another"
+            f"the working directory {pipelines_dir} cannot be written ({error.strerror}); set DLT_DATA_DIR to another"
         ) from error
 
 
 def restore_state(destination: DestinationSession) -> dict[str, Any]:
-    """Take the state from the destination, which alone knows what it holds; let go of everything local.
+    """Restore the state from the destination, and delete everything local.
 
-    A local state may belong to a database that was deleted or swapped; its watermark would leave rows out. A package
-    that an earlier run left pending was never committed, so that its rows are read again. dlt would load it once more
-    from where it thinks it stopped: killed after the database took a table and before dlt noted it, the table's rows
-    would be there twice.
+    A local state may belong to a database that was deleted or replaced, and its watermark would leave rows out. A
+    pending package of an earlier run was never committed, and its rows are read again. dlt would resume it instead: if
+    dlt was killed after the database committed a table and before dlt recorded that, it would load the table's rows
+    twice.
 
     Returns:
-        The states by resource.
+        Resource name to its state.
     """
     pipeline = destination.pipeline
     with destination.connect():
         if _has_pending_data(pipeline):
-            logger.info("what an earlier run left unfinished is let go, and read again")
+            logger.info("an earlier run left an unfinished load; it is deleted, and its rows are read again")
         _drop_working_directory(pipeline)
         with destination.translating_errors():
             pipeline.sync_destination()
-    note_restored_state(pipeline)
+    mark_state_restored(pipeline)
     destination.forget_schema()
     sources: dict[str, Any] = pipeline.state.get("sources", {})
     states: dict[str, Any] = sources.get("cogny", {}).get("resources", {})
@@ -116,13 +121,13 @@ def restore_state(destination: DestinationSession) -> dict[str, Any]:
 
 
 def check_schema(pipeline: dlt.Pipeline) -> None:
-    """Let go of a working directory whose schema is gone; without it not even a connection can be made."""
+    """Delete a working directory whose schema cannot be read; without it dlt cannot even connect."""
     try:
         if pipeline.default_schema_name:
             pipeline.schemas[pipeline.default_schema_name]
     except UNREADABLE as error:
         logger.warning(
-            "the schema in %s cannot be read (%s); it is made anew", pipeline.working_dir, type(error).__name__
+            "the schema in %s cannot be read (%s); it is created again", pipeline.working_dir, type(error).__name__
         )
         _drop_working_directory(pipeline)
 

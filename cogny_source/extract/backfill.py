@@ -66,8 +66,8 @@ def read_backfill(context: ReadContext, state: dict[str, Any]) -> Iterator[Chunk
     spans = load_spans(state)
 
     def state_with(left: list[Window], read: list[Window], first: datetime | None) -> dict[str, Any]:
-        tally = context.tally
-        fresh = [Span(CREATED, window, tally.taken_at, tally.api_rows) for window in read]
+        counts = context.counts
+        fresh = [Span(CREATED, window, counts.taken_at, counts.api_rows) for window in read]
         return note_spans(_state_with(state, left, known or first), [*spans, *fresh])
 
     yield from _read_windows(context, windows, state_with)

@@ -44,6 +44,7 @@ class RowCounts:
         newest_change: The newest `updated_at` at that time (UTC); None if the row was not the newest.
         live_rows: The destination's rows that are not marked deleted; None if not counted.
         undated_rows: Live rows without `created_at`.
+        unchanged_rows: Rows read again, in the version that the destination already had.
         unexplained_rows: How many more rows the API counts than the destination; None if it does not count.
         deleted_rows: Rows that a census marked deleted; None if no census was completed.
         differences: The result of a verification; None without one.
@@ -61,6 +62,7 @@ class RowCounts:
     newest_change: datetime | None = None
     live_rows: int | None = None
     undated_rows: int = 0
+    unchanged_rows: int = 0
     unexplained_rows: int | None = None
     deleted_rows: int | None = None
     differences: tuple[Difference, ...] | None = None
@@ -107,7 +109,7 @@ class ReadContext:
         after_page: Called after each page; raises `Stopped` if a signal stopped the run.
         chunk_rows: About how many rows make a chunk.
         history: Whether each version goes into the table of versions.
-        tally: The row counts.
+        counts: The row counts.
         workers: The most parallel readers.
         requests_per_minute: The rate limit; None for no limit.
         spare_requests: Requests that the present window still allows; None for no limit.
@@ -120,7 +122,7 @@ class ReadContext:
     after_page: Callable[[], None]
     chunk_rows: int
     history: bool = False
-    tally: RowCounts = field(default_factory=RowCounts)
+    counts: RowCounts = field(default_factory=RowCounts)
     workers: int = 1
     requests_per_minute: Callable[[], float | None] = lambda: None
     spare_requests: Callable[[], int | None] = lambda: None

@@ -50,13 +50,13 @@ def fetch_count(context: ReadContext, start: datetime | None) -> Count:
 
 
 def note_count(context: ReadContext, start: datetime | None) -> Count:
-    """Request the count by `fetch_count` and record it in the tally; log a refusal."""
+    """Request the count by `fetch_count` and record it in the counts; log a refusal."""
     try:
         count = fetch_count(context, start)
     except BadRequest as error:
         logger.warning("%s; the API's rows cannot be counted", error)
         count = Count(None, None)
-    context.tally.take(count.rows, count.taken_at)
+    context.counts.take(count.rows, count.taken_at)
     return count
 
 
@@ -65,11 +65,11 @@ def note_sample(context: ReadContext, start: datetime | None) -> None:
     sample = note_count(context, start).sample or {}
     key, version, created = sample.get("id"), parse_instant(sample.get(UPDATED)), parse_instant(sample.get(CREATED))
     if start is None:
-        context.tally.newest_change = version
+        context.counts.newest_change = version
     elif created is not None and created < start:  # outside the bound, which is requested a little wider
         return
     if isinstance(key, str) and version is not None:
-        context.tally.sample = (key, version)
+        context.counts.sample = (key, version)
 
 
 def _fetch_newest(context: ReadContext) -> Page:

@@ -17,7 +17,7 @@ class FullScan:
     """Reads all rows of a resource, without changing its state.
 
     Args:
-        context: Client, endpoint and counters; the scan has its own tally.
+        context: Client, endpoint and counters; the scan has its own counts.
         start: Rows created before it are left out.
 
     Attributes:
@@ -25,13 +25,13 @@ class FullScan:
         began_at: The server's clock at the first page (UTC); None if unknown.
         ended_at: The server's clock at the last page (UTC); None if unknown.
         surplus: How many rows the API repeatedly counts but does not list.
-        tally: The row counts at the first page.
+        counts: The row counts at the first page.
         digests: For a full-table list: each row's digest.
     """
 
     def __init__(self, context: ReadContext, start: datetime | None) -> None:
-        self.tally = RowCounts()
-        self._context = replace(context, tally=self.tally)
+        self.counts = RowCounts()
+        self._context = replace(context, counts=self.counts)
         self._window = Window(start)
         self.complete = False
         self.surplus = 0
@@ -46,7 +46,7 @@ class FullScan:
             return
         listing = Listing(self._context, CREATED, self._window)
         yield from self._read(listing)
-        if listing.total_count is None and self.tally.api_rows is None:
+        if listing.total_count is None and self.counts.api_rows is None:
             # Without a count, only a second listing shows which rows slipped between pages of the first.
             yield from self._read(Listing(self._context, CREATED, self._window))
 
@@ -70,7 +70,7 @@ class FullScan:
             self.surplus = max(0, (page.total_count or 0) - len(self.digests))
             self._context.after_page()
         yield builder.build(None)
-        self.tally.take(len(self.digests) + self.surplus, self.began_at)
+        self.counts.take(len(self.digests) + self.surplus, self.began_at)
         self.complete = True
 
     def _make_builder(self) -> ChunkBuilder:

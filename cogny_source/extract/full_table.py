@@ -28,22 +28,22 @@ def read_full_table(context: ReadContext, state: dict[str, Any]) -> Iterator[Chu
     """Read a short list completely, and load all of it if anything changed since the last time.
 
     Args:
-        context: Client, endpoint and counters; the tally receives each row's digest.
+        context: Client, endpoint and counters; the counts receive each row's digest.
         state: The resource's state; `list_digest` is the digest of the list that was loaded last.
 
     Yields:
         One chunk, with all rows if anything changed.
     """
-    endpoint, digests = context.endpoint, context.tally.digests
+    endpoint, digests = context.endpoint, context.counts.digests
     builder = ChunkBuilder(endpoint.table)
     server_time, total = None, 0
     for page in list_full_table(context):
         server_time, total = server_time or page.server_time, page.total_count or 0
         builder.add(row for row in page.rows if note_digest(digests, row))
         context.after_page()
-    context.tally.take(max(total, len(digests)), server_time)
-    context.tally.list_digest = digest_list(digests)
-    noted = note_list(state, context.tally.list_digest, server_time)
+    context.counts.take(max(total, len(digests)), server_time)
+    context.counts.list_digest = digest_list(digests)
+    noted = note_list(state, context.counts.list_digest, server_time)
     if noted is None:
         builder = ChunkBuilder(endpoint.table)
     yield builder.build(noted, last=True)

@@ -128,7 +128,7 @@ class Listing:
             self.mark = self._find_mark(page)
             self.total_count = page.total_count
             if not self.window.params(self.field):
-                self.context.tally.take(page.list_rows, page.server_time)
+                self.context.counts.take(page.list_rows, page.server_time)
         self.latest_time = page.server_time
         instants = page.instants(self.field)
         late = sum(1 for instant in instants if instant and self.server_time and instant > self.server_time)
@@ -140,7 +140,7 @@ class Listing:
         """The server's clock, or the newest change at the beginning of the listing, whichever is earlier."""
         if page.server_time is None or not page.doubtful_time:
             return page.server_time
-        known = self.context.tally.newest_change
+        known = self.context.counts.newest_change
         if known is None:
             known = parse_instant((self._fetch_newest(Window(), UPDATED) or {}).get(UPDATED))
         stamps = [known, *page.instants(UPDATED)]

@@ -62,7 +62,7 @@ def is_worthwhile(listing: Listing, page: Page, rows: int) -> bool:
         page: Its last page.
         rows: Rows read so far.
     """
-    if not page.has_more or page.total_count is None or listing.context.tally.api_rows is None:
+    if not page.has_more or page.total_count is None or listing.context.counts.api_rows is None:
         return False
     return page.total_count - rows >= 4 * WORTHWHILE_ROWS
 
@@ -236,7 +236,7 @@ class WindowPool:
         bound = window.start and shift(window.start, -2 * MARGIN_SECONDS)
         if page.total_count is None or any(bound and at and at < bound for at in instants):
             return False
-        return sum(self._counts) <= 1.1 * (self._whole.context.tally.api_rows or 0) + WORTHWHILE_ROWS
+        return sum(self._counts) <= 1.1 * (self._whole.context.counts.api_rows or 0) + WORTHWHILE_ROWS
 
     def _divide(self, window: Window, parts: int) -> list[Window]:
         """Windows of equal length; fewer than requested if they would be too narrow."""

@@ -54,7 +54,7 @@ def read_resource(context: ReadContext, state: State, plan: Plan) -> Iterator[Ch
                 yield chunk
             else:
                 held = chunk
-    reach = choose_reach(state, plan, context.tally.taken_at, after_backfill=loads_first)
+    reach = choose_reach(state, plan, context.counts.taken_at, after_backfill=loads_first)
     state, newest = yield from read_incremental(context, state, reach, held)
     if load_spans(state):
         yield from reread_spans(context, state, newest)

@@ -131,13 +131,13 @@ class Verdicts:
 
     def choose(self, chunk: Chunk, differing: Differing) -> Chunk:
         """The rows of a chunk to load."""
-        tally = self._context.tally
+        counts = self._context.counts
         refused = self._refuse(differing.older) if differing.older else set()
         if self._listings == 1:
-            tally.correct("missing", differing.missing)
-            tally.correct("marked deleted, but listed", differing.marked)
+            counts.correct("missing", differing.missing)
+            counts.correct("marked deleted, but listed", differing.marked)
             others = len(differing.keys) - differing.missing - differing.marked - len(differing.older)
-            tally.correct("differs", others)
+            counts.correct("differs", others)
         return select_rows(chunk, self._context.endpoint.table, [key for key in differing.keys if key not in refused])
 
     def _refuse(self, older: dict[str, int]) -> set[str]:
@@ -149,7 +149,7 @@ class Verdicts:
         refused = older.keys() - confirmed
         if not self.open:
             tell_versions(self._context.endpoint.name, len(refused), len(confirmed))
-            self._context.tally.correct("stepped back", len(confirmed))
+            self._context.counts.correct("stepped back", len(confirmed))
         return refused
 
 

@@ -96,13 +96,13 @@ class Scrub:
                 yield self._take_in(again, comparison, verdicts)
                 lacked = {*self._find_gone(comparison, part.window)}
                 confirmed = sorted(({*(confirmed or ())} | aged) & lacked)
-        tally = self._context.tally
-        tally.compared_rows += part.chunk.rows
-        if confirmed and self._guard.refuses(len(confirmed), max(tally.live_rows or 0, len(confirmed) + 1)):
+        counts = self._context.counts
+        counts.compared_rows += part.chunk.rows
+        if confirmed and self._guard.refuses(len(confirmed), max(counts.live_rows or 0, len(confirmed) + 1)):
             logger.warning("%s: %d rows are no longer listed; a census checks them", self._spec.name, len(confirmed))
             return coverage
         if confirmed:
-            tally.correct("not listed", len(confirmed))
+            counts.correct("not listed", len(confirmed))
             yield mark_deleted(self._destination, self._spec, confirmed, part.time)
         return coverage.advance(part.window.end, part.time or now)
 

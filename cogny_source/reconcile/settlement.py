@@ -37,7 +37,7 @@ class Reconciliation:
     """Compares counts, takes a census where needed, scrubs and verifies, after a resource is read.
 
     Args:
-        context: Client, endpoint and counters; its tally holds the API's count.
+        context: Client, endpoint and counters; its counts holds the API's count.
         state: The resource's state in the destination.
         plan: The plan of the sync.
         destination: The destination.
@@ -67,43 +67,43 @@ class Reconciliation:
         Yields:
             Chunks; each must be loaded before the next one is requested. The last is marked as such.
         """
-        tally, name = self._context.tally, self._spec.name
+        counts, name = self._context.counts, self._spec.name
         missed = self._compare_counts()
         if missed:
             yield from self._look_again()
             missed = self._compare_counts()
-        if tally.unexplained_rows == 0:
+        if counts.unexplained_rows == 0:
             self._state = note_census(self._state, 0)
         wanted = (
             missed
-            or tally.unlisted_rows
-            or (tally.unexplained_rows and not accepts(self._state, tally.unexplained_rows))
+            or counts.unlisted_rows
+            or (counts.unexplained_rows and not accepts(self._state, counts.unexplained_rows))
         )
         if self._plan.census == "always" or (self._plan.census == "auto" and wanted):
             yield from self._take_census()
         elif wanted:
-            logger.warning("%s: %s", name, describe_difference(tally.unexplained_rows or 0))
+            logger.warning("%s: %s", name, describe_difference(counts.unexplained_rows or 0))
         if not self._context.endpoint.whole and self._plan.census != "never":
             yield from self._scrub()
         if self._plan.verify:
-            tally.differences = verify(self._context, self._state, self._destination)
-        tally.compared_since = find_compared_since(self._state)
+            counts.differences = verify(self._context, self._state, self._destination)
+        counts.compared_since = find_compared_since(self._state)
         yield Chunk(state=self._state, last=True)
 
     def _scrub(self) -> Generator[Chunk, None, None]:
         """Compare the next slice of the table with the API, within the spare requests of the rate limit."""
-        tally, plan = self._context.tally, self._plan
+        counts, plan = self._context.counts, self._plan
         # Without a time of the API, this machine's clock measures the time since the last slice.
-        now = tally.taken_at or datetime.now(UTC)
+        now = counts.taken_at or datetime.now(UTC)
         coverage = load_coverage(self._state)
         if coverage is None:
             coverage = Coverage.of_all(self._loaded_since, now)
         coverage = coverage.as_of(now)
         # Rows without `created_at` are in no slice.
-        sliceable = coverage.sliceable and (self._start is not None or not tally.undated_rows)
+        sliceable = coverage.sliceable and (self._start is not None or not counts.undated_rows)
         limit = self._context.requests_per_minute()
         asked = replace(coverage, sliceable=sliceable)
-        pages = count_pages(asked, tally.live_rows or 0, now, plan.scrub_share, limit)
+        pages = count_pages(asked, counts.live_rows or 0, now, plan.scrub_share, limit)
         if pages and not sliceable:
             yield from self._take_census()
             return
@@ -126,27 +126,27 @@ class Reconciliation:
         Returns:
             Whether the row that came with the first count is missing in the destination, or older there.
         """
-        tally = self._context.tally
+        counts = self._context.counts
         missed = self._measure()
-        if tally.api_rows in (None, tally.live_rows):
+        if counts.api_rows in (None, counts.live_rows):
             return missed
-        counted_before = tally.api_rows
+        counted_before = counts.api_rows
         if not self._context.endpoint.whole:
             note_count(self._context, self._start)
         self._measure(counted_before)
         return missed
 
     def _measure(self, counted_before: int | None = None) -> bool:
-        tally = self._context.tally
-        key, version = tally.sample or (None, None)
-        live = self._destination.count_live(self._spec, self._start, tally.taken_at, key)
-        tally.live_rows, tally.undated_rows = live.rows, live.undated
-        tally.unexplained_rows = tally.unexplained(live.rows, live.settled, counted_before)
+        counts = self._context.counts
+        key, version = counts.sample or (None, None)
+        live = self._destination.count_live(self._spec, self._start, counts.taken_at, key)
+        counts.live_rows, counts.undated_rows = live.rows, live.undated
+        counts.unexplained_rows = counts.unexplained(live.rows, live.settled, counted_before)
         return version is not None and (live.updated_at is None or live.updated_at < version)
 
     def _look_again(self) -> Generator[Chunk, None, None]:
         """Read the changes again, from before the one that the list of changes lacked."""
-        watermark, sample = parse_instant(self._state.get("updated_after")), self._context.tally.sample
+        watermark, sample = parse_instant(self._state.get("updated_after")), self._context.counts.sample
         if watermark is None or sample is None:
             return
         logger.warning("%s: the list of changes lacked one that the API counts; it is read again", self._spec.name)
@@ -158,36 +158,36 @@ class Reconciliation:
             yield replace(guard.admit(chunk), last=False)
 
     def _take_census(self) -> Generator[Chunk, None, None]:
-        tally, name = self._context.tally, self._spec.name
+        counts, name = self._context.counts, self._spec.name
         if self._plan.census == "auto" and not self._plan.deletions.accepted:
             self._refuse_again()
         logger.info("%s: taking a census", name)
         census = Census(self._context, self._destination, self._start, self._plan.deletions)
         yield from census.chunks()
-        tally.deleted_rows, roll = census.marked, census.roll
-        if roll.tally.api_rows is not None:
-            tally.take(roll.tally.api_rows, roll.tally.taken_at)
+        counts.deleted_rows, roll = census.marked, census.roll
+        if roll.counts.api_rows is not None:
+            counts.take(roll.counts.api_rows, roll.counts.taken_at)
         logger.info("%s: the census loaded %d rows and marked %d deleted", name, census.loaded, census.marked or 0)
         self._measure()
         if census.refused:
-            self._state = note_refusal(self._state, tally.api_rows)
+            self._state = note_refusal(self._state, counts.api_rows)
             yield Chunk(state=self._state)
-            raise self._mass_deletion(census.refused, tally.live_rows or 0)
+            raise self._mass_deletion(census.refused, counts.live_rows or 0)
         self._state = note_refusal(self._state, None)
         if roll.surplus:
             self._count_again()
         if roll.complete:
-            self._state = note_census(self._state, tally.unexplained_rows)
+            self._state = note_census(self._state, counts.unexplained_rows)
             if self._context.endpoint.whole:
                 self._state = note_list(self._state, digest_list(roll.digests), roll.ended_at) or self._state
-                tally.digests, tally.unlisted_rows = roll.digests, 0
+                counts.digests, counts.unlisted_rows = roll.digests, 0
             else:
                 known, began_at = load_coverage(self._state), roll.began_at
                 sliceable = known is None or known.sliceable
                 self._state = note_coverage(self._state, Coverage.of_all(began_at, began_at, sliceable=sliceable))
-        if tally.unexplained_rows:
-            logger.warning("%s: even after a census, %s", name, describe_difference(tally.unexplained_rows))
-        if roll.surplus and tally.unexplained_rows and not accepts(self._state, tally.unexplained_rows):
+        if counts.unexplained_rows:
+            logger.warning("%s: even after a census, %s", name, describe_difference(counts.unexplained_rows))
+        if roll.surplus and counts.unexplained_rows and not accepts(self._state, counts.unexplained_rows):
             yield Chunk(state=self._state)
             raise ContractError(
                 f"the API counts {roll.surplus} rows more than it lists, at every attempt; if the next run finds the"
@@ -197,9 +197,9 @@ class Reconciliation:
 
     def _count_again(self) -> None:
         """Request the count again after some seconds: it may lag behind a deletion."""
-        tally = self._context.tally
+        counts = self._context.counts
         for seconds in COUNT_AGAIN_SECONDS:
-            if self._context.endpoint.whole or not tally.unexplained_rows:
+            if self._context.endpoint.whole or not counts.unexplained_rows:
                 return
             self._context.sleep(seconds)
             note_count(self._context, self._start)
@@ -211,9 +211,9 @@ class Reconciliation:
         Raises:
             MassDeletion: If it did.
         """
-        tally = self._context.tally
-        if remembers_refusal(self._state, tally.api_rows) and tally.api_rows is not None:
-            raise self._mass_deletion((tally.live_rows or 0) - tally.api_rows, tally.live_rows or 0)
+        counts = self._context.counts
+        if remembers_refusal(self._state, counts.api_rows) and counts.api_rows is not None:
+            raise self._mass_deletion((counts.live_rows or 0) - counts.api_rows, counts.live_rows or 0)
 
     def _mass_deletion(self, gone: int, live: int) -> MassDeletion:
         return MassDeletion(

@@ -30,7 +30,7 @@ def verify(context: ReadContext, state: State, destination: DestinationSession) 
     """Read the resource again and compare key, `updated_at` and content of every row with the destination.
 
     Args:
-        context: Client, endpoint and counters; its tally says whether the counts agreed after the sync.
+        context: Client, endpoint and counters; its counts says whether the counts agreed after the sync.
         state: The resource's state after the sync.
         destination: The destination.
 
@@ -71,8 +71,8 @@ class _Judge:
     def __init__(self, context: ReadContext, state: State, roll: FullScan) -> None:
         self._whole = context.endpoint.whole
         # A census had just listed every live row, even if the counts changed meanwhile.
-        self._counts_agreed = context.tally.unexplained_rows == 0 or context.tally.deleted_rows is not None
-        self._known = context.tally.digests
+        self._counts_agreed = context.counts.unexplained_rows == 0 or context.counts.deleted_rows is not None
+        self._known = context.counts.digests
         self._listed = roll.digests
         mark = parse_instant(state.get("updated_after"))
         self._mark = None if mark is None else to_micros(mark)

@@ -52,7 +52,7 @@ class VersionGuard:
         if oldest is None:
             return chunk
         if self._settled_before is None:
-            oldest = max(oldest, shift(self._context.tally.taken_at or datetime.now(UTC), -LAG_SECONDS))
+            oldest = max(oldest, shift(self._context.counts.taken_at or datetime.now(UTC), -LAG_SECONDS))
         held = self._destination.read_stamps(self._spec, oldest)
         ours = _align(table[self._spec.key], held, self._spec.key)
         stamps = table[UPDATED].cast(pa.int64())
@@ -61,10 +61,10 @@ class VersionGuard:
         chunk = drop_rows(
             chunk, self._spec, self._refuse(table[self._spec.key].filter(older), stamps.filter(older)), history=True
         )
-        if self._settled_before is None:
-            return chunk
-        there = self._sort_out_settled(table, pc.fill_null(pc.equal(stamps, ours), False), older)
-        return drop_rows(chunk, self._spec, there)
+        same = pc.fill_null(pc.equal(stamps, ours), False)
+        settled = [] if self._settled_before is None else self._sort_out_settled(table, same, older)
+        self._context.counts.unchanged_rows += (pc.sum(same).as_py() or 0) - len(settled)
+        return drop_rows(chunk, self._spec, settled)
 
     def _sort_out_known(self, chunk: Chunk) -> Chunk:
         """The rows of a full-table list that are missing in the destination or differ."""
@@ -72,7 +72,7 @@ class VersionGuard:
             return chunk
         with Comparison.with_destination(self._destination, self._spec, Window()) as comparison:
             keys = comparison.take_theirs(chunk.tables).keys
-            self._context.tally.unlisted_rows = len(comparison.gone(dated_only=False))
+            self._context.counts.unlisted_rows = len(comparison.gone(dated_only=False))
         return replace(select_rows(chunk, self._spec, keys), state=chunk.state, last=chunk.last)
 
     def _refuse(self, keys: pa.ChunkedArray, stamps: pa.ChunkedArray) -> list[str]:
@@ -83,7 +83,7 @@ class VersionGuard:
         confirmed = find_confirmed(self._context, versions) or set()
         refused = sorted(versions.keys() - confirmed)
         tell_versions(self._spec.name, len(refused), len(confirmed))
-        self._context.tally.correct("stepped back", len(confirmed))
+        self._context.counts.correct("stepped back", len(confirmed))
         return refused
 
     def _sort_out_settled(self, table: pa.Table, same: pa.ChunkedArray, older: pa.ChunkedArray) -> list[str]:
@@ -96,7 +96,7 @@ class VersionGuard:
                 self._spec.name,
                 late,
             )
-        self._context.tally.correct("late", late)
+        self._context.counts.correct("late", late)
         there: list[str] = table[self._spec.key].filter(pc.and_(settled, same)).to_pylist()
         return there
 

@@ -1,1 +1,1 @@
-"""Rows on their way: JSON of the API to Arrow tables, and what is committed together."""
+"""Rows between the API and the destination: JSON to Arrow tables, chunks, and the packages of a commit."""

@@ -1,4 +1,4 @@
-"""Chunks: rows that are loaded together, and the state that holds once they are."""
+"""Chunks: rows that are loaded together, and the resource's state after the load."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cogny_source.records.convert import Converted, convert_rows
 from cogny_source.schema import TableSpec
 from cogny_source.windows import BEGINNING, UPDATED
 
-# Rows are held as Python objects for so many, or so many characters, only; Arrow takes a fraction of their memory.
+# Rows are Python objects up to this many rows or characters, then Arrow, which takes a fraction of their memory.
 BATCH_ROWS = 500
 BATCH_CHARACTERS = 4 * 2**20
-# More than 10,000 tickets take; of rows with long texts a chunk takes fewer, so that memory stays what it is.
+# More than 10,000 tickets take. Rows with long texts fill a chunk earlier, which bounds its memory.
 CHUNK_BYTES = 16 * 2**20
 
 
@@ -28,11 +28,12 @@ class Chunk:
     """Rows to load together.
 
     Attributes:
-        tables: Table name to Arrow table, one row a key; empty where there is nothing to load, or all is extracted.
+        tables: Table name to Arrow table, one row per key; empty if there is nothing to load, or once dlt has
+            extracted the tables.
         rows: Rows of the parent table.
-        undeclared: Dotted name of each field kept in `extra`, and in how many rows.
-        state: The resource's state once the chunk is loaded; None where it stays as it is.
-        last: Whether the resource is done with this chunk.
+        undeclared: Dotted name of each field kept in `extra`, to the number of rows that have it.
+        state: The resource's state once the chunk is loaded; None if it does not change.
+        last: Whether it is the resource's last chunk.
     """
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
@@ -43,11 +44,11 @@ class Chunk:
 
 
 class ChunkBuilder:
-    """Collects rows and turns them into Arrow, keeping of each key the newest version.
+    """Collects rows, converts them to Arrow, and keeps the newest version of each key.
 
     Args:
-        spec: The table the rows belong to.
-        history: Whether each version read goes into the table of versions.
+        spec: The table of the rows.
+        history: Whether each version read also goes into the history table.
     """
 
     def __init__(self, spec: TableSpec, *, history: bool = False) -> None:
@@ -63,7 +64,7 @@ class ChunkBuilder:
         """
         least: int | None = None
         for row in rows:
-            # Of what is nested in the rows of a page the first one stands for all: to look takes 4 µs a row.
+            # The size of nested values is estimated from the first row of a page: counting takes 4 µs a row.
             least = count_characters(row) if least is None else least
             texts = sum([len(value) for value in row.values() if isinstance(value, str)])
             self._pending.append(row)
@@ -73,15 +74,15 @@ class ChunkBuilder:
 
     @property
     def rows(self) -> int:
-        """Rows collected, repeats included."""
+        """Rows collected, repeated ones included."""
         return self._converted_rows + len(self._pending)
 
     def is_full(self, chunk_rows: int) -> bool:
-        """Whether so much is collected that it should be loaded."""
+        """Whether the collected rows should be loaded: `chunk_rows` rows, or `CHUNK_BYTES`."""
         return self.rows >= chunk_rows or self._bytes + self._pending_characters >= CHUNK_BYTES
 
     def build(self, state: dict[str, Any] | None, *, last: bool = False) -> Chunk:
-        """Make a chunk of what was collected, and begin anew."""
+        """Make a chunk of the collected rows, and start an empty one."""
         self._convert_pending()
         tables = self._concat() if self._batches else {}
         undeclared: Counter[str] = Counter()
@@ -139,7 +140,7 @@ class ChunkBuilder:
 
 
 def count_characters(value: Any) -> int:
-    """About how large a value of JSON is: the characters of all texts in it."""
+    """The approximate size of a JSON value: the characters of all texts in it."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, dict):
@@ -153,7 +154,7 @@ def _are_distinct(keys: pa.ChunkedArray) -> bool:
 
 
 def _select_versions(versions: TableSpec | None, table: pa.Table) -> dict[str, pa.Table]:
-    """The rows of the table of versions: of each key and `updated_at`, what was read last."""
+    """The rows of the history table: for each key and `updated_at`, the row read last."""
     if versions is None:
         return {}
     dated = table.select([c.name for c in versions.columns if c.name in table.column_names])
@@ -169,10 +170,10 @@ def _select_versions(versions: TableSpec | None, table: pa.Table) -> dict[str, p
 
 
 def merge_chunks(spec: TableSpec, chunks: Iterable[Chunk]) -> Chunk:
-    """Make one chunk of several, again with one row a key: the newest version, at equal age the one read last.
+    """Make one chunk of several, with one row per key: the newest version, and the last one read of equal versions.
 
     Args:
-        spec: The table the rows belong to.
+        spec: The table of the rows.
         chunks: The chunks in the order they were read.
     """
     merged = list(chunks)

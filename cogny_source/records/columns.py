@@ -1,4 +1,4 @@
-"""Typed Arrow columns out of JSON objects, and what they leave over, which is kept verbatim."""
+"""Typed Arrow columns from JSON objects. Values that fit no column are kept verbatim."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ FITTING_TYPES: dict[ColumnType, frozenset[type]] = {
 }
 MAX_EXACT_DOUBLE = 2**53
 MAX_BIGINT = 2**63
-# Arrow reads a text with one of these as `parse_instant` does, or not at all.
+# A timestamp with one of these suffixes Arrow parses as `parse_instant` does, or refuses.
 ZERO_OFFSETS = ("Z", "+00:00")
 FIRST_MICROSECOND = int(datetime.min.replace(tzinfo=UTC).timestamp()) * 1_000_000
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -46,11 +46,11 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass
 class Leftovers:
-    """What the typed columns of a batch do not hold, row by row, in the shape the API sent it.
+    """The values of a batch that fit no column, row by row, in the structure that the API sent.
 
     Attributes:
-        fields: Dotted field name, safe to print, to the number of rows that brought it.
-        prefix: Where the objects stand in a row of the API.
+        fields: Dotted field name, safe to print, to the number of rows that have it.
+        prefix: The path of the objects in a row of the API.
         rows: Position in the batch to the members that are kept in `extra`.
     """
 
@@ -68,25 +68,25 @@ class Leftovers:
 
 
 def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
-    """The Arrow schema of a table as it is loaded, without `_dlt_load_id`, which is known only then."""
+    """The Arrow schema of a table without `_dlt_load_id`, which is known only when a load begins."""
     return pa.schema(
         [pa.field(c.name, ARROW_TYPES[c.type], nullable=c.nullable) for c in columns if c.name != LOAD_ID.name]
     )
 
 
 def dump_json(value: object) -> str | None:
-    """Write a value as JSON text, None for null; integers of any size keep every digit."""
+    """A value as JSON text; None for null. Integers of any size keep every digit."""
     if value is None:
         return None
     try:
         return orjson.dumps(value).decode()
-    except TypeError:  # an integer beyond 64 bits, or a text that is no Unicode
+    except TypeError:  # an integer beyond 64 bits, or a text that is not valid Unicode
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         return SURROGATE.sub(lambda match: f"\\\\u{ord(match.group()):04x}", text)
 
 
 def _declared_members(spec: TableSpec | ChildSpec) -> dict[tuple[str, ...], set[str]]:
-    """For each object of a row, by its path, the members that columns or child tables declare."""
+    """The path of each object in a row, to its members that columns or child tables declare."""
     members: dict[tuple[str, ...], set[str]] = {(): set()}
     for path in [c.path for c in spec.columns if c.path] + [child.path for child in spec.children]:
         members.setdefault(path[:-1], set()).add(path[-1])
@@ -98,19 +98,22 @@ def _declared_members(spec: TableSpec | ChildSpec) -> dict[tuple[str, ...], set[
 def read_objects(
     spec: TableSpec | ChildSpec, rows: Sequence[Row], leftovers: Leftovers
 ) -> dict[tuple[str, ...], Sequence[Row]]:
-    """The rows themselves, and one object a row for each nested object; what no column declares is kept."""
+    """Path to the objects there, one per row; the empty path has the rows themselves.
+
+    Members that no column declares go into the leftovers.
+    """
     objects: dict[tuple[str, ...], Sequence[Row]] = {}
     for path, declared in _declared_members(spec).items():
-        found = objects[path] = _read_members(rows, path, leftovers) if path else rows
-        if not set().union(*found) <= declared:
-            for position, member in enumerate(found):
+        members = objects[path] = _read_members(rows, path, leftovers) if path else rows
+        if not set().union(*members) <= declared:
+            for position, member in enumerate(members):
                 for name in member.keys() - declared:
                     leftovers.keep(position, (*path, name), member[name])
     return objects
 
 
 def _read_members(rows: Sequence[Row], path: tuple[str, ...], leftovers: Leftovers) -> Sequence[Row]:
-    """A nested object of each row, empty where there is none; a value that is no object is kept."""
+    """A nested object of each row, empty if it is missing; other values go into the leftovers."""
     members = [row.get(path[0]) for row in rows]
     if not set(map(type, members)) <= {dict, NULL}:
         for position, member in enumerate(members):
@@ -121,14 +124,14 @@ def _read_members(rows: Sequence[Row], path: tuple[str, ...], leftovers: Leftove
 
 
 def build_extra(leftovers: Leftovers, count: int) -> pa.Array:
-    """The column `extra` of so many rows."""
+    """The column `extra` of `count` rows."""
     if not leftovers.rows:
         return pa.nulls(count, pa.string())
     return pa.array([dump_json(leftovers.rows.get(position)) for position in range(count)], pa.string())
 
 
 def build_column(column: Column, objects: Sequence[Row], leftovers: Leftovers) -> pa.Array:
-    """A column of one member of each object; values that do not fit are null, and left over."""
+    """A column from one member of each object; values that do not fit become null and go into the leftovers."""
     name = column.path[-1]
     values = list_values(objects, name)
     arrow_type = ARROW_TYPES[column.type]
@@ -147,20 +150,20 @@ def build_column(column: Column, objects: Sequence[Row], leftovers: Leftovers) -
 
 
 def list_values(objects: Sequence[Row], name: str) -> list[Any]:
-    """One member of each object, None where there is none."""
+    """One member of each object; None if it is missing."""
     try:
         return list(map(itemgetter(name), objects))
-    except KeyError:  # not in each of them
+    except KeyError:  # an object lacks it
         return [member.get(name) for member in objects]
 
 
 def build_at_once(values: Sequence[object], arrow_type: pa.DataType, fitting: frozenset[type]) -> pa.Array | None:
-    """The values as they are, or None where one does not fit."""
+    """The values unchanged as an array; None if one does not fit."""
     if not fitting >= set(map(type, values)):
         return None
     try:
         return pa.array(values, arrow_type)
-    except (ValueError, OverflowError):  # too large for the type, or no Unicode
+    except (ValueError, OverflowError):  # too large for the type, or not valid Unicode
         return None
 
 
@@ -176,7 +179,7 @@ def _build_timestamps(column: Column, values: Sequence[object], leftovers: Lefto
 
 
 def _parse_plain_instants(values: Sequence[Any]) -> pa.Array | None:
-    """The instants of texts in the API's own form, or None where one is not."""
+    """The instants of texts in the API's usual form; None if one has another form."""
     texts = build_at_once(values, pa.string(), FITTING_TYPES["text"])
     if texts is None:
         return None
@@ -191,7 +194,7 @@ def _parse_plain_instants(values: Sequence[Any]) -> pa.Array | None:
 
 
 def fit(column_type: ColumnType, value: object) -> object:
-    """The value where it fits the type without loss, else None."""
+    """The value if it fits the type without loss, else None."""
     if column_type == "text":
         return value if isinstance(value, str) and is_unicode(value) else None
     if column_type == "bool":
@@ -205,7 +208,7 @@ def fit(column_type: ColumnType, value: object) -> object:
 
 
 def is_unicode(text: str) -> bool:
-    """Whether a text can be written as UTF-8: JSON can smuggle in half of a surrogate pair."""
+    """Whether a text can be written as UTF-8: a text from JSON may have a lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

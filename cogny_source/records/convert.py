@@ -1,4 +1,4 @@
-"""Rows of the API to Arrow tables: typed columns, child tables, and `extra` for whatever fits no column."""
+"""Rows of the API to Arrow tables: typed columns, child tables, and `extra` for values that fit no column."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Converted:
     """A batch of rows as Arrow.
 
     Attributes:
-        tables: Table name to Arrow table, the resource's first; its row i is row i of the batch.
+        tables: Table name to Arrow table. The resource's table comes first; its row i is row i of the batch.
         roots: Child table name to the batch position of the row that each child row belongs to.
-        undeclared: Dotted name of each field kept in `extra`, safe to print, and in how many rows.
+        undeclared: Dotted name of each field kept in `extra`, safe to print, to the number of rows that have it.
     """
 
     tables: dict[str, pa.Table]
@@ -52,8 +52,8 @@ class _Level:
         objects: The objects.
         roots: The batch position of the row that each belongs to.
         keys: The arrays of the table's key columns, in their order.
-        leftovers: Takes what no column holds.
-        is_root: Whether they are the rows of the batch themselves.
+        leftovers: Takes the values that fit no column.
+        is_root: Whether the objects are the rows of the batch themselves.
     """
 
     objects: Sequence[Row]
@@ -64,12 +64,12 @@ class _Level:
 
 
 def convert_rows(spec: TableSpec, rows: Sequence[Row]) -> Converted:
-    """Turn rows of the API into Arrow tables, losing nothing.
+    """Convert rows of the API to Arrow tables without loss.
 
-    A column whose values all fit is built in one step; only where one does not is each value looked at.
+    A column whose values all fit is built in one step; otherwise each of its values is checked.
 
     Args:
-        spec: The table the rows belong to.
+        spec: The table of the rows.
         rows: The rows, as JSON objects.
 
     Returns:
@@ -88,7 +88,7 @@ def convert_rows(spec: TableSpec, rows: Sequence[Row]) -> Converted:
 
 
 def check_keys(spec: TableSpec, rows: Iterable[Row]) -> None:
-    """Refuse rows that no key names.
+    """Refuse rows without a key.
 
     Raises:
         ContractError: If a row's key is neither a text nor a whole number.
@@ -113,19 +113,19 @@ def _read_keys(spec: TableSpec, rows: Sequence[Row], leftovers: Leftovers) -> pa
     return pa.array(keys, pa.string())
 
 
-def _add_table(spec: TableSpec | ChildSpec, level: _Level, given: Mapping[str, pa.Array], converted: Converted) -> None:
-    """Add the table of some objects, and those of the lists inside them.
+def _add_table(spec: TableSpec | ChildSpec, level: _Level, built: Mapping[str, pa.Array], converted: Converted) -> None:
+    """Add the table of some objects, and the child tables of their lists.
 
     Args:
         spec: The table.
         level: The objects.
-        given: The columns that no member of the objects fills.
+        built: The columns that are built already: keys, positions and tombstones.
         converted: Takes the tables.
     """
     objects = read_objects(spec, level.objects, level.leftovers)
-    arrays = dict(given)
+    arrays = dict(built)
     for column in spec.columns:
-        if column.path and column.name not in given:
+        if column.path and column.name not in built:
             arrays[column.name] = build_column(column, objects[column.path[:-1]], level.leftovers)
     inner = Converted({}, {}, converted.undeclared)
     for child in spec.children:
@@ -141,7 +141,7 @@ def _add_table(spec: TableSpec | ChildSpec, level: _Level, given: Mapping[str, p
 
 
 def _put(spec: TableSpec | ChildSpec, roots: pa.Array, arrays: Mapping[str, pa.Array], converted: Converted) -> None:
-    """Put a table's columns in order; those that nothing fills are null."""
+    """Add a table with its columns in order; columns without an array are null."""
     columns = [
         arrays[column.name] if column.name in arrays else pa.nulls(len(roots), ARROW_TYPES[column.type])
         for column in spec.columns
@@ -155,35 +155,35 @@ def _add_texts(child: ChildSpec, lists: Sequence[Any], parent: _Level, converted
     """Add a child table of texts."""
     array, filled = None, lists
     if set(map(type, lists)) <= {list, NULL} and set(map(type, chain.from_iterable(filter(None, lists)))) <= {str}:
-        stones = _mark_empty(lists, parent)
-        array = build_at_once(_fill(lists, stones, None), pa.list_(pa.string()), frozenset({list}))
+        marked = _mark_empty(lists, parent)
+        array = build_at_once(_fill(lists, marked, None), pa.list_(pa.string()), frozenset({list}))
     if array is None:
         filled = [_fit_texts(elements) for elements in lists]
         for position, (elements, fitting) in enumerate(zip(lists, filled, strict=True)):
             if elements is not None and elements != fitting:
                 parent.leftovers.keep(position, child.path, elements)
-        stones = _mark_empty(filled, parent)
-        array = pa.array(_fill(filled, stones, None), pa.list_(pa.string()))
-    places = _Places.of(child, array, stones, parent)
+        marked = _mark_empty(filled, parent)
+        array = pa.array(_fill(filled, marked, None), pa.list_(pa.string()))
+    places = _Places.of(child, array, marked, parent)
     _put(child, places.roots, {**places.columns, VALUE.name: array.flatten()}, converted)
 
 
 def _add_objects(child: ChildSpec, lists: Sequence[Any], parent: _Level, converted: Converted) -> None:
-    """Add a child table of objects, and those of the lists inside them.
+    """Add a child table of objects, and the child tables of their lists.
 
-    A list that holds anything but objects is left over whole, so that null and an empty object remain apart.
+    A list with any other element goes into the leftovers whole, so that null and an empty object stay distinct.
     """
     filled: list[list[Row]] = []
     for position, elements in enumerate(lists):
-        found = elements if isinstance(elements, list) else []
-        filled.append([element if isinstance(element, dict) else {} for element in found])
+        listed = elements if isinstance(elements, list) else []
+        filled.append([element if isinstance(element, dict) else {} for element in listed])
         if elements is not None and elements != filled[-1]:
             parent.leftovers.keep(position, child.path, elements)
-    stones = _mark_empty(filled, parent)
-    filled = _fill(filled, stones, {})
+    marked = _mark_empty(filled, parent)
+    filled = _fill(filled, marked, {})
     offsets = pa.array(accumulate(map(len, filled), initial=0), pa.int32())
     objects = list(chain.from_iterable(filled))
-    places = _Places.of(child, pa.ListArray.from_arrays(offsets, pa.nulls(len(objects))), stones, parent)
+    places = _Places.of(child, pa.ListArray.from_arrays(offsets, pa.nulls(len(objects))), marked, parent)
     leftovers = Leftovers(converted.undeclared, (*parent.leftovers.prefix, *child.path))
     keys = tuple(places.columns[name] for name in child.primary_key)
     _add_table(child, _Level(objects, places.roots, keys, leftovers), places.columns, converted)
@@ -191,28 +191,28 @@ def _add_objects(child: ChildSpec, lists: Sequence[Any], parent: _Level, convert
 
 @dataclass(frozen=True)
 class _Places:
-    """Where the rows of a child table belong.
+    """The parents and positions of the rows of a child table.
 
     Attributes:
         roots: The batch position of the row that each belongs to.
-        columns: The columns of the key, and that of the tombstones.
+        columns: The key columns and the tombstone column.
     """
 
     roots: pa.Array
     columns: dict[str, pa.Array]
 
     @classmethod
-    def of(cls, child: ChildSpec, lists: pa.ListArray, stones: Sequence[bool], parent: _Level) -> _Places:
-        """The places of the elements of some lists, one list a row of the parent.
+    def of(cls, child: ChildSpec, lists: pa.ListArray, marked: Sequence[bool], parent: _Level) -> _Places:
+        """The places of the elements of lists, one list per row of the parent.
 
         Args:
             child: The child table.
-            lists: The lists, with one element where a tombstone stands.
-            stones: Whether a tombstone stands there.
+            lists: The lists; a list with a tombstone has one element for it.
+            marked: Whether each list has a tombstone.
             parent: The parent's rows.
         """
         parents = pc.list_parent_indices(lists)
-        tombstones = pa.array([True if is_stone else None for is_stone in stones], pa.bool_()).take(parents)
+        tombstones = pa.array([True if is_marked else None for is_marked in marked], pa.bool_()).take(parents)
         starts = lists.offsets.cast(pa.int64()).take(parents)
         places = pc.subtract(pa.array(range(len(parents)), pa.int64()), starts)
         outer = [key.take(parents) for key in parent.keys[1:]]
@@ -225,20 +225,20 @@ class _Places:
 
 
 def _mark_empty(lists: Sequence[Any], parent: _Level) -> list[bool]:
-    """Where tombstones stand: in the first list of each row of the batch all of whose lists are empty."""
+    """Which lists get a tombstone: the first list of each row of the batch whose lists are all empty."""
     if parent.is_root:
         return [not elements for elements in lists]
     roots = parent.roots.to_pylist()
     done = {root for root, elements in zip(roots, lists, strict=True) if elements}
-    stones = []
+    marked = []
     for root in roots:
-        stones.append(root not in done)
+        marked.append(root not in done)
         done.add(root)
-    return stones
+    return marked
 
 
-def _fill(lists: Sequence[Any], stones: Sequence[bool], placeholder: Any) -> list[list[Any]]:
-    return [[placeholder] if is_stone else elements or [] for elements, is_stone in zip(lists, stones, strict=True)]
+def _fill(lists: Sequence[Any], marked: Sequence[bool], placeholder: Any) -> list[list[Any]]:
+    return [[placeholder] if is_marked else elements or [] for elements, is_marked in zip(lists, marked, strict=True)]
 
 
 def _fit_texts(elements: object) -> list[object]:

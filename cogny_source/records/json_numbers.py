@@ -1,7 +1,7 @@
-"""Numbers in JSON texts that not every destination gives back as it was given them.
+"""Numbers in JSON texts that not every destination returns as they were written.
 
-BigQuery's JSON holds integers of 64 bits and doubles. An integer beyond 64 bits goes there as a text of its digits,
-and whether a whole double comes back as `1.0` or `1` is left open. Where rows are compared, these forms mean the same.
+BigQuery's JSON holds integers of 64 bits and doubles. An integer beyond 64 bits is loaded there as a text of digits,
+and a whole double may come back as `1.0` or as `1`. A comparison of rows treats these forms as equal.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from cogny_source.records.columns import dump_json
 
-# What may be an integer beyond 64 bits or a whole double; a text that only looks like one costs a closer look.
+# May match more than integers beyond 64 bits and whole doubles; a false match only costs a closer look.
 WIDE = r"9[2-9][0-9]{17}|[0-9]{20}"
 AMBIGUOUS = WIDE + r"|[0-9]\.0+([^0-9]|$)|[0-9][eE][-+0-9]"
 BITS_64 = range(-(2**63), 2**63)
@@ -26,7 +26,7 @@ Number = int | float | str
 
 
 def spell_out_wide(texts: pa.ChunkedArray) -> list[str | None]:
-    """JSON texts with their integers beyond 64 bits as texts of their digits."""
+    """JSON texts in which integers beyond 64 bits are texts of their digits."""
     return [
         _spell_out_text(text) if wide else text
         for text, wide in zip(texts.to_pylist(), _match(texts, WIDE), strict=True)
@@ -34,9 +34,9 @@ def spell_out_wide(texts: pa.ChunkedArray) -> list[str | None]:
 
 
 def canonical_json(texts: pa.ChunkedArray) -> list[str | None]:
-    """JSON texts with sorted keys, and one form for numbers that mean the same."""
+    """JSON texts with sorted keys and one form for equal numbers."""
     return [
-        None if text is None else _sort_keys(text, _settle if ambiguous else None)
+        None if text is None else _sort_keys(text, _canonical_number if ambiguous else None)
         for text, ambiguous in zip(texts.to_pylist(), _match(texts, AMBIGUOUS), strict=True)
     ]
 
@@ -50,14 +50,14 @@ def _sort_keys(text: str, change: Callable[[Number], Number] | None) -> str:
     try:
         value = orjson.loads(text) if change is None else _replace(json.loads(text), change)
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    except (orjson.JSONDecodeError, TypeError, RecursionError):  # half a surrogate pair, or nested too deeply
+    except (orjson.JSONDecodeError, TypeError, RecursionError):  # a lone surrogate, or nested too deeply
         return text
 
 
 def _spell_out_text(text: str) -> str | None:
     try:
         return dump_json(_replace(json.loads(text), _spell_out))
-    except RecursionError:  # nested more deeply than Python's stack
+    except RecursionError:  # nested deeper than Python's stack
         return text
 
 
@@ -65,7 +65,7 @@ def _spell_out(number: Number) -> Number:
     return str(number) if isinstance(number, int) and number not in BITS_64 else number
 
 
-def _settle(number: Number) -> Number:
+def _canonical_number(number: Number) -> Number:
     if isinstance(number, float) and number.is_integer() and abs(number) < MAX_WHOLE:
         return int(number)
     return _spell_out(number)

@@ -1,4 +1,4 @@
-"""The data dictionary: what describes a table, and every table that there is."""
+"""The data dictionary: the types that describe a table, and all tables."""
 
 from cogny_source.schema.spec import (
     DELETED_AT,

@@ -1,4 +1,4 @@
-"""The data dictionary as DBML, which diagram tools read, and as JSON."""
+"""The data dictionary as DBML (for diagram tools) and as JSON."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, WAREHOUSES, ChildSpe
 
 @dataclass(frozen=True)
 class Reference:
-    """The columns of a table that hold the key of a row of another.
+    """A foreign key.
 
     Attributes:
-        columns: The columns.
-        table: The other table.
-        key: The columns of its key.
+        columns: The columns that hold the key.
+        table: The referenced table.
+        key: The referenced columns: the primary key of that table.
     """
 
     columns: tuple[str, ...]
@@ -24,7 +24,7 @@ class Reference:
 
 
 def list_tables() -> list[TableSpec | ChildSpec]:
-    """Every table, a resource's with those that belong to it after it."""
+    """All tables; the child tables and the history of a resource follow its own table."""
     tables: list[TableSpec | ChildSpec] = []
     for spec in RESOURCE_TABLES.values():
         tables += [spec, *spec.child_tables]
@@ -34,7 +34,7 @@ def list_tables() -> list[TableSpec | ChildSpec]:
 
 
 def describe_tables() -> list[dict[str, Any]]:
-    """Every table as JSON's values: name, description, primary key, references and columns."""
+    """All tables as JSON values: name, description, primary key, references and columns."""
     return [
         {
             "name": table.name,
@@ -60,28 +60,28 @@ def describe_tables() -> list[dict[str, Any]]:
 
 
 def render_dbml() -> str:
-    """Every table as DBML."""
+    """All tables as DBML."""
     tables = list_tables()
     refs = [_render_reference(table.name, reference) for table in tables for reference in _references(table)]
     return "\n".join([*map(_render_table, tables), *refs])
 
 
 def _references(table: TableSpec | ChildSpec) -> list[Reference]:
-    """The columns that hold another table's key, with that table."""
-    found: list[Reference] = []
+    """The foreign keys of a table."""
+    references: list[Reference] = []
     for spec in RESOURCE_TABLES.values():
         parents: list[TableSpec | ChildSpec] = [spec, *spec.child_tables]
-        found += [
+        references += [
             Reference(child.parent_key, parent.name, parent.primary_key)
             for parent in parents
             for child in parent.children
             if child is table
         ]
         if table is spec.versions:
-            found.append(Reference((spec.key,), spec.name, spec.primary_key))
+            references.append(Reference((spec.key,), spec.name, spec.primary_key))
     if "warehouse_id" in [column.name for column in table.columns]:
-        found.append(Reference(("warehouse_id",), WAREHOUSES.name, WAREHOUSES.primary_key))
-    return found
+        references.append(Reference(("warehouse_id",), WAREHOUSES.name, WAREHOUSES.primary_key))
+    return references
 
 
 def _render_reference(name: str, reference: Reference) -> str:

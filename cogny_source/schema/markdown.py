@@ -7,22 +7,22 @@ from typing import get_args
 
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, ChildSpec, ColumnType, TableSpec
 
-# By storage format, the type that a reader finds for each type of column.
+# Storage format to the name that it gives each column type.
 ColumnTypes = Mapping[str, Mapping[ColumnType, str]]
 
 HEAD = """# Tables
 
 Generated from `cogny_source/schema/tables.py` by `make docs`. The tables are the same on every destination. Every
-instant is UTC with time zone, to the microsecond. Where a destination has no type for JSON, its text stands there. dlt
-keeps its own tables beside them: `_dlt_loads`, `_dlt_version`, `_dlt_pipeline_state`.
+timestamp is UTC with time zone, to the microsecond. A destination without a type for JSON holds it as text. dlt keeps
+its own tables beside them: `_dlt_loads`, `_dlt_version`, `_dlt_pipeline_state`.
 """
 
 
 def render_tables(types: ColumnTypes) -> str:
-    """The whole page.
+    """The page as Markdown.
 
     Args:
-        types: The types that a reader finds.
+        types: Storage format to the name that it gives each column type.
     """
     parts = [HEAD, _render_types(types), _render_diagram()]
     for spec in (*RESOURCE_TABLES.values(), SYNC_RUNS):
@@ -35,7 +35,7 @@ def render_tables(types: ColumnTypes) -> str:
 
 def _render_types(types: ColumnTypes) -> str:
     lines = [f"| type | {' | '.join(types)} |", "|---" * (len(types) + 1) + "|"]
-    lines += [f"| {name} | {' | '.join(found[name] for found in types.values())} |" for name in get_args(ColumnType)]
+    lines += [f"| {name} | {' | '.join(names[name] for names in types.values())} |" for name in get_args(ColumnType)]
     return "\n".join([*lines, ""])
 
 

@@ -1,4 +1,4 @@
-"""What describes a table: its columns with their types, its key, and the lists in its rows that become child tables."""
+"""The description of a table: columns with types, key, and the lists in its rows that become child tables."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Column:
 
     Attributes:
         name: Its name in the destination.
-        type: Its type, in dlt's words.
+        type: Its dlt data type.
         description: What it holds.
-        path: Where its value stands in a row of the API; empty for a column that the connector fills.
+        path: The path of its value in a row of the API; empty if the connector fills the column.
         nullable: False for keys.
     """
 
@@ -34,23 +34,23 @@ LOAD_ID = Column("_dlt_load_id", "text", "The load package that wrote this versi
 DELETED_AT = Column("deleted_at", "timestamp", "When a census found that the API no longer lists the row; else null.")
 EXTRA = Column("extra", "json", "Fields that no column declares and values that do not fit their column, verbatim.")
 POSITION = Column("position", "bigint", "Place in the list, from 0.")
-VALUE = Column("value", "text", "The element; null for null, and for what is no text (`extra` then has the list).")
+VALUE = Column("value", "text", "The element; null if it is null or not a text (`extra` then has the list).")
 
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """A list inside a row of the API, which becomes a child table: one row an element.
+    """A list inside a row of the API. It becomes a child table with one row per element.
 
-    All rows that belong to one row of the resource's table are replaced together, so that a list that became shorter
-    leaves nothing behind. Where such a row has no element at all, a tombstone stands for the list on its way in.
+    All child rows of one row of the resource's table are replaced together, so that a list that became shorter leaves
+    no old rows. If a row has no element at all, the load has a tombstone row in their place.
 
     Attributes:
         name: The child table's name in the destination.
         description: What one row is.
         parent_key: The columns that hold the key of the parent row: the key of the resource's row, and for a list
-            inside a list the places of the elements around it, the outermost first.
-        path: Where the list stands in the parent's object.
-        fields: The columns that the members of an element fill; none where the elements are texts.
+            inside a list the positions of the enclosing elements, the outermost first.
+        path: The path of the list in the parent's object.
+        fields: The columns filled from the members of an element; none if the elements are texts.
         children: The child tables filled from lists inside the elements.
     """
 
@@ -68,17 +68,17 @@ class ChildSpec:
 
     @property
     def primary_key(self) -> tuple[str, ...]:
-        """The columns that name a row."""
+        """The columns that identify a row."""
         return (*self.parent_key, POSITION.name)
 
     @property
     def merge_key(self) -> tuple[str, ...]:
-        """The columns by which rows are replaced together."""
+        """The columns whose values select the rows that are replaced together."""
         return (self.root_key,)
 
     @property
     def holds_texts(self) -> bool:
-        """Whether the elements are texts, and not objects."""
+        """Whether the elements are texts, not objects."""
         return not self.fields
 
     @cached_property
@@ -90,7 +90,7 @@ class ChildSpec:
             *places,
             POSITION,
             *((VALUE,) if self.holds_texts else (*self.fields, EXTRA)),
-            Column(TOMBSTONE, "bool", "Always null here: it marks, on its way in, a list that became empty."),
+            Column(TOMBSTONE, "bool", "Always null here; it marks an empty list during a load."),
             LOAD_ID,
         )
 
@@ -108,9 +108,9 @@ class TableSpec:
         name: Its name in the destination.
         description: What one row is.
         columns: Its columns, in order.
-        primary_key: The columns that name a row.
+        primary_key: The columns that identify a row.
         children: The child tables filled from lists inside its rows.
-        history: The columns whose past values are kept in a table of versions; none where there is no such table.
+        history: The columns of the history table; empty if the table has no history.
     """
 
     name: str
@@ -122,7 +122,7 @@ class TableSpec:
 
     @property
     def key(self) -> str:
-        """The one column that names a row of a resource; its value is the API's."""
+        """The one column that identifies a row of a resource; the API assigns its value."""
         [name] = self.primary_key
         return name
 
@@ -134,7 +134,7 @@ class TableSpec:
 
     @property
     def merge_key(self) -> tuple[str, ...]:
-        """The columns by which rows are replaced."""
+        """The columns whose values select the rows that are replaced."""
         return self.primary_key
 
     @property
@@ -144,18 +144,18 @@ class TableSpec:
 
     @cached_property
     def child_tables(self) -> tuple[ChildSpec, ...]:
-        """Its child tables and theirs, each before those inside it."""
+        """Its child tables at any depth, each before its own child tables."""
         return tuple(_walk(self.children))
 
     @cached_property
     def row_keys(self) -> dict[str, str]:
-        """The name of each table that its rows fill, with the column that holds the row's key there."""
+        """The name of each table that its rows fill, to the column of that table that holds the row's key."""
         keys = {self.name: self.key, **{child.name: child.root_key for child in self.child_tables}}
         return keys if self.versions is None else {**keys, self.versions.name: self.key}
 
     @cached_property
     def versions(self) -> TableSpec | None:
-        """The table of versions, one row for each `updated_at` that a sync has seen of a row."""
+        """The history table: one row for each `updated_at` of a row that a sync has seen; None if it has no history."""
         if not self.history:
             return None
         columns = {column.name: column for column in self.columns}

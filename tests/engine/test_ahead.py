@@ -69,7 +69,7 @@ def test_what_was_read_comes_before_the_failure() -> None:
 def test_a_reader_that_waits_ends_with_the_run() -> None:
     """Where the loading fails nobody waits for the hour that a reader waits for, and the run's own flag stays down."""
     run, waiting = CancelToken(), threading.Event()
-    stop = run.follow()
+    stop = run.linked()
 
     def read() -> Iterator[Chunk]:
         waiting.set()
@@ -88,7 +88,7 @@ def test_a_signal_ends_the_readers_too() -> None:
     """A signal that comes before a reader begins, or after, is heeded by both flags."""
     early, late = CancelToken(), CancelToken()
     early.set(15)
-    followers = [early.follow(), late.follow()]
+    followers = [early.linked(), late.linked()]
     late.set(15)
     for flag in (early, late, *followers):
         with pytest.raises(Stopped, match="signal 15"):

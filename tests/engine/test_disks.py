@@ -75,6 +75,6 @@ def test_working_directory_on_a_full_disk_is_named(tmp_path: Path) -> None:
     def make() -> dlt.Pipeline:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "state.json"))
 
-    told = f"the working directory {tmp_path} cannot be written .No space left on device.; DLT_DATA_DIR names another"
+    told = f"the working directory {tmp_path} cannot be written .No space left on device.; set DLT_DATA_DIR to another"
     with pytest.raises(ConfigError, match=told):
         open_pipeline(make, tmp_path, NAME)

@@ -1,4 +1,4 @@
-"""A dataset in BigQuery."""
+"""The destination BigQuery: its registration."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ REGISTRATION = Registration(
     python="bigquery",
     sync_help=SYNC_HELP,
     options=(
-        Option("project", "The Google Cloud project. Default: the credentials' own."),
-        Option("dataset", f"The dataset; for this pipeline alone. Default: {DATASET}."),
-        Option("location", "Where a new dataset is made, such as EU. Default: US."),
-        Option("staging", "A bucket that files travel through, gs://... Default: none."),
+        Option("project", "The Google Cloud project. Default: that of the credentials."),
+        Option("dataset", f"The dataset; only for this pipeline. Default: {DATASET}."),
+        Option("location", "The location of a new dataset, such as EU. Default: US."),
+        Option("staging", "A bucket through which files are loaded, gs://... Default: none."),
     ),
     column_types={
         "BigQuery": {

@@ -1,4 +1,4 @@
-"""BigQuery as the connector's destination."""
+"""The adapter for BigQuery."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from typing import Any, ClassVar
 from dlt.common.typing import TLoaderFileFormat
 
 from cogny_source.destinations.adapter import Writer
-from cogny_source.destinations.bigquery.hints import lay_out
+from cogny_source.destinations.bigquery.hints import make_table_hints
 from cogny_source.destinations.bigquery.jsonl import EMULATOR, JsonlWriter
 from cogny_source.destinations.sql import SqlAdapter
 from cogny_source.schema import ChildSpec, TableSpec
 
 
 class BigQueryAdapter(SqlAdapter):
-    """A dataset in BigQuery, which takes no JSON columns from Parquet files."""
+    """A dataset in BigQuery. It is loaded from JSON lines: BigQuery reads no JSON columns from Parquet files."""
 
     loader_file_format: ClassVar[TLoaderFileFormat] = "jsonl"
 
     def unix_micros(self, column: str) -> str:
-        """SQL for a column of instants as microseconds since 1970."""
+        """SQL that converts a timestamp column to microseconds since 1970."""
         return f"unix_micros({column})"
 
     def table_hints(self, spec: TableSpec | ChildSpec) -> dict[str, Any]:
-        """Description, partitions and clusters."""
-        return lay_out(spec)
+        """The description, partitions and clusters of a table."""
+        return make_table_hints(spec)
 
     @contextmanager
     def open_writer(self, folder: Path) -> Iterator[Writer]:
-        """Files of JSON lines; dlt links each into its package as soon as it is given."""
+        """A writer of files with JSON lines; dlt links each file into its package as soon as it is yielded."""
         with TemporaryDirectory(dir=folder) as files:
             yield JsonlWriter(Path(files), compress=EMULATOR not in os.environ)

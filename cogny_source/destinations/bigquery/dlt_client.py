@@ -1,6 +1,6 @@
-"""The client of dlt's BigQuery destination, made exact where a job is lost on the way, or a run is killed.
+"""dlt's BigQuery client, made exact for lost jobs and killed runs.
 
-It is imported only where BigQuery is used: Google's libraries take a second to load.
+Imported only when BigQuery is used: Google's libraries take a second to load.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from cogny_source.schema import LOAD_ID
 
 
 class MergeJob(BigQueryMergeJob):
-    """A merge as one script with one transaction: readers see all of it or nothing, and so does a run after a kill."""
+    """A merge as one script with one transaction: readers, and the run after a kill, see all of it or nothing."""
 
     @classmethod
     def get_merge_conditions(
@@ -35,14 +35,14 @@ class MergeJob(BigQueryMergeJob):
         root_table: PreparedTableSchema,
         sql_client: SqlClientBase[Any],
     ) -> tuple[str | None, str | None]:
-        """Take this package's rows only: a killed run's load job may bring its rows when the next run is on."""
+        """Merge only the rows of this package: the load job of a killed run may add its rows during the next run."""
         return f"{LOAD_ID.name} = this_load", None
 
     @classmethod
     def generate_sql(
         cls, table_chain: Sequence[PreparedTableSchema], sql_client: SqlClientBase[Any], **settings: Any
     ) -> list[str]:
-        """The script's statements, but for what names the package."""
+        """The statements of the script, without the declaration of the load id."""
         statements = [
             statement.rstrip().removesuffix(";") + ";"
             for statement in super().generate_sql(table_chain, sql_client, **settings)
@@ -51,42 +51,42 @@ class MergeJob(BigQueryMergeJob):
 
 
 class ScriptJob(SqlLoadJob):
-    """Runs a script whole.
+    """Runs a whole script as one job.
 
-    dlt would open a session for the transaction; killed in it, it would leave the tables locked for a day.
+    dlt would open a session for the transaction. If the process is killed in it, the tables stay locked for a day.
     """
 
     def run(self) -> None:
-        """Send the script as one job, which BigQuery ends even if this process does not live to see it."""
+        """Send the script as one job, which BigQuery completes even if this process ends before."""
         this_load = f"DECLARE this_load STRING DEFAULT '{self._load_id}';\n"
         self._job_client.sql_client.execute_sql(this_load + Path(self._file_path).read_text("utf-8"))
 
 
 class ExactBigQueryClient(BigQueryClient):
-    """Loads each file once, and merges at once."""
+    """Loads each file once, and merges in one script."""
 
     def _create_merge_followup_jobs(self, table_chain: Sequence[PreparedTableSchema]) -> list[FollowupJobRequest]:
         return [MergeJob.from_table_chain(table_chain, self.sql_client)]
 
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
-        """Make the dataset, or empty tables; dlt's own sends a job more, which does nothing to these."""
+        """Create the dataset, or empty tables; dlt's own client sends one more job, which has no effect here."""
         super(BigQueryClient, self).initialize_storage(truncate_tables or [])
 
     def get_stored_state(self, pipeline_name: str) -> StateInfo:
-        """The newest state; the ids of this process rise above its own."""
+        """The newest state; later load ids of this process are greater than its id."""
         return rise_above_state(super().get_stored_state(pipeline_name))
 
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
-        """A job for a file of the package."""
+        """The job for a file of the package."""
         job = super().create_load_job(table, file_path, load_id, restore)
         return ScriptJob(file_path) if isinstance(job, SqlLoadJob) else job
 
     def _create_load_job(self, table: PreparedTableSchema, file_path: str) -> Any:
-        """Start to load a file, or take up the job of an earlier attempt whose answer was lost.
+        """Start to load a file, or return the job of an earlier attempt whose answer was lost.
 
-        To load it again would bring its rows twice. The table's own columns are told, so that nothing is guessed.
+        A second job would load the rows twice. The job gets the table's columns, so that BigQuery guesses no types.
         """
         earlier = self._find_earlier_job(Path(file_path))
         if earlier is not None:
@@ -94,7 +94,7 @@ class ExactBigQueryClient(BigQueryClient):
         staged = None
         if ReferenceFollowupJobRequest.is_reference_job(file_path):
             staged = ReferenceFollowupJobRequest.resolve_reference(file_path)
-        # Through a bucket, dlt sends its own tables as Parquet.
+        # With a staging bucket, dlt loads its own tables from Parquet.
         is_parquet = (staged or file_path).endswith(".parquet")
         client = self.sql_client.native_connection
         name = self.sql_client.make_qualified_table_name(str(table["name"]), quote=False)
@@ -129,24 +129,24 @@ class ExactBigQueryClient(BigQueryClient):
 
 
 class ExactBigQuery(bigquery):
-    """dlt's BigQuery destination with that client; by its settings and in a pipeline's state it is dlt's own."""
+    """dlt's BigQuery destination with that client; settings and pipeline state are those of dlt's own destination."""
 
     @property
     def destination_type(self) -> str:
-        """The type of dlt's own."""
+        """The type of dlt's own destination."""
         return DLT_TYPE
 
     @property
     def client_class(self) -> type[BigQueryClient]:
-        """The client."""
+        """The class of the client."""
         return ExactBigQueryClient
 
 
 def resolve_configuration(project: str | None, dataset: str) -> BigQueryClientConfiguration:
-    """What dlt finds of a dataset's configuration, with the credentials.
+    """The configuration of a dataset, with credentials, as dlt resolves it.
 
     Raises:
-        ConfigurationException: If it finds none.
+        ConfigurationException: If dlt finds no credentials.
     """
     initial = BigQueryClientConfiguration()._bind_dataset_name(dataset)
     return ExactBigQuery(project_id=project).configuration(initial)

@@ -1,4 +1,4 @@
-"""What BigQuery and Google's sign-in refuse, as one sentence that says who has to do what."""
+"""Errors of BigQuery and Google's sign-in, as one sentence that says who has to do what."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ NO_CREDENTIALS = (
     " GOOGLE_APPLICATION_CREDENTIALS, or set destination.bigquery.credentials in .dlt/secrets.toml"
 )
 QUOTA_REASONS = ("quotaExceeded", "rateLimitExceeded", "billingTierLimitExceeded")
-# How Google names what is in a project.
+# Google's names for the contents of a project.
 DATA = re.compile(r"\b(Dataset|Table|Job)\b|bigquery\.(datasets|tables)\.")
 SIGN_IN = ("DefaultCredentialsError", "RefreshError", "Unauthorized", "Unauthenticated", "MalformedError")
 LINE = ("TransportError", "ConnectionError", "RetryError", "ServerError", "Timeout", "ConnectTimeout")
 
 
 def explain(error: BaseException, project: str | None, dataset: str) -> CognyError | None:
-    """What a failure over BigQuery means, where it can be told.
+    """The error to raise for a failure of BigQuery; None if its meaning is unknown.
 
     Args:
-        error: The failure; what caused it counts.
-        project: The project that was named.
+        error: The failure; its causes are searched too.
+        project: The project of `--project`; None for the project of the credentials.
         dataset: The dataset.
     """
     for cause in list_causes(error):
@@ -40,20 +40,20 @@ def _explain_refusal(cause: BaseException, project: str, dataset: str) -> CognyE
     if kinds.intersection(("DefaultCredentialsError", "ConfigFieldMissingException")):
         return ConfigError(NO_CREDENTIALS)
     if kinds.intersection(SIGN_IN):
-        return ConfigError(f"Google does not accept the credentials ({type(cause).__name__}): make new ones")
+        return ConfigError(f"Google does not accept the credentials ({type(cause).__name__}): create new ones")
     if reason in QUOTA_REASONS or "Quota exceeded" in text or "TooManyRequests" in kinds:
         return LoadFailed(f"a quota of BigQuery is used up: {text}. Nothing is lost: run the same command again later")
     if "Forbidden" in kinds:
         return ConfigError(_explain_forbidden(text, project, dataset))
     if "in different locations" in text or ("Dataset" in text and "was not found in location" in text):
         return ConfigError(
-            f"{dataset} and {dataset}_staging have to be in one location: leave --location out, or name the one where"
-            f" they are ({text})"
+            f"{dataset} and {dataset}_staging must be in one location: leave --location out, or name the location"
+            f" where they are ({text})"
         )
     if "NotFound" in kinds and "gs://" in text:
-        return ConfigError(f"the bucket of --staging is not there, or what was put there is gone: {text}")
+        return ConfigError(f"the bucket of --staging does not exist, or a file in it was deleted: {text}")
     if "NotFound" in kinds and "project" in text.lower() and not DATA.search(text):
-        return ConfigError(f"project {project} is not there: name another with --project ({text})")
+        return ConfigError(f"project {project} does not exist: name another with --project ({text})")
     if kinds.intersection(LINE):
         return LoadFailed(
             f"BigQuery does not answer ({type(cause).__name__}). Nothing is lost: run the same command again"
@@ -63,17 +63,17 @@ def _explain_refusal(cause: BaseException, project: str, dataset: str) -> CognyE
 
 def _explain_forbidden(text: str, project: str, dataset: str) -> str:
     if "has not been used in project" in text or "it is disabled" in text:
-        return f"the BigQuery API is off in project {project}: an owner has to enable it ({text})"
+        return f"the BigQuery API is disabled in project {project}: an owner has to enable it ({text})"
     if "VPC Service Controls" in text or "organization's policy" in text:
-        return f"the organisation's policy keeps this machine from project {project}: {text}"
+        return f"the organisation's policy denies this machine access to project {project}: {text}"
     if "billing" in text.lower():
-        return f"project {project} has no billing, without which BigQuery changes no rows: {text}"
+        return f"project {project} has no billing, which BigQuery needs to change rows: {text}"
     if "jobs.create" in text:
         role = f"the role BigQuery Job User (roles/bigquery.jobUser) on project {project}"
     elif "datasets.create" in text:
         role = (
             f"the role BigQuery User (roles/bigquery.user) on project {project}, or somebody has to create the datasets"
-            f" {dataset} and {dataset}_staging and give it BigQuery Data Editor on both"
+            f" {dataset} and {dataset}_staging and grant it BigQuery Data Editor on both"
         )
     elif "storage." in text or "gs://" in text:
         role = "the role Storage Object Admin (roles/storage.objectAdmin) on the bucket of --staging"
@@ -85,7 +85,7 @@ def _explain_forbidden(text: str, project: str, dataset: str) -> str:
 
 
 def _read(cause: BaseException) -> tuple[str, str | None]:
-    """What Google says, without the URL, and the reason that it names."""
+    """The first line of Google's message without the URL, and the reason code."""
     text = str(getattr(cause, "message", None) or cause).strip() or type(cause).__name__
     errors = getattr(cause, "errors", None) or [{}]
     reason = errors[0].get("reason") if isinstance(errors[0], dict) else None

@@ -1,4 +1,4 @@
-"""How tables lie in BigQuery: partitions, clusters and descriptions, as dlt's hints."""
+"""Partitions, clusters and descriptions of tables in BigQuery, as dlt hints."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from cogny_source.schema import ChildSpec, TableSpec
 CLUSTERED = ("warehouse_id", "status", "priority")
 
 
-def lay_out(spec: TableSpec | ChildSpec) -> dict[str, Any]:
-    """The hints that lay a table out in BigQuery: description, partitions by month, clusters.
+def make_table_hints(spec: TableSpec | ChildSpec) -> dict[str, Any]:
+    """The dlt hints of a table: description, partitions by month, clusters.
 
-    By month, as a statement may touch 4,000 partitions at most: as days these are eleven years, and one census may mend
-    rows of more; and a day of tickets is far below the gigabyte that makes a partition worth its while.
+    Partitions are months because a statement may modify at most 4,000 of them. 4,000 days are eleven years, and one
+    census may correct rows of a longer time. A day of tickets is also far below the gigabyte from which a partition
+    pays.
     """
     hints: dict[str, Any] = {"x-bigquery-table-description": spec.description}
     if spec.is_child:

@@ -1,6 +1,6 @@
-"""Arrow tables as newline-delimited JSON, the form in which BigQuery takes JSON columns.
+"""Arrow tables as newline-delimited JSON, from which BigQuery loads JSON columns.
 
-dlt would write a JSON column as a quoted text, which BigQuery keeps as a text; here it stands as the value that it is.
+dlt would write a JSON column as a quoted text, which BigQuery stores as a text; here it is written as a JSON value.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from cogny_source.destinations.dlt_internals import declare_table, import_file, 
 from cogny_source.records.json_numbers import spell_out_wide
 from cogny_source.schema import ChildSpec, Column, TableSpec
 
-# The variable that names the emulator's host, which takes no compressed file.
+# The variable with the host of the BigQuery emulator, which reads no compressed files.
 EMULATOR = "BIGQUERY_EMULATOR_HOST"
-# Half the time of gzip's own default, for files a tenth larger.
+# Takes half the time of gzip's default level; the files are a tenth larger.
 GZIP_LEVEL = 3
 
 
 def write_jsonl(table: pa.Table, columns: Sequence[Column], path: Path, *, compress: bool) -> None:
-    """Write a table's rows, one object a line.
+    """Write a table's rows, one JSON object per line.
 
     Args:
         table: The rows.
-        columns: What they are, by name.
+        columns: The columns of the table's schema.
         path: The file.
-        compress: Whether to write it gzipped.
+        compress: Whether to compress it with gzip.
     """
     types = {column.name: column.type for column in columns}
     names = table.column_names
@@ -42,7 +42,7 @@ def write_jsonl(table: pa.Table, columns: Sequence[Column], path: Path, *, compr
 
 
 def _list_values(values: pa.ChunkedArray, column_type: str) -> list[Any]:
-    if column_type == "bigint":  # as texts, like BigQuery's own exports: readers of JSON may cut numbers to doubles
+    if column_type == "bigint":  # as texts, like BigQuery's exports: JSON parsers may round numbers to doubles
         values = values.cast(pa.string())
     if column_type == "json":
         return [None if text is None else orjson.Fragment(text) for text in spell_out_wide(values)]
@@ -51,10 +51,10 @@ def _list_values(values: pa.ChunkedArray, column_type: str) -> list[Any]:
 
 
 class JsonlWriter:
-    """Gives dlt files instead of tables.
+    """Yields files to dlt instead of tables.
 
-    dlt takes a file for the table that its resource names, not for one that comes with hints. Hence the resource is
-    told to take a table's name from the item, and each file comes with the name as its item.
+    dlt imports a file into the table that its resource names, and ignores the table name of hints. Hence the first
+    item makes the resource take the table's name from each item, and each file is yielded with the name as its item.
     """
 
     def __init__(self, folder: Path, *, compress: bool) -> None:
@@ -63,8 +63,8 @@ class JsonlWriter:
         self._files = 0
 
     def __call__(self, table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:
-        """Write a file, and yield what makes dlt import it."""
-        if not len(table):  # an empty file would pass for a compressed one; the hints alone make the table
+        """Write a file, and yield the items that make dlt import it."""
+        if not len(table):  # dlt would take an empty file for a compressed one; the hints create the table
             yield declare_table(hints)
             return
         self._files += 1

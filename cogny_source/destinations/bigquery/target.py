@@ -1,4 +1,4 @@
-"""A dataset in BigQuery."""
+"""A dataset in BigQuery as a target."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from cogny_source.errors import ConfigError, LoadFailed
 DEFAULT_LOCATION = "US"
 EMULATOR_PROJECT = "emu"
 UNREADABLE_KEY = (
-    "the credentials for Google cannot be read: destination.bigquery.credentials holds no key of a service account"
+    "the credentials for Google cannot be read: destination.bigquery.credentials is not the key of a service account"
 )
 PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]*")
 SCRATCH = "cogny_scratch"
 TIMEOUT_SECONDS = 60
-# How long the first question to BigQuery is repeated, where it may yet be answered.
+# How long the first request to BigQuery is retried after a transient error.
 RETRY_SECONDS = 20
-# dlt reads over REST, which needs no further role; Google's client remarks on that at each query.
+# Google's client warns at each query that dlt reads over REST, which needs no additional role.
 NO_STORAGE_CLIENT = "Cannot create BigQuery Storage client"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the tables are to be.
+    """The place of the tables.
 
     Attributes:
-        project: The project; None for the credentials' own.
+        project: The project; None for that of the credentials.
         dataset: The dataset.
-        location: Where a new dataset is made, such as `EU`; None for where it is, or the United States.
-        staging: A bucket that files travel through, `gs://…`; None for none.
+        location: The location of a new dataset, such as `EU`; None for that of the existing dataset, or `US`.
+        staging: A bucket through which files are loaded, `gs://…`; None for no bucket.
     """
 
     project: str | None
@@ -51,13 +51,13 @@ def make_bigquery_target(place: Place) -> Target:
     """A dataset in BigQuery as a target.
 
     Raises:
-        ConfigError: If a name is wrong.
+        ConfigError: If a name is invalid, or Google's client is not installed.
     """
     check_dataset(place.dataset)
     if place.project is not None and not PROJECT.fullmatch(place.project):
         raise ConfigError(f"--project is {place.project!r}; name a project's id, such as growth-analytics-123")
     if place.staging is not None and not place.staging.startswith("gs://"):
-        raise ConfigError(f"--staging is {place.staging!r}; name a bucket of Google's, gs://...")
+        raise ConfigError(f"--staging is {place.staging!r}; name a bucket of Google Cloud Storage, gs://...")
     if find_spec("google") is None or find_spec("google.cloud.bigquery") is None:
         raise ConfigError("Google's client is not installed: pip install 'cogny-source[bigquery]'")
     where = f"{os.environ.get(EMULATOR, '')} {place.project or ''}"
@@ -73,13 +73,13 @@ def make_bigquery_target(place: Place) -> Target:
 
 
 def make_destination(place: Place) -> Any:
-    """Dlt's BigQuery destination, in the location where its dataset is.
+    """Make the dlt destination, in the location of its dataset.
 
-    For the emulator that `BIGQUERY_EMULATOR_HOST` names it switches dlt's compression off, and everywhere a remark of
-    Google's client, both for the whole process.
+    Side effects on the process: it suppresses a warning of Google's client, and with the emulator of
+    `BIGQUERY_EMULATOR_HOST` it disables dlt's compression.
 
     Raises:
-        ConfigError: If no credentials are found or accepted, or a dataset is elsewhere.
+        ConfigError: If no credentials are found or accepted, or a dataset is in another location.
         LoadFailed: If BigQuery does not answer.
     """
     from cogny_source.destinations.bigquery.dlt_client import ExactBigQuery
@@ -87,7 +87,7 @@ def make_destination(place: Place) -> Any:
     warnings.filterwarnings("ignore", NO_STORAGE_CLIENT)
     options: dict[str, Any] = {"project_id": place.project}
     if EMULATOR in os.environ:
-        os.environ.setdefault("DATA_WRITER__DISABLE_COMPRESSION", "true")  # it reads no compressed files
+        os.environ.setdefault("DATA_WRITER__DISABLE_COMPRESSION", "true")
         options = _emulator_options(place)
     with _client(place) as client:
         location = _choose_location(client, place)
@@ -95,13 +95,13 @@ def make_destination(place: Place) -> Any:
 
 
 def probe(place: Place) -> Iterator[str]:
-    """Create the datasets where they are not there, and create, load, query and delete a scratch table in each.
+    """Create missing datasets, and create, load, change, query and delete a scratch table in each.
 
     Yields:
-        A line for each thing that works.
+        A line for each operation that works.
 
     Raises:
-        CognyError: If one does not.
+        CognyError: If one fails.
     """
     from google.cloud import bigquery
 
@@ -130,7 +130,7 @@ def probe(place: Place) -> Iterator[str]:
 
 @contextmanager
 def _client(place: Place) -> Iterator[Any]:
-    """Google's client for a place; what it refuses in the block is told in a plain sentence."""
+    """Google's client for a place; its errors in the block are raised as `CognyError`."""
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError
     from google.cloud import bigquery
@@ -144,7 +144,7 @@ def _client(place: Place) -> Iterator[Any]:
 
 
 def _find_credentials(place: Place) -> tuple[str | None, Any]:
-    """The project and Google's credentials, as dlt finds them: in its configuration, or the application's default."""
+    """The project and Google's credentials, as dlt resolves them: from its configuration or Google's defaults."""
     from dlt.common.configuration.exceptions import ConfigurationException
 
     from cogny_source.destinations.bigquery.dlt_client import resolve_configuration
@@ -156,7 +156,7 @@ def _find_credentials(place: Place) -> tuple[str | None, Any]:
         config = resolve_configuration(place.project, place.dataset)
         project = place.project or config.project_id or config.credentials.project_id
         return project, config.credentials.to_native_credentials()
-    except (ConfigurationException, ValueError) as exc:  # not there; or a key that is none, which is not repeated here
+    except (ConfigurationException, ValueError) as exc:  # missing, or not a key; the message must not repeat the key
         reason = NO_CREDENTIALS if isinstance(exc, ConfigurationException) else UNREADABLE_KEY
         raise ConfigError(reason) from None
 
@@ -170,24 +170,27 @@ def _emulator_options(place: Place) -> dict[str, Any]:
 
 
 def _list_datasets(place: Place) -> tuple[str, str]:
-    """The dataset, and the one that loads pass through."""
+    """The dataset, and its staging dataset."""
     return place.dataset, f"{place.dataset}_staging"
 
 
 def _choose_location(client: Any, place: Place) -> str:
-    """Where the datasets are, or are to be made; a job reads and writes in one location alone."""
-    found = {name: location for name in _list_datasets(place) if (location := _find_location(client, name))}
-    for name, location in found.items():
+    """The location of the datasets, existing or new; a BigQuery job reads and writes in one location only."""
+    locations = {name: location for name in _list_datasets(place) if (location := _find_location(client, name))}
+    for name, location in locations.items():
         if place.location and location.upper() != place.location.upper():
             raise ConfigError(f"dataset {name} is in {location}, not in {place.location}: leave --location out")
-    if len({location.upper() for location in found.values()}) > 1:
-        told = " and ".join(f"{name} in {location}" for name, location in found.items())
-        raise ConfigError(f"dataset {told} are apart: delete {place.dataset}_staging, which is empty between loads")
-    return next(iter(found.values()), place.location or DEFAULT_LOCATION)
+    if len({location.upper() for location in locations.values()}) > 1:
+        places = " and ".join(f"{name} is in {location}" for name, location in locations.items())
+        raise ConfigError(
+            f"dataset {places}, but they must be in one location: delete {place.dataset}_staging, which is empty"
+            " between loads"
+        )
+    return next(iter(locations.values()), place.location or DEFAULT_LOCATION)
 
 
 def _find_location(client: Any, dataset: str) -> str | None:
-    """Where a dataset is; None where there is none."""
+    """The location of a dataset; None if it does not exist."""
     from google.api_core.exceptions import NotFound
     from google.cloud.bigquery import DEFAULT_RETRY
 

@@ -1,4 +1,4 @@
-"""A DuckDB file."""
+"""The destination DuckDB: its registration."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REGISTRATION = Registration(
     sync_help=SYNC_HELP,
     options=(
         Option("database", "The DuckDB file.", default="cogny.duckdb", is_file=True),
-        Option("dataset", f"Dataset (schema) of the tables. Default: {DATASET}."),
+        Option("dataset", f"The dataset (schema) of the tables. Default: {DATASET}."),
     ),
     column_types={
         "DuckDB": {

@@ -1,4 +1,4 @@
-"""DuckDB and MotherDuck as the connector's destinations."""
+"""The adapters for DuckDB and MotherDuck."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from cogny_source.errors import CognyError
 
 
 class MotherDuckAdapter(SqlAdapter):
-    """MotherDuck, into which dlt loads."""
+    """MotherDuck; dlt loads into it."""
 
     def unix_micros(self, column: str) -> str:
-        """SQL for a column of instants as microseconds since 1970."""
+        """SQL that converts a timestamp column to microseconds since 1970."""
         return f"epoch_us({column})"
 
 
 class DuckDbAdapter(SqlAdapter):
-    """A DuckDB file, into which a package is one transaction."""
+    """A DuckDB file; each package is committed in one transaction."""
 
     def make_loader(self, session: Session) -> PackageLoader:
-        """The loader that commits by itself."""
+        """The loader that commits without dlt."""
         return DuckDbLoader(session)
 
     def unix_micros(self, column: str) -> str:
-        """SQL for a column of instants as microseconds since 1970."""
+        """SQL that converts a timestamp column to microseconds since 1970."""
         return f"epoch_us({column})"
 
     def is_held(self, error: Exception) -> bool:
-        """Whether an error says that another process has the file open."""
+        """Whether an error means that another process has the file open."""
         return isinstance(error, DestinationConnectionError) and LOCKED in str(error)
 
     def explain(self, error: BaseException) -> CognyError | None:
-        """What to do about a file that a later version of DuckDB made."""
+        """The error for a file of a newer DuckDB; None for other errors."""
         return explain_version(error)
 
     def find_losses(self, client: SqlClientBase[Any], tables: Columns) -> dict[str, str]:
-        """What tables lack by the database's catalogue: a sentence for each that lacks something."""
+        """Find tables and columns that are missing in the database's catalogue; table name to a sentence about it."""
         query = "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = current_database()"
-        there: dict[str, set[str]] = {}
+        present: dict[str, set[str]] = {}
         rows = client.native_connection.execute(f"{query} AND schema_name = ?", [client.dataset_name]).fetchall()
         for table, column in rows:
-            there.setdefault(table, set()).add(column)
-        losses = {table: describe_loss(table, columns, there.get(table)) for table, columns in tables.items()}
+            present.setdefault(table, set()).add(column)
+        losses = {table: describe_loss(table, columns, present.get(table)) for table, columns in tables.items()}
         return {table: sentence for table, sentence in losses.items() if sentence}

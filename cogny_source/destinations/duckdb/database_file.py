@@ -1,4 +1,4 @@
-"""A DuckDB file from outside: what it is, by its name and first bytes, without DuckDB."""
+"""Checks of a DuckDB file by its path and first bytes, without DuckDB."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from cogny_source.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 MAGIC, MAGIC_AT = b"DUCK", slice(8, 12)
-# A file of which DuckDB wrote less holds nothing.
+# DuckDB writes three headers first; a shorter file has no data.
 HEADERS_BYTES = 3 * 4096
 
 
 def holds_database(path: Path) -> bool:
-    """Whether a file holds a DuckDB database; not where there is none, or only its beginning.
+    """Whether a file holds a DuckDB database; False if it does not exist or is incomplete.
 
     Raises:
         ConfigError: If it holds something else.
     """
-    if not os.path.exists(path):  # false, too, where nobody may look
+    if not os.path.exists(path):  # also False without permission for the folder
         return False
     try:
         with path.open("rb") as file:
             beginning = file.read(MAGIC_AT.stop)
-    except OSError:  # DuckDB tells what is wrong with it
+    except OSError:  # opening it with DuckDB reports the error
         return True
     if beginning and beginning[MAGIC_AT] != MAGIC:
-        raise ConfigError(f"--database {path} is no DuckDB database: name another file")
+        raise ConfigError(f"--database {path} is not a DuckDB database: name another file")
     return path.stat().st_size >= HEADERS_BYTES
 
 
 def check_kind(path: Path) -> None:
-    """Refuse a path that is not a file, as opening a pipe would wait for ever, or that this user may not read.
+    """Refuse a path that is not a file or not readable. Opening a pipe would wait for ever.
 
     Raises:
         ConfigError: If it is such a path.
@@ -42,16 +42,16 @@ def check_kind(path: Path) -> None:
     if not os.path.exists(path):
         return
     if not os.path.isfile(path):
-        raise ConfigError(f"--database {path} is no file: name a file")
+        raise ConfigError(f"--database {path} is not a file: name a file")
     if not os.access(path, os.R_OK):
-        raise ConfigError(f"--database {path} may not be read by this user")
+        raise ConfigError(f"--database {path} cannot be read: this user has no permission")
 
 
 def remove_stub(database: Path) -> None:
-    """Remove a file of which DuckDB wrote only the beginning, killed or on a full disk: it would refuse it ever after.
+    """Remove an incomplete database file: DuckDB was killed or the disk was full, and it would never open the file.
 
-    Before its three headers are there, and in an empty file, is nothing. One that another process is just making is
-    locked, and stays.
+    A file without all three headers, or an empty one, holds no data. A file that another process is creating is locked,
+    and is not removed.
     """
     if os.name != "posix" or not database.is_file() or database.stat().st_size >= HEADERS_BYTES:
         return
@@ -62,7 +62,7 @@ def remove_stub(database: Path) -> None:
             lockf(file, LOCK_EX | LOCK_NB)
             beginning = file.read(HEADERS_BYTES)
             if not beginning or beginning[MAGIC_AT] == MAGIC:
-                logger.warning("%s is no more than the beginning of a database, and is made anew", database)
+                logger.warning("%s is an incomplete database file without data; it is created again", database)
                 database.resolve().unlink()
-    except OSError:  # DuckDB will say what is wrong with it
+    except OSError:  # opening it with DuckDB reports the error
         return

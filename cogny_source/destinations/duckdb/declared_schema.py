@@ -1,4 +1,4 @@
-"""Whether the tables of a dataset in DuckDB are as they are declared, by the schema that dlt keeps of it."""
+"""Compares the declared tables with dlt's stored schema of a DuckDB dataset."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ class SchemaVersion(NamedTuple):
 
     Attributes:
         name: The schema's name.
-        version_hash: What tells its content from others.
+        version_hash: The hash of its content.
     """
 
     name: str
     version_hash: str
 
 
-def forget_lost_ledger(client: SqlClientBase[Any]) -> bool:
-    """Let dlt make its own two tables again, in which loads are recorded, where somebody dropped one.
+def repair_dlt_tables(client: SqlClientBase[Any]) -> bool:
+    """Let dlt create its tables of loads and states again, if somebody dropped one.
 
-    dlt makes what its schema has and the dataset lacks, where it does not find the schema's version there. Without one
-    of the two there is no state either, so that all rows are read anew.
+    dlt creates the missing tables of its schema if the dataset does not have the schema's version. Without one of the
+    two tables there is no state either, so that all rows are read again.
 
     Returns:
-        Whether dlt has something to make.
+        Whether a table is missing.
     """
     query = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
-    there = {name for (name,) in client.native_connection.execute(query, [client.dataset_name]).fetchall()}
-    if {LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME} <= there:
+    present = {name for (name,) in client.native_connection.execute(query, [client.dataset_name]).fetchall()}
+    if {LOADS_TABLE_NAME, PIPELINE_STATE_TABLE_NAME} <= present:
         return False
     forget_version(client)
     return True
 
 
 def forget_version(client: SqlClientBase[Any]) -> None:
-    """Let dlt find no version of its schema, so that it makes what the dataset lacks."""
+    """Delete the versions of dlt's schema in the dataset, so that dlt creates missing tables and columns."""
     query = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
-    [(there,)] = client.native_connection.execute(query, [client.dataset_name, VERSION_TABLE_NAME]).fetchall()
-    if there:
+    [(versions,)] = client.native_connection.execute(query, [client.dataset_name, VERSION_TABLE_NAME]).fetchall()
+    if versions:
         client.native_connection.execute(f"DELETE FROM {client.make_qualified_table_name(VERSION_TABLE_NAME)}")
 
 
 def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | None:
-    """The schema as it was restored from the destination, where its tables for a package are as they are declared."""
+    """The schema restored from the destination, if its tables for a package match the declaration; else None."""
     schema = restored_schema(pipeline)
     specs: list[TableSpec | ChildSpec] = [SYNC_RUNS]
     for name in package.chunks:
@@ -65,7 +65,7 @@ def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | Non
 
 
 def _default_tables(pipeline: dlt.Pipeline) -> TSchemaTables:
-    """The tables of the default schema, which is where dlt keeps a pipeline's states."""
+    """The tables of the default schema, in whose dataset dlt stores a pipeline's states."""
     return pipeline.default_schema.tables if pipeline.default_schema_name else {}
 
 

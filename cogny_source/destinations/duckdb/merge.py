@@ -1,4 +1,4 @@
-"""Rows put into a table of DuckDB in place of those that have the same keys: two statements of one transaction."""
+"""Merges rows into a DuckDB table by key: a DELETE and an INSERT in one transaction."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 
 def merge_rows(execute: Callable[[str], Any], table: str, rows: str, keys: str, kept: str = "") -> None:
-    """Put rows into a table in place of those that have the same keys.
+    """Replace the rows of a table that have the keys of other rows by those rows.
 
     Args:
-        execute: Runs a statement, within a transaction.
+        execute: Runs a statement in a transaction.
         table: The table's name, quoted.
-        rows: What stands after FROM for the rows.
-        keys: The columns that are compared, quoted, with commas between.
-        kept: The condition for the rows that are put in, with its WHERE; all are where there is none.
+        rows: The FROM expression of the new rows.
+        keys: The key columns, quoted and separated by commas.
+        kept: A WHERE clause for the new rows to insert; empty for all.
     """
     execute(f"DELETE FROM {table} WHERE ({keys}) IN (SELECT ({keys}) FROM {rows})")
     execute(f"INSERT INTO {table} BY NAME SELECT * FROM {rows}{kept}")

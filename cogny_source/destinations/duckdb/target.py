@@ -1,4 +1,4 @@
-"""A DuckDB file."""
+"""A DuckDB file as a target."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cogny_source.destinations.target import Target, check_dataset, check_text, 
 from cogny_source.errors import ConfigError, LoadFailed
 
 SCRATCH = "cogny_check"
-# A schema of every database, by which dlt looks for tables.
+# A schema of every database, in which dlt looks up tables.
 INFORMATION_SCHEMA = "information_schema"
 
 
@@ -19,18 +19,18 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
     """A DuckDB file as a target.
 
     Args:
-        database: The file; made where it is not there.
+        database: The file; created if it does not exist.
         dataset: The schema in it.
 
     Raises:
-        ConfigError: If the file cannot be there, or cannot hold the dataset.
+        ConfigError: If the file cannot be read or created, or cannot hold the dataset.
     """
     check_text("--database", str(database.absolute()))
     check_kind(database)
     if not database.parent.is_dir():
         raise ConfigError(f"the folder {database.parent} does not exist")
     check_dataset(dataset)
-    # DuckDB names the database after its file, up to the first dot, and takes capital letters for small ones.
+    # DuckDB names the database after its file, up to the first dot, and ignores case.
     if database.name.partition(".")[0].lower() in (dataset, f"{dataset}_staging", INFORMATION_SCHEMA):
         raise ConfigError(f"--database {database} cannot hold the dataset {dataset}: name another file")
     if str(database) == ":memory:":
@@ -64,14 +64,14 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
 
 
 def probe(database: Path) -> Iterator[str]:
-    """Open the file, write into it, and take that back; a file that was not there is removed.
+    """Open the file, write into it and roll back; a new file is removed.
 
     Yields:
-        A line, when that works.
+        A line about the result.
 
     Raises:
-        LoadFailed: If it does not.
-        ConfigError: If a later version of DuckDB made the file.
+        LoadFailed: If the file cannot be written.
+        ConfigError: If a newer version of DuckDB made the file.
     """
     import duckdb
 
@@ -83,7 +83,7 @@ def probe(database: Path) -> Iterator[str]:
             connection.execute(f"BEGIN; CREATE TABLE {SCRATCH} AS SELECT 1 AS value; ROLLBACK")
     except (duckdb.Error, OSError) as exc:
         if LOCKED in str(exc):
-            yield f"{database}: another process holds it, so that writing was not tried"
+            yield f"{database}: another process has it open, so writing was not tested"
             return
         raise explain_version(exc) or LoadFailed(f"{database} cannot be written: {str(exc).splitlines()[0]}") from exc
     finally:

@@ -1,4 +1,4 @@
-"""Folders and buckets of Parquet files and Delta tables."""
+"""The destination of folders and buckets with Parquet files or Delta tables: its registration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cogny_source.destinations.adapter import DestinationAdapter
     from cogny_source.destinations.target import Target
 
-SYNC_HELP = """Sync the Cogny API into a folder of Parquet files, which hold each row once.
+SYNC_HELP = """Sync the Cogny API into a folder of Parquet files that hold each row once.
 
 \b
 Examples:
@@ -43,7 +43,7 @@ REGISTRATION = Registration(
         Option(
             "table_format", "Plain Parquet files, or Delta tables.", default="parquet", choices=("parquet", "delta")
         ),
-        Option("dataset", "A folder in it for the tables. Default: the folder itself."),
+        Option("dataset", "A subfolder for the tables. Default: the folder itself."),
     ),
     column_types={
         "Parquet": {
@@ -67,6 +67,6 @@ REGISTRATION = Registration(
     adapters={"cogny_source.destinations.filesystem.dlt_client.lake": _make_adapter},
     refused={
         "dlt.destinations.filesystem": "dlt's filesystem destination appends each version of a row: use"
-        " cogny_source.open_folder(bucket_url), which holds each row once"
+        " cogny_source.open_folder(bucket_url), which stores each row once"
     },
 )

@@ -1,4 +1,4 @@
-"""Folders and buckets as the connector's destination."""
+"""The adapter for folders and buckets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cogny_source.destinations.sql import SqlAdapter
 
 
 class FilesystemAdapter(SqlAdapter):
-    """A folder, or a prefix in a bucket, whose files DuckDB reads."""
+    """A folder, or a prefix in a bucket; DuckDB reads its files."""
 
     def unix_micros(self, column: str) -> str:
-        """SQL for a column of instants as microseconds since 1970, in DuckDB's words."""
+        """DuckDB's SQL that converts a timestamp column to microseconds since 1970."""
         return f"epoch_us({column})"
 
     def make_lock(self, pipeline: dlt.Pipeline) -> BaseFileLock | None:
@@ -25,11 +25,11 @@ class FilesystemAdapter(SqlAdapter):
         return cast(lake, pipeline.destination).make_lock()
 
     def is_held(self, error: Exception) -> bool:
-        """Whether an error says that another process holds the folder's lock."""
+        """Whether an error means that another process has locked the folder."""
         return isinstance(error, Timeout)
 
     def list_states(self, client: SqlClientBase[Any], pipeline_name: str) -> set[str]:
-        """The load ids of the states, which are files."""
+        """The load ids of a pipeline's states, which are files."""
         return cast(LakeSqlClient, client).list_states(pipeline_name)
 
     def read_states(self, client: SqlClientBase[Any], pipeline_name: str, load_ids: set[str]) -> list[str]:
@@ -37,5 +37,5 @@ class FilesystemAdapter(SqlAdapter):
         return cast(LakeSqlClient, client).read_states(pipeline_name, load_ids)
 
     def find_losses(self, client: SqlClientBase[Any], tables: Columns) -> dict[str, str]:
-        """What tables lack by their files: a sentence for each that lacks something."""
+        """Find tables and columns that are missing in the files; table name to a sentence about it."""
         return cast(LakeSqlClient, client).find_losses(tables)

@@ -1,4 +1,4 @@
-"""The version that each Delta table had after the last load, by which one that was set back since is found."""
+"""The version of each Delta table after the last load, to detect a table that was set back since."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ RESTORED = "RESTORE"
 
 
 class Versions:
-    """A file beside the tables.
+    """The file with the versions, beside the tables.
 
     Args:
         filesystem: The file system.
         folder: The folder of the tables, with a slash at its end.
-        write: Writes JSON into a file in one step.
+        write: Writes JSON into a file atomically.
     """
 
     def __init__(self, filesystem: AbstractFileSystem, folder: str, write: Callable[[str, Any], None]) -> None:
@@ -31,10 +31,10 @@ class Versions:
         self._write = write
 
     def read(self) -> dict[str, int]:
-        """Table name to version; none where that was never noted, or cannot be read."""
+        """Table name to version; empty if the file does not exist or cannot be read."""
         try:
-            found = json.loads(self._filesystem.read_text(self._path))
-            return {str(name): int(version) for name, version in found.items()}
+            versions = json.loads(self._filesystem.read_text(self._path))
+            return {str(name): int(version) for name, version in versions.items()}
         except FileNotFoundError:
             return {}
         except (ValueError, TypeError, AttributeError) as error:
@@ -42,18 +42,18 @@ class Versions:
             return {}
 
     def write(self, versions: dict[str, int]) -> None:
-        """Note versions."""
+        """Store the versions of all tables."""
         self._write(self._path, versions)
 
 
-def is_set_back(table: DeltaTable, noted: int | None) -> bool:
-    """Whether a table was set back since a version of it was noted: restored, or its log is that of an earlier time.
+def is_set_back(table: DeltaTable, stored: int | None) -> bool:
+    """Whether a table was set back since its version was stored: by RESTORE, or by an older copy of its log.
 
     Args:
         table: The table, opened at its newest version.
-        noted: The version; None where none was noted.
+        stored: The stored version; None if there is none.
     """
     now = table.version()
-    if noted is None or now == noted:
+    if stored is None or now == stored:
         return False
-    return now < noted or any(commit.get("operation") == RESTORED for commit in table.history(now - noted))
+    return now < stored or any(commit.get("operation") == RESTORED for commit in table.history(now - stored))

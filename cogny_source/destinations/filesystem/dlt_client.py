@@ -1,8 +1,8 @@
-"""A dlt destination: a folder of Parquet files, or of Delta tables, that holds the latest state of each row.
+"""A dlt destination: a folder of Parquet files or Delta tables with the newest version of each row.
 
-dlt's own `filesystem` destination appends where plain Parquet is merged into, and leaves the old elements of lists that
-became shorter in Delta tables. This one is dlt's in all else: its configuration and credentials, its file systems, and
-where it keeps state and schema, `_dlt_pipeline_state`, `_dlt_version` and `_dlt_loads`.
+dlt's own `filesystem` destination appends to plain Parquet instead of merging, and leaves old elements of shortened
+lists in Delta tables. This one shares everything else with it: configuration, credentials, file systems, and the places
+of state and schema, `_dlt_pipeline_state`, `_dlt_version` and `_dlt_loads`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from cogny_source.destinations.filesystem.file_store import (
 )
 from cogny_source.destinations.filesystem.parquet import ParquetTables
 from cogny_source.destinations.filesystem.scan import Scanner
-from cogny_source.destinations.filesystem.table_layout import TableLayout, list_shapes
+from cogny_source.destinations.filesystem.table_layout import TableLayout, list_layouts
 from cogny_source.destinations.load_ids import rise_above_state
 from cogny_source.destinations.local_files import is_read_only
 from cogny_source.errors import ConfigError
@@ -58,36 +58,36 @@ SQL_TYPES = {
 
 
 class Tables(Protocol):
-    """The tables of a folder, in one of the formats."""
+    """The tables of a folder, in one format."""
 
     def files(self, table: str) -> list[str]:
-        """The paths of the Parquet files that hold a table's rows."""
+        """The paths of a table's Parquet files."""
 
     def find_loss(self, table: str, columns: Collection[str]) -> str | None:
-        """What a table lacks of what loads have brought, as a sentence; None where it lacks nothing."""
+        """A sentence about a lost table, or its lost columns; None if nothing is lost."""
 
     def merge(self, package: Mapping[str, Sequence[str]]) -> None:
-        """Merge a load's rows: table name to the local Parquet files with them."""
+        """Merge the rows of a load: table name to the local Parquet files with them."""
 
-    def note(self, names: Collection[str]) -> None:
-        """Note how the tables of a load are after it; all of them where it had none."""
+    def record_versions(self, names: Collection[str]) -> None:
+        """Store the versions of tables after a load; of all tables if `names` is empty."""
 
 
 @configspec
 class LakeConfiguration(FilesystemDestinationClientConfiguration):
-    """What dlt resolves under `destination.filesystem`, and the format of the tables."""
+    """The configuration that dlt resolves under `destination.filesystem`, with the format of the tables."""
 
     destination_type: Final[str] = dataclasses.field(default="lake", init=False, repr=False, compare=False)  # type: ignore[misc]
     table_format: str = "parquet"
 
     @resolve_type("credentials")
     def resolve_credentials_type(self) -> type[CredentialsConfiguration]:
-        """The credentials that the URL's scheme asks for; dlt finds this only where it is defined anew."""
+        """The type of credentials for the URL's scheme; dlt finds this method only in the class itself."""
         return super().resolve_credentials_type()
 
 
 class LakeClient(FilesystemClient):
-    """Loads into a folder. The rows of a load are merged when all are there, just before its state is stored."""
+    """Loads into a folder. It merges the rows of a load when all files are complete, and then stores the state."""
 
     config: LakeConfiguration
 
@@ -98,12 +98,12 @@ class LakeClient(FilesystemClient):
 
     @property
     def sql_client_class(self) -> type[SqlClientBase[Any]]:
-        """What reads the tables."""
+        """The class of the client that reads the tables."""
         return LakeSqlClient
 
     @property
     def sql_client(self) -> SqlClientBase[Any]:
-        """Reads the tables, with DuckDB."""
+        """The client that reads the tables with DuckDB."""
         if not self._sql_client:
             self._sql_client = LakeSqlClient(self, self.dataset_name)
         return self._sql_client
@@ -115,63 +115,65 @@ class LakeClient(FilesystemClient):
     @property
     def tables(self) -> Tables:
         """The tables in the folder's format."""
-        shapes = list_shapes()
+        layouts = list_layouts()
         if self.config.table_format == "delta":
             from cogny_source.destinations.filesystem.delta import DeltaTables
             from cogny_source.destinations.filesystem.delta_versions import Versions
 
             url = f"{'file' if self.is_local_filesystem else self.config.protocol}://{self.dataset_path}"
             versions = Versions(self.fs_client, self.dataset_path, self._write_to_json_file)
-            return DeltaTables(url, shapes, self.config, versions, self.reading_filesystem)
-        return ParquetTables(self._open_store(shapes), shapes, self.reading_filesystem)
+            return DeltaTables(url, layouts, self.config, versions, self.reading_filesystem)
+        return ParquetTables(self._open_store(layouts), layouts, self.reading_filesystem)
 
     @property
     def reading_filesystem(self) -> Any:
-        """What DuckDB reads by; None for local files."""
+        """The file system through which DuckDB reads; None for local files."""
         return None if self.is_local_filesystem else self.fs_client
 
-    def _open_store(self, shapes: Mapping[str, TableLayout]) -> Store:
+    def _open_store(self, layouts: Mapping[str, TableLayout]) -> Store:
         if self.is_local_filesystem:
-            return open_local_store(Path(self.bucket_path), list(shapes))
+            return open_local_store(Path(self.bucket_path), list(layouts))
         return ObjectStore(self.fs_client, self.dataset_path, f"{self.config.protocol}://")
 
     def get_stored_state(self, pipeline_name: str) -> StateInfo | None:
-        """The newest state, which tells how much the tables hold.
+        """The newest state; later load ids of this process are greater than its id.
 
         Raises:
-            ConfigError: As `check_folder` does: about other tables the state says nothing.
+            ConfigError: If `check_folder` raises it: the state says nothing about tables of the other format.
         """
         self.check_folder()
-        found: StateInfo | None = super().get_stored_state(pipeline_name)
-        return rise_above_state(found)
+        state: StateInfo | None = super().get_stored_state(pipeline_name)
+        return rise_above_state(state)
 
     def check_folder(self) -> None:
         """Refuse a folder that cannot take the tables.
 
         Raises:
-            ConfigError: If it holds tables of the other format, or something else stands where one belongs.
+            ConfigError: If it holds tables of the other format, or another file or folder has the name of a table.
         """
         if self.is_local_filesystem:
-            check_places(Path(self.bucket_path), list_shapes())
-        for table in list_shapes():
+            check_places(Path(self.bucket_path), list_layouts())
+        for table in list_layouts():
             folder = self.pathlib.join(self.dataset_path, table)
             if self.fs_client.isdir(folder):
-                held = "delta" if self.fs_client.isdir(self.pathlib.join(folder, "_delta_log")) else "parquet"
-                if held != self.config.table_format:
-                    raise ConfigError(f"{self.dataset_path} holds {held} tables: name another folder, or that format")
+                present = "delta" if self.fs_client.isdir(self.pathlib.join(folder, "_delta_log")) else "parquet"
+                if present != self.config.table_format:
+                    raise ConfigError(
+                        f"{self.dataset_path} holds {present} tables: name another folder, or that table format"
+                    )
                 return
 
     def initialize_storage(self, truncate_tables: Iterable[str] | None = None) -> None:
-        """Make the folder, and dlt's mark in it, in one step."""
+        """Create the folder, and write dlt's marker file atomically."""
         if not self.fs_client.exists(self.init_file_path):
-            if self.is_local_filesystem:  # elsewhere it would make a bucket
+            if self.is_local_filesystem:  # in an object store it would create a bucket
                 self.fs_client.makedirs(self.dataset_path, exist_ok=True)
             versions = {"initial_version": CURRENT_VERSION, "current_version": CURRENT_VERSION}
             self._write_to_json_file(self.init_file_path, versions)
         super().initialize_storage(truncate_tables or [])
 
     def get_table_dirs(self, table_names: Iterable[str], remote: bool = False) -> list[str]:
-        """The folders that dlt makes: those of its own tables."""
+        """The folders that dlt creates: only those of its own tables."""
         return [self.get_table_dir(name, remote=remote) for name in table_names if self.is_dlt_table(name)]
 
     def list_table_files(self, table_name: str, schema_name: str | None = None) -> list[str]:
@@ -181,41 +183,41 @@ class LakeClient(FilesystemClient):
         return self.tables.files(table_name)
 
     def truncate_tables(self, table_names: list[str]) -> None:
-        """Refuse it: rows are never removed.
+        """Refuse: this destination never deletes rows.
 
         Raises:
             ConfigError: Always.
         """
-        raise ConfigError(f"{self.dataset_path} is not emptied table by table: delete the folder, and sync again")
+        raise ConfigError(f"{self.dataset_path} cannot be emptied table by table: delete the folder and sync again")
 
     def drop_tables(self, *tables: str, delete_schema: bool = True) -> None:
-        """Refuse it, as `truncate_tables` does."""
+        """Refuse, as `truncate_tables` does."""
         self.truncate_tables(list(tables))
 
     def get_load_job_class(self, table: PreparedTableSchema, file_path: str) -> type[LoadJob]:
-        """Nothing is done file by file."""
+        """A job without work: no file is loaded on its own."""
         return _WaitingJob
 
     @staticmethod
     def get_reference_followup_job_class(table: PreparedTableSchema) -> None:
-        """Nothing is done table by table."""
+        """None: no table is loaded on its own."""
         return
 
     def verify_schema(self, only_tables: Any = None, new_jobs: Any = None) -> list[PreparedTableSchema]:
         """Refuse tables that are not the connector's.
 
         Raises:
-            ConfigError: If there is one.
+            ConfigError: If there is such a table.
         """
         verified: list[PreparedTableSchema] = super().verify_schema(only_tables, new_jobs)
         names = [str(table["name"]) for table in verified]
-        strange = [name for name in names if not (name in list_shapes() or self.is_dlt_table(name))]
+        strange = [name for name in names if not (name in list_layouts() or self.is_dlt_table(name))]
         if strange:
-            raise ConfigError(f"this destination takes the tables of cogny_source alone, not {', '.join(strange)}")
+            raise ConfigError(f"this destination takes only the tables of cogny_source, not {', '.join(strange)}")
         return verified
 
     def complete_load(self, load_id: str) -> None:
-        """Merge the load's rows, and store its state after them.
+        """Merge the rows of a load, then store its state.
 
         Raises:
             Timeout: If another process writes into the folder.
@@ -225,10 +227,10 @@ class LakeClient(FilesystemClient):
             if package:
                 self.tables.merge(package)
             super().complete_load(load_id)
-            self.tables.note(package.keys())
+            self.tables.record_versions(package.keys())
 
     def _list_package(self, load_id: str) -> dict[str, list[str]]:
-        """The files of a load, by table."""
+        """Table name to the files of a load."""
         packages = Container()[LoadPackageStateInjectableContext].storage
         files: dict[str, list[str]] = {}
         for job in packages.get_load_package_jobs(load_id)["completed_jobs"]:
@@ -238,7 +240,7 @@ class LakeClient(FilesystemClient):
         return files
 
     def _write_to_json_file(self, filepath: str, data: Any) -> None:
-        """Write a record of dlt's in one step: half a state would stop every later run."""
+        """Write a JSON file of dlt atomically: a truncated state would stop every later run."""
         if not self.is_local_filesystem:
             super()._write_to_json_file(filepath, data)
             return
@@ -252,7 +254,7 @@ class LakeClient(FilesystemClient):
 
 @contextmanager
 def raising_os_errors() -> Iterator[None]:
-    """Raise what an object store's library raises as an OSError, as a disk would."""
+    """Raise an OSError, as a disk would, for the errors of an object store's library."""
     try:
         yield
     except Exception as exc:
@@ -262,38 +264,38 @@ def raising_os_errors() -> Iterator[None]:
 
 
 class _WaitingJob(RunnableLoadJob):
-    """A file that waits for the rest of its load; dlt looks for the end of a job that never began once a second."""
+    """A job without work for a file. A job that never runs would cost time: dlt checks for its end once a second."""
 
     def run(self) -> None:
         """Do nothing."""
 
 
 class LakeSqlClient(FilesystemSqlClient):
-    """Reads the tables of a folder with DuckDB: each query sees them as they are when it begins."""
+    """Reads the tables of a folder with DuckDB; each query sees the files that exist when it begins."""
 
     remote_client: LakeClient
 
     def open_connection(self) -> Any:
-        """Open DuckDB, in which a file that was replaced is read anew."""
+        """Open DuckDB without its metadata cache, so that it reads a replaced file again."""
         self._global_config["parquet_metadata_cache"] = False
         return super().open_connection()
 
     def create_secret(self, scope: str, credentials: Any, *_: Any, **__: Any) -> bool:
-        """Let DuckDB read by dlt's file system: extensions of its own would have to be downloaded."""
+        """Make DuckDB read through dlt's file system: DuckDB's own extensions would have to be downloaded."""
         if self.remote_client.reading_filesystem is not None:
-            # For dlt's own tables, which are JSON.
+            # For dlt's own tables, which are JSON files.
             self._register_filesystem(self.remote_client.fs_client, self.remote_client.config.protocol)
         return True
 
     def find_losses(self, tables: Mapping[str, Collection[str]]) -> dict[str, str]:
-        """What tables lack of the columns that loads have brought, as sentences."""
+        """Table name to a sentence about its loss; only tables that have lost something."""
         with raising_os_errors():
-            held = self.remote_client.tables
-            told = {name: held.find_loss(name, columns) for name, columns in tables.items()}
-        return {name: sentence for name, sentence in told.items() if sentence}
+            present = self.remote_client.tables
+            losses = {name: present.find_loss(name, columns) for name, columns in tables.items()}
+        return {name: sentence for name, sentence in losses.items() if sentence}
 
     def list_states(self, pipeline_name: str) -> set[str]:
-        """The load ids of the states of a pipeline, of which dlt keeps the newest hundred.
+        """The load ids of a pipeline's states; dlt keeps the newest hundred.
 
         Raises:
             OSError: If the object store refuses.
@@ -302,14 +304,18 @@ class LakeSqlClient(FilesystemSqlClient):
             return set(self._find_states(pipeline_name))
 
     def read_states(self, pipeline_name: str, load_ids: set[str]) -> list[str]:
-        """The states, as dlt compresses them, of some load packages, the oldest first."""
+        """The states of some load packages in dlt's compressed form, the oldest first.
+
+        Raises:
+            OSError: If the object store refuses.
+        """
         with raising_os_errors():
             paths = self._find_states(pipeline_name)
             texts = [self.remote_client.fs_client.read_text(paths[load_id]) for load_id in sorted(load_ids)]
         return [json.loads(text)["state"] for text in texts]
 
     def _find_states(self, pipeline_name: str) -> dict[str, str]:
-        """Load id to the path of the state that it committed."""
+        """Load id to the path of its state."""
         client = self.remote_client
         if not client.is_storage_initialized():
             return {}
@@ -317,17 +323,17 @@ class LakeSqlClient(FilesystemSqlClient):
         return {load_id: path for path, (_, load_id, _) in files}
 
     def should_replace_view(self, view_name: str, table_schema: PreparedTableSchema) -> bool:
-        """Whether to look for a table's files again: always."""
+        """Whether to list a table's files again: always."""
         return True
 
     def create_view_select(
         self, table_schema: PreparedTableSchema, schema: Schema | None = None
     ) -> tuple[str, str] | None:
-        """Where a table is, and the query that reads it; None where it has no files."""
+        """The folder of a table and the query that reads it; None if it has no files."""
         name = str(table_schema["name"])
         if self.remote_client.is_dlt_table(name):
-            found: tuple[str, str] | None = super().create_view_select(table_schema, schema or self.schema)
-            return found
+            view: tuple[str, str] | None = super().create_view_select(table_schema, schema or self.schema)
+            return view
         with raising_os_errors():
             files = self.remote_client.list_table_files(name)
         if not files:
@@ -344,13 +350,13 @@ class LakeSqlClient(FilesystemSqlClient):
 
 
 class lake(dlt.destinations.filesystem):
-    """The destination as dlt knows it; `open_folder` makes one."""
+    """The dlt destination; `open_folder` creates one."""
 
     spec: ClassVar[Any] = LakeConfiguration
 
     @property
     def client_class(self) -> type[LakeClient]:
-        """What loads."""
+        """The class of the client that loads."""
         return LakeClient
 
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
@@ -358,29 +364,29 @@ class lake(dlt.destinations.filesystem):
         capabilities.preferred_loader_file_format = "parquet"
         capabilities.supported_loader_file_formats = ["parquet"]
         capabilities.supported_merge_strategies = ["delete-insert"]
-        # Those of dlt's own destination know other formats and strategies.
+        # The selectors of dlt's own destination choose other formats and strategies.
         capabilities.loader_file_format_selector = None  # type: ignore[assignment]
         capabilities.merge_strategies_selector = None  # type: ignore[assignment]
         return capabilities
 
     def make_lock(self) -> FileLock | None:
-        """What keeps other processes from writing into a local folder; None elsewhere, or where this one cannot."""
+        """The lock for writing into a local folder; None for a bucket, or if this process may not write."""
         folder = find_local_folder(str(self.config_params["bucket_url"]))
         return None if folder is None or is_read_only(folder, LOCK) else make_lock(folder)
 
 
 def open_folder(bucket_url: str, table_format: TableFormat = "parquet", **options: Any) -> lake:
-    """A folder, or a prefix in an object store, that holds each row once, in its newest version.
+    """A folder, or a prefix in an object store, that stores each row once, in its newest version.
 
-    dlt looks up its credentials under `destination.filesystem`, as those of its own destination.
+    dlt resolves its credentials under `destination.filesystem`, as for its own destination.
 
     Args:
-        bucket_url: A local folder, `s3://…` or `gs://…`; it holds nothing else.
+        bucket_url: A local folder, `s3://…` or `gs://…`, for these tables only.
         table_format: `parquet` or `delta`.
-        **options: What dlt's `filesystem` destination takes, such as `credentials`.
+        **options: Options of dlt's `filesystem` destination, such as `credentials`.
 
     Raises:
-        ConfigError: If Delta tables cannot be there.
+        ConfigError: If deltalake cannot open the path.
     """
     folder = find_local_folder(bucket_url)
     bucket_url = bucket_url if folder is None else str(folder)
@@ -390,7 +396,7 @@ def open_folder(bucket_url: str, table_format: TableFormat = "parquet", **option
 
 
 def make_client(destination: lake) -> LakeClient:
-    """The client of a folder, outside of a pipeline.
+    """The client of a folder, without a pipeline.
 
     Raises:
         ConfigurationException: If dlt finds no credentials.
@@ -401,6 +407,6 @@ def make_client(destination: lake) -> LakeClient:
 
 
 def make_lock(folder: Path) -> FileLock:
-    """The lock that a process holds while it writes into a local folder; within a thread it may be held twice."""
+    """The lock that a process holds while it writes into a local folder; reentrant within a thread."""
     folder.mkdir(parents=True, exist_ok=True)
     return FileLock(folder / LOCK, timeout=0, is_singleton=True)

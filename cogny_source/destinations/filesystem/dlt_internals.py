@@ -1,4 +1,4 @@
-"""Where Delta tables lean on dlt below its public surface; imported only where the library deltalake is there."""
+"""The uses of dlt's private names for Delta tables; imported only if deltalake is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a disk or an object store refuses, as one sentence that says what to do."""
+"""Errors of a disk or an object store, as one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from cogny_source.destinations.target import list_causes
 from cogny_source.errors import CognyError, ConfigError, LoadFailed
 
-# What deltalake 1.6 unescapes once too often, or takes for no path at all.
+# Characters that deltalake 1.6 unescapes once too often, or does not accept in a path.
 NOT_IN_DELTA = re.compile(r"[%\[\]\\^|\x00-\x1f\x7f]")
-# The libraries whose errors are no OSError.
+# The libraries whose errors are not OSErrors.
 LIBRARIES = ("aiobotocore", "aiohttp", "botocore", "deltalake", "gcsfs", "google", "s3fs")
 SIGN_IN = (
     "NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "DefaultCredentialsError",
@@ -23,10 +23,10 @@ NO_BUCKET = ("NoSuchBucket", "bucket does not exist")
 
 
 def explain(error: BaseException, url: str) -> CognyError | None:
-    """What a failure over a folder means, where it can be told.
+    """The error to raise for a failure in a folder; None if its meaning is unknown.
 
     Args:
-        error: The failure; what caused it counts.
+        error: The failure; its causes are searched too.
         url: The folder, or the prefix in an object store.
     """
     for cause in list_causes(error):
@@ -41,14 +41,14 @@ def explain(error: BaseException, url: str) -> CognyError | None:
         if isinstance(cause, PermissionError) or any(word in text for word in DENIED):
             return ConfigError(f"the account may not read, write, list and delete in {url}: {text}")
         if any(word in text for word in NO_BUCKET):
-            return ConfigError(f"the bucket of {url} is not there: make it, or name another")
+            return ConfigError(f"the bucket of {url} does not exist: create it, or name another")
         if kind in LINE:
             return LoadFailed(f"{url} cannot be reached ({kind}). Nothing is lost: run the same command again")
     return None
 
 
 def is_of_a_library(error: Exception) -> bool:
-    """Whether an error is one of the object stores' libraries."""
+    """Whether an error comes from the library of an object store."""
     return type(error).__module__.partition(".")[0] in LIBRARIES
 
 
@@ -56,8 +56,8 @@ def check_delta_path(url: str) -> None:
     """Refuse a folder that deltalake cannot open.
 
     Raises:
-        ConfigError: If a character of its name is one of those.
+        ConfigError: If its path has a character of `NOT_IN_DELTA`.
     """
     if refused := NOT_IN_DELTA.search(url):
         character = repr(refused[0])[1:-1]
-        raise ConfigError(f"deltalake opens no path with {character}, such as {repr(url)[1:-1]}: name another")
+        raise ConfigError(f"deltalake cannot open a path with {character}, such as {repr(url)[1:-1]}: name another")

@@ -1,4 +1,4 @@
-"""Where the files of a folder lie, and how new ones take the place of old ones."""
+"""The files of a folder, and how new files replace old ones."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ logger = logging.getLogger(__name__)
 SUFFIX = ".parquet"
 CURRENT = ".current"
 SNAPSHOTS = ".snapshots"
-# The present one, and the one before it for readers that still have its files open.
+# The current one, and the previous one for readers that still have its files open.
 KEPT_SNAPSHOTS = 2
-# What fsync says of a folder on SMB and other shares.
+# The errors of fsync for a folder on SMB and other network shares.
 NOT_SUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 SNAPSHOT_NAME = re.compile(r"\d{8,}")
 
 
 class Draft(ABC):
-    """New files, unseen until they are committed."""
+    """Changes to the files, invisible to readers until they are committed."""
 
     @abstractmethod
     def path(self, table: str, file: str) -> Path:
-        """Where to write a file that is new or takes another's place; to be written once."""
+        """The path at which to write a new or replaced file; write it once."""
 
     @abstractmethod
     def remove(self, table: str, file: str) -> None:
-        """Leave a file out."""
+        """Remove a file."""
 
 
 class Store(ABC):
@@ -48,18 +48,18 @@ class Store(ABC):
 
     @abstractmethod
     def files(self, table: str) -> dict[str, str]:
-        """File name to the path that DuckDB reads it by; empty where the table is not there."""
+        """File name to the path by which DuckDB reads it; empty if the table does not exist."""
 
     @abstractmethod
     def draft(self) -> AbstractContextManager[Draft]:
-        """A context: a draft that is committed at its end, and let go where that raises."""
+        """A draft that is committed at the end of the block, or discarded if the block raises."""
 
 
 class SnapshotStore(Store):
-    """A local folder: each state of all tables is a snapshot, and one rename of a link leads to the next.
+    """A local folder: each commit makes a snapshot of all tables, and activates it by renaming one link.
 
-    `<root>/tickets` links to `.current/tickets`, and `.current` to `.snapshots/<number>`. Files that did not change
-    are hard links of one file.
+    `<root>/tickets` links to `.current/tickets`, and `.current` to `.snapshots/<number>`. Unchanged files are hard
+    links to the same file.
 
     Args:
         root: The folder.
@@ -71,7 +71,7 @@ class SnapshotStore(Store):
         self._current = root / CURRENT
 
     def files(self, table: str) -> dict[str, str]:
-        """File name to path, within the present snapshot, which stays for the time of one more commit."""
+        """File name to path in the current snapshot, which exists until the second commit from now."""
         if not self._current.exists():
             return {}
         folder = self._current.resolve() / table
@@ -79,15 +79,15 @@ class SnapshotStore(Store):
 
     @contextmanager
     def draft(self) -> Iterator[Draft]:
-        """A draft that is committed at the block's end.
+        """A draft that is committed at the end of the block.
 
         Raises:
-            ConfigError: If something else stands where a table belongs.
+            ConfigError: If another file or folder has the name of a table.
         """
         self._snapshots.mkdir(parents=True, exist_ok=True)
         current = self._current.resolve() if self._current.exists() else None
         number = 0 if current is None else int(current.name)
-        # A commit that was killed has left what nothing links to.
+        # A killed commit leaves drafts and snapshots without a link.
         unseen = [path for path in self._list_snapshots() if int(path.name) > number]
         for left in [*self._snapshots.glob("*.draft"), *unseen]:
             shutil.rmtree(left)
@@ -130,18 +130,18 @@ class _SnapshotDraft(Draft):
         self._new: dict[Path, Path] = {}
 
     def path(self, table: str, file: str) -> Path:
-        """A path beside the file: writing to the file itself would change it in every snapshot that links to it."""
+        """A path beside the file: writing to the file itself would change every snapshot that links to it."""
         final = self._folder / table / file
         final.parent.mkdir(exist_ok=True)
         self._new[final] = final.with_suffix(".new")
         return self._new[final]
 
     def remove(self, table: str, file: str) -> None:
-        """Leave a file out."""
+        """Remove the link to a file."""
         (self._folder / table / file).unlink()
 
     def flush(self) -> None:
-        """Put the new files in their places, and all of it on the disk."""
+        """Move the new files to their final paths, and flush files and folders to the disk."""
         for final, written in self._new.items():
             with written.open("rb") as file:
                 os.fsync(file.fileno())
@@ -152,11 +152,11 @@ class _SnapshotDraft(Draft):
 
 
 class FileStore(Store):
-    """Each file is replaced in one step, one after the other, and what is to go is removed after all of them."""
+    """Replaces files one after the other, each atomically, and then removes files."""
 
     @contextmanager
     def draft(self) -> Iterator[Draft]:
-        """A draft whose files are put in their places at the block's end, in the order they were made."""
+        """A draft whose files are moved to their places at the end of the block, in the order of their creation."""
         with tempfile.TemporaryDirectory(prefix="cogny-") as folder:
             draft = _FileDraft(Path(folder))
             yield draft
@@ -167,7 +167,7 @@ class FileStore(Store):
 
     @abstractmethod
     def _put(self, path: Path, place: str) -> None:
-        """Put a local file in its place, `<table>/<file>`."""
+        """Move a local file to its place, `<table>/<file>`."""
 
     @abstractmethod
     def _remove(self, place: str) -> None:
@@ -181,7 +181,7 @@ class _FileDraft(Draft):
         self.removed: list[str] = []
 
     def path(self, table: str, file: str) -> Path:
-        """A local path; a file that was to go stays."""
+        """A local path for a file, which is then no longer to be removed."""
         place = f"{table}/{file}"
         if place in self.removed:
             self.removed.remove(place)
@@ -189,7 +189,7 @@ class _FileDraft(Draft):
         return self.new[place]
 
     def remove(self, table: str, file: str) -> None:
-        """Leave a file out."""
+        """Remove a file at the commit."""
         self.removed.append(f"{table}/{file}")
 
 
@@ -199,7 +199,7 @@ class ObjectStore(FileStore):
     Args:
         filesystem: The file system.
         root: The prefix, with a slash at its end.
-        scheme: What stands before a path in a URL, such as `s3://`.
+        scheme: The prefix of a path in a URL, such as `s3://`.
     """
 
     def __init__(self, filesystem: AbstractFileSystem, root: str, scheme: str) -> None:
@@ -224,7 +224,7 @@ class ObjectStore(FileStore):
 
 
 class PlainStore(FileStore):
-    """A local folder whose file system has no links.
+    """A local folder on a file system without symbolic links.
 
     Args:
         root: The folder.
@@ -240,7 +240,7 @@ class PlainStore(FileStore):
     def _put(self, path: Path, place: str) -> None:
         target = self._root / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        # Readers of a folder leave out what begins with a dot.
+        # Readers of a folder ignore names that begin with a dot.
         written = shutil.copyfile(path, target.with_name(f".{target.name}.new"))
         with written.open("rb") as file:
             os.fsync(file.fileno())
@@ -252,7 +252,7 @@ class PlainStore(FileStore):
 
 
 def open_local_store(root: Path, tables: list[str]) -> Store:
-    """The store of a local folder: snapshots, where its file system has links and the tables are no plain folders."""
+    """The store of a local folder: snapshots if its file system has links and no table is a plain folder yet."""
     plain = [table for table in tables if (root / table).is_dir() and not (root / table).is_symlink()]
     if (root / CURRENT).is_symlink() or (not plain and _takes_links(root)):
         return SnapshotStore(root)
@@ -260,10 +260,10 @@ def open_local_store(root: Path, tables: list[str]) -> Store:
 
 
 def check_places(root: Path, tables: Iterable[str]) -> None:
-    """Refuse a local folder in which something else stands where a table belongs.
+    """Refuse a local folder in which another file or folder has the name of a table.
 
     Raises:
-        ConfigError: If there is such a thing.
+        ConfigError: If there is one.
     """
     snapshots = (root / CURRENT).is_symlink()
     for table in tables:
@@ -272,7 +272,7 @@ def check_places(root: Path, tables: Iterable[str]) -> None:
 
 
 def find_local_folder(url: str) -> Path | None:
-    """The folder that a path or a `file://` URL names; None where a URL names something else."""
+    """The folder of a path or a `file://` URL; None for any other URL."""
     scheme, _, path = url.rpartition("://")
     if scheme == "file":
         return Path(unquote(path))
@@ -287,7 +287,7 @@ def _takes_links(root: Path) -> bool:
         probe.symlink_to(SNAPSHOTS)
         probe.unlink()
     except OSError:
-        logger.warning("%s takes no symbolic links: each file is replaced in one step, but not all of them", root)
+        logger.warning("%s has no symbolic links: files are replaced one by one, not all of a load at once", root)
         return False
     return True
 
@@ -305,7 +305,7 @@ def _link(source: str, target: str) -> None:
 
 
 def _replace_link(link: Path, target: PurePosixPath) -> None:
-    """Point a link elsewhere, in one step."""
+    """Point a link to another target, atomically."""
     fresh = link.with_name(f"{link.name}.new")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)
@@ -313,7 +313,7 @@ def _replace_link(link: Path, target: PurePosixPath) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Put a folder's names on the disk, where its file system does that: shared folders often do not."""
+    """Flush a folder's entries to the disk, if its file system supports that: network shares often do not."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -327,5 +327,5 @@ def _sync_folder(folder: Path) -> None:
 
 @cache
 def _warn_unsynced(device: int) -> None:
-    """Warn, once a process and file system."""
+    """Warn once per process and file system."""
     logger.warning("the file system (device %d) cannot flush a folder: a power cut may undo the last load", device)

@@ -1,4 +1,4 @@
-"""Parquet files as DuckDB reads them, on a disk or in an object store."""
+"""Reads Parquet files with DuckDB, from a disk or an object store."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from cogny_source.schema import TOMBSTONE
 
 logger = logging.getLogger(__name__)
 
-# Bounds what sorting a month takes; beyond it DuckDB goes on in files.
+# Bounds the memory for sorting a month; DuckDB spills the rest to files.
 SORT_MEMORY = "512MB"
-# Of a Parquet file; what a reader holds at once of each column.
+# The row groups of a Parquet file; a reader loads a column of a whole group at once.
 ROWS_A_GROUP = 50_000
 GROUP_BYTES = 64 * 2**20
-# What DuckDB holds together anyway.
+# DuckDB's vector size.
 ROWS_A_BATCH = 2_048
 
 
 class Scanner:
-    """Names Parquet files in DuckDB's SQL.
+    """Makes Parquet files available to DuckDB's SQL.
 
-    Local files DuckDB reads itself. What an object store holds goes through pyarrow, which reads the columns that a
-    query names with three requests a file; DuckDB itself, given the same file system, sends some twenty.
+    DuckDB reads local files itself. Files in an object store are read by pyarrow, which sends three requests per file
+    for the columns of a query; DuckDB with the same file system sends about twenty.
 
     Args:
         db: The connection.
@@ -41,22 +41,22 @@ class Scanner:
         self._db = db
         self._filesystem = filesystem
         if filesystem is not None:
-            # What a join has found may not be looked for by pyarrow either; see `scan`.
+            # DuckDB must not pass conditions of a join to pyarrow either; see `scan`.
             db.execute("SET disabled_optimizers = 'join_filter_pushdown'")
 
     def scan(self, name: str, paths: Sequence[str]) -> str:
-        """What stands after FROM for the rows of files.
+        """The FROM expression for the rows of files.
 
         Args:
-            name: A name that may be given to them; what had it before is let go.
+            name: The name under which a dataset may be registered; an earlier one with this name is replaced.
             paths: The files, at least one.
         """
         if self._filesystem is None:
             return read_local(paths)
         import pyarrow.dataset as pads
 
-        # pyarrow fails to compare texts in files of deltalake, which it reads as views, and others: DuckDB does it,
-        # as it takes no condition to the other side of a limit.
+        # pyarrow cannot compare the texts of deltalake's files, which it reads as string views, and some others. LIMIT
+        # makes DuckDB compare them: it pushes no condition below a limit.
         keys = [path.partition("://")[2] for path in paths]
         parts = [pads.dataset(key, filesystem=self._filesystem, format="parquet") for key in keys]
         schema = pa.unify_schemas([_without_views(part.schema) for part in parts])
@@ -65,38 +65,38 @@ class Scanner:
 
 
 def _without_views(schema: pa.Schema) -> pa.Schema:
-    """A schema whose texts are plain strings; deltalake writes views."""
+    """A schema with plain strings instead of string views, which deltalake writes."""
     return pa.schema(
         [field.with_type(pa.string()) if field.type == pa.string_view() else field for field in schema], schema.metadata
     )
 
 
-def stage(db: duckdb.DuckDBPyConnection, shape: TableLayout, files: Sequence[str]) -> str:
-    """Make the view `incoming` of a load's rows of one table, and `blank` with its columns.
+def stage(db: duckdb.DuckDBPyConnection, layout: TableLayout, files: Sequence[str]) -> str:
+    """Create the view `incoming` with the rows of a load for one table, and the empty table `blank` with its columns.
 
     Args:
         db: The connection.
-        shape: The table.
+        layout: The table.
         files: The local files with the rows.
 
     Returns:
-        The query for those rows that are to be there afterwards: all but tombstones.
+        The query for the rows to store: all except tombstones.
     """
-    db.register("blank", shape.schema.empty_table())
+    db.register("blank", layout.schema.empty_table())
     db.execute(f"CREATE OR REPLACE TEMP VIEW incoming AS FROM blank UNION ALL BY NAME FROM {read_local(files)}")
-    return f"SELECT * FROM incoming WHERE {TOMBSTONE} IS NOT TRUE" if shape.is_list else "FROM incoming"
+    return f"SELECT * FROM incoming WHERE {TOMBSTONE} IS NOT TRUE" if layout.is_list else "FROM incoming"
 
 
 def run_in_memory(work: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
-    """Do something with DuckDB in little memory, and again with as much as there is where that is too little.
+    """Call a function with an in-memory DuckDB of little memory, and again without a limit if that is too little.
 
-    Rows of megabytes do not fit: DuckDB keeps some thousands of them together, and not all of that goes into files.
+    Rows of megabytes do not fit: DuckDB holds thousands of them together, and cannot spill all of that to files.
 
     Args:
-        work: What is to be done; it leaves nothing behind where it fails.
+        work: The function; it leaves no changes if it fails.
 
     Raises:
-        duckdb.OutOfMemoryException: If this machine's memory is too little too.
+        duckdb.OutOfMemoryException: If the machine's memory is too little.
     """
     try:
         with connect(SORT_MEMORY) as db:
@@ -108,25 +108,25 @@ def run_in_memory(work: Callable[[duckdb.DuckDBPyConnection], None]) -> None:
 
 
 def group_rows(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Table]:
-    """Rows in groups of at most so many, and about so many bytes, with the columns and types of a schema."""
-    held: list[pa.RecordBatch] = []
+    """Rows in groups of about `ROWS_A_GROUP` rows or `GROUP_BYTES` bytes, with the columns and types of a schema."""
+    pending: list[pa.RecordBatch] = []
     for batch in reader:
-        held.append(batch.select(schema.names).cast(schema))
-        if sum(map(len, held)) >= ROWS_A_GROUP or sum(part.nbytes for part in held) >= GROUP_BYTES:
-            yield pa.Table.from_batches(held, schema)
-            held = []
-    if held:
-        yield pa.Table.from_batches(held, schema)
+        pending.append(batch.select(schema.names).cast(schema))
+        if sum(map(len, pending)) >= ROWS_A_GROUP or sum(part.nbytes for part in pending) >= GROUP_BYTES:
+            yield pa.Table.from_batches(pending, schema)
+            pending = []
+    if pending:
+        yield pa.Table.from_batches(pending, schema)
 
 
 @contextmanager
 def connect(memory_limit: str | None = SORT_MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
-    """DuckDB in memory. What it has no room for it writes to a folder of its own: by default, to the working directory.
+    """An in-memory DuckDB that spills to its own temporary folder.
 
-    Two processes that wrote there would take each other's files.
+    By default DuckDB spills to the working directory, where two processes would delete each other's files.
 
     Args:
-        memory_limit: What it may hold; None for most of the machine's memory.
+        memory_limit: Its memory limit, such as `512MB`; None for DuckDB's default, most of the machine's memory.
     """
     with tempfile.TemporaryDirectory(prefix="cogny-") as folder, duckdb.connect() as db:
         db.execute("SET TimeZone = 'UTC'")

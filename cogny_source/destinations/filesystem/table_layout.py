@@ -1,4 +1,4 @@
-"""How each table lies in a folder: its key, its order, and which month a row belongs to."""
+"""The layout of each table in a folder: its key, its sort order, and the month of a row."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, Column, TableSpec
 
 @dataclass(frozen=True)
 class TableLayout:
-    """One table of a folder.
+    """The layout of one table.
 
     Attributes:
         name: The table's name.
         description: What one row is.
         columns: Its columns, in order.
-        key: The columns that are replaced together: the key, or, of a child table, the parent's key.
-        order: The columns that its rows are sorted by.
-        parent: The table whose rows these belong to; None where they stand alone.
+        key: The columns whose values select the rows to replace: the key, or the parent's key for a child table.
+        order: The columns by which its rows are sorted.
+        parent: The table of the parent rows; None if it has none.
         parent_column: The column that holds the parent's key.
-        parent_key: The column of the parent that holds it.
-        dated_by: The column that tells a row's month; empty where its parent's does.
+        parent_key: The key column of the parent.
+        dated_by: The column that decides a row's month; empty if its parent's decides.
     """
 
     name: str
@@ -39,33 +39,33 @@ class TableLayout:
 
     @property
     def is_list(self) -> bool:
-        """Whether it is a child table: its rows are the elements of their parent's list."""
+        """Whether it is a child table, whose rows are the elements of a list."""
         return self.key == (self.parent_column,)
 
     @property
     def schema(self) -> pa.Schema:
-        """The Arrow schema of its files, with the descriptions of table and columns as metadata."""
+        """The Arrow schema of its files, with descriptions of table and columns as metadata."""
         fields = [
             pa.field(c.name, ARROW_TYPES[c.type], nullable=c.nullable, metadata={"description": c.description})
             for c in self.columns
         ]
         return pa.schema(fields, metadata={"description": self.description})
 
-    def widen(self, there: pa.Schema) -> pa.Schema:
-        """Its schema, and after it the columns of another that it does not know."""
-        more = [field for field in there if field.name not in self.schema.names]
+    def widen(self, present: pa.Schema) -> pa.Schema:
+        """Its schema, followed by the additional columns of another schema."""
+        more = [field for field in present if field.name not in self.schema.names]
         return pa.schema([*self.schema, *more], self.schema.metadata)
 
 
-def list_shapes() -> dict[str, TableLayout]:
-    """The shapes of all tables by name, each after its parent."""
-    found = [shape for spec in RESOURCE_TABLES.values() for shape in _shapes_of(spec)]
-    found.append(_make_shape(SYNC_RUNS, "started_at"))
-    return {shape.name: shape for shape in found}
+def list_layouts() -> dict[str, TableLayout]:
+    """The layouts of all tables by name, each after its parent."""
+    layouts = [layout for spec in RESOURCE_TABLES.values() for layout in _layouts_of(spec)]
+    layouts.append(_make_layout(SYNC_RUNS, "started_at"))
+    return {layout.name: layout for layout in layouts}
 
 
-def _shapes_of(spec: TableSpec) -> Iterator[TableLayout]:
-    yield _make_shape(spec, "created_at")
+def _layouts_of(spec: TableSpec) -> Iterator[TableLayout]:
+    yield _make_layout(spec, "created_at")
     for child in spec.child_tables:
         yield TableLayout(
             child.name,
@@ -92,6 +92,6 @@ def _shapes_of(spec: TableSpec) -> Iterator[TableLayout]:
         )
 
 
-def _make_shape(spec: TableSpec, dated_by: str) -> TableLayout:
+def _make_layout(spec: TableSpec, dated_by: str) -> TableLayout:
     order = (dated_by, *spec.primary_key)
     return TableLayout(spec.name, spec.description, spec.columns, spec.primary_key, order, dated_by=dated_by)

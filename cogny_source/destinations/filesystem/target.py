@@ -1,4 +1,4 @@
-"""A folder, or a prefix in an object store, of Parquet files or Delta tables."""
+"""A folder, or a prefix in an object store, as a target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cogny_source.destinations.target import Target, check_dataset, check_text, 
 from cogny_source.errors import ConfigError, LoadFailed
 
 SCRATCH = ".cogny_scratch"
-# Scheme to the module that reads it, and the extra that brings it.
+# URL scheme to the module that reads it, and the extra that installs the module.
 FILE_SYSTEMS = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gs")}
 
 
@@ -22,11 +22,11 @@ def make_folder_target(bucket_url: str, dataset: str | None, table_format: Liter
 
     Args:
         bucket_url: A local folder, `s3://…` or `gs://…`.
-        dataset: A folder in it; None for the folder itself.
-        table_format: What its tables are.
+        dataset: A subfolder; None for the folder itself.
+        table_format: The format of its tables.
 
     Raises:
-        ConfigError: If the URL is of another kind, or what it needs is not installed.
+        ConfigError: If the URL is invalid, or a library that it needs is not installed.
     """
     url = _find_url(bucket_url)
     check_text("--bucket-url", url)
@@ -60,10 +60,10 @@ def probe(destination: Any, url: str) -> Iterator[str]:
     """Write, replace, list, read and delete a file.
 
     Yields:
-        A line, when that works.
+        A line, if all that works.
 
     Raises:
-        CognyError: If it does not.
+        CognyError: If it fails.
     """
     from dlt.common.configuration.exceptions import ConfigurationException
     from dlt.common.destination.exceptions import DestinationException
@@ -74,16 +74,16 @@ def probe(destination: Any, url: str) -> Iterator[str]:
         with raising_os_errors():
             client = make_client(destination)
             client.check_folder()
-            found = _try_files(client)
+            texts = _try_files(client)
     except (OSError, DestinationException, ConfigurationException) as exc:
         raise explain(exc, url) or LoadFailed(f"{url} cannot be used: {exc}") from exc
-    if found != ["second"]:
-        raise LoadFailed(f"{url} gives {found} for a file that was replaced: it does not show its newest state")
+    if texts != ["second"]:
+        raise LoadFailed(f"{url} returned {texts} for a file that was just replaced: it does not show newest files")
     yield f"{url}: files can be written, replaced, listed, read and deleted"
 
 
 def _try_files(client: Any) -> list[str]:
-    """Write a file twice, and return what is found in its folder."""
+    """Write a file twice, and return the texts of all files in its folder."""
     folder = client.pathlib.join(client.dataset_path, SCRATCH)
     path = client.pathlib.join(folder, "file.txt")
     files = client.fs_client
@@ -91,15 +91,15 @@ def _try_files(client: Any) -> list[str]:
         files.makedirs(folder, exist_ok=True)
     for text in ("first", "second"):
         files.write_text(path, text)
-    found = [files.read_text(name) for name in files.ls(folder, detail=False)]
+    texts = [files.read_text(name) for name in files.ls(folder, detail=False)]
     files.rm_file(path)
     if client.is_local_filesystem:
         files.rmdir(folder)
-    return found
+    return texts
 
 
 def _find_url(bucket_url: str) -> str:
-    """A local folder's whole path, or the URL of a prefix in a bucket."""
+    """The absolute path of a local folder, or the URL of a prefix in a bucket."""
     scheme, mark, rest = bucket_url.partition("://")
     scheme = scheme.lower()
     if not mark or scheme == "file":

@@ -23,7 +23,7 @@ from cogny_source.destinations.registration import Registration
 from cogny_source.destinations.registry import REGISTRATIONS, find_adapter, list_column_types
 from cogny_source.destinations.sql import SqlAdapter
 from cogny_source.errors import ConfigError
-from cogny_source.records.package import list_tables, make_empty
+from cogny_source.records.package import list_tables, make_empty_table
 from cogny_source.sandbox import SandboxServer
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, ColumnType
 
@@ -48,7 +48,7 @@ def test_every_table_can_be_written(adapter: DestinationAdapter, tmp_path: Path)
     with adapter.open_writer(tmp_path) as write:
         for spec in SPECS:
             hints = dlt.mark.make_hints(table_name=spec.name, additional_table_hints=adapter.table_hints(spec))
-            assert list(write(make_empty(spec), spec, hints)), spec.name
+            assert list(write(make_empty_table(spec), spec, hints)), spec.name
     assert list(tmp_path.iterdir()) == []
 
 
@@ -136,4 +136,4 @@ def test_database_that_is_only_registered_is_exact(
     gone, since = read_gone(ask, sandbox.world), sandbox.world.now
     result = sync(pipeline, settings_for(sandbox), verify=True)
     assert_marked(ask, sandbox.world, gone, since, sandbox.world.now)
-    assert [run.tally.differences for run in result.resources] == [(), (), ()]
+    assert [run.counts.differences for run in result.resources] == [(), (), ()]

@@ -168,7 +168,7 @@ def test_capabilities_can_be_remembered(tmp_path: Path) -> None:
     """A destination's own attribute stands before its method."""
     destination = dlt.destinations.duckdb(str(tmp_path / "a.duckdb"))
     pipeline = dlt.pipeline("ledger", pipelines_dir=str(tmp_path), destination=destination)
-    with internals.find_capabilities_once(pipeline):
+    with internals.cache_capabilities(pipeline):
         held = pipeline.destination.capabilities
         assert held is vars(pipeline.destination)["capabilities"], (
             "if this fails, a quiet sync takes a quarter longer: look at destinations/dlt_internals.py, _remember"
@@ -227,7 +227,7 @@ def test_pipeline_restores_its_state_once(tmp_path: Path) -> None:
     """A run restores it first unless that attribute says that it did."""
     pipeline = dlt.pipeline("ledger", pipelines_dir=str(tmp_path))
     assert pipeline._state_restored is False, (
-        "if this fails, each run restores the state twice: look at note_restored_state"
+        "if this fails, each run restores the state twice: look at mark_state_restored"
     )
     pipeline.deactivate()
 
