@@ -43,7 +43,7 @@ test: check emulator browser schedulers airflow
 coverage: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-# All cells of the matrix of faults and moving rows: some minutes more.
+# All cells of the matrix of faults and moving rows, and the wheel installed with each extra: some minutes more.
 test-long: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
