@@ -335,5 +335,5 @@ def test_whole_list_is_read_again_where_its_cursor_expired(api: Api, caplog: pyt
             api.server.switches.cursor_lifetime_pages = None
 
     list(warehouses.read(destination, after_page=heal))
-    assert [message.endswith("the list is read again") for message in caplog.messages] == [True]
+    assert [message.endswith("reading the list again") for message in caplog.messages] == [True]
     assert set(destination.rows) == {row["id"] for row in api.server.world.rows("warehouses")}
