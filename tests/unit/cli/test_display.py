@@ -7,7 +7,7 @@ import re
 import pytest
 from support import Script
 
-from cogny_source.cli.display import Line, align_lines
+from cogny_source.cli.summary import Line, align_lines
 from cogny_source.sandbox import SandboxServer
 
 TICKETS = Line("tickets", 30, 12, 0, 5_010, 2, 1.2)
