@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from support import Script
 
 from cogny_source.cli.display import Line, align_lines
 from cogny_source.sandbox import SandboxServer
+from tests.support.syncs import Script
 
 TICKETS = Line("tickets", 30, 12, 0, 5_010, 2, 1.2)
 REPORTS = Line("reports", 0, 0, 1, 1, 1, 0.4)

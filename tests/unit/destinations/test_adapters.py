@@ -10,11 +10,8 @@ from unittest.mock import Mock
 
 import dlt
 import duckdb
-import places
 import pytest
 from dlt.common.typing import TLoaderFileFormat
-from support import ROOT, settings_for
-from truth import assert_exact, assert_marked, read_gone
 
 from cogny_source import sync
 from cogny_source.destinations import registry
@@ -26,6 +23,9 @@ from cogny_source.errors import ConfigError
 from cogny_source.records.package import list_tables, make_empty_table
 from cogny_source.sandbox import SandboxServer
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, ColumnType
+from tests.support import places
+from tests.support.syncs import ROOT, settings_for
+from tests.support.truth import assert_exact, assert_marked, read_gone
 
 ADAPTERS = [(kind, make) for it in REGISTRATIONS.values() for kind, make in it.adapters.items()] + [("sql", SqlAdapter)]
 SPECS = [SYNC_RUNS, *(spec for name in RESOURCE_TABLES for spec in list_tables(name, history=True).values())]
