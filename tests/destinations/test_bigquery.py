@@ -21,7 +21,7 @@ from cogny_source import sync
 from cogny_source.destinations.bigquery.dlt_client import ScriptJob
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import RESOURCE_TABLES
-from tests.support.emulator import Dataset
+from tests.support.emulator import Dataset, require_emulator
 from tests.support.syncs import KEY, PATIENCE_SECONDS, Begin, settings_for
 from tests.support.truth import assert_exact, canonical
 
@@ -165,3 +165,13 @@ def test_location_that_is_not_the_datasets_is_refused(bigquery: Dataset, command
     _, logged = process.communicate(timeout=PATIENCE_SECONDS)
     assert logged == f"Error: dataset {bigquery.name} is in US, not in EU: leave --location out\n"
     assert process.returncode == 2
+
+
+def test_missing_emulator_fails_in_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the emulator is not installed, tests that need it are skipped, and in CI they fail."""
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="make emulator"):
+        require_emulator(tmp_path)
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="make emulator"):
+        require_emulator(tmp_path)

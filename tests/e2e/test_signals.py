@@ -5,18 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
-import dlt
 import pytest
 
-from cogny_source import sync
-from cogny_source.engine.cancellation import CancelToken
-from cogny_source.errors import Stopped
 from cogny_source.sandbox import SandboxServer
-from tests.support.syncs import KEY, ROOT, Script, settings_for
+from tests.support.syncs import KEY, ROOT, Script
 from tests.support.truth import Ask, assert_exact
 
 PATIENCE_SECONDS = 60
@@ -120,25 +115,6 @@ def test_signal_ends_a_run_whose_request_hangs(
     sandbox.switches.update({"latency_seconds": 0.0, "dribble": 0.0})
     sync_here()
     assert_exact(database, sandbox.world)
-
-
-def test_flag_cuts_off_what_hangs(sandbox: SandboxServer, pipeline: dlt.Pipeline) -> None:
-    """In a program of one's own too: all readers end, and nothing is asked for afterwards."""
-    sandbox.switches.update({"dribble": 1.0, "stall_seconds": 600.0})
-    flag = CancelToken()
-
-    def stop() -> None:
-        while not sandbox.requests:
-            time.sleep(0.01)
-        flag.set(15)
-
-    thread = threading.Thread(target=stop)
-    thread.start()
-    with pytest.raises(Stopped):
-        sync(pipeline, settings_for(sandbox, read_timeout_seconds=500.0), stop=flag)
-    thread.join()
-    assert len(sandbox.requests) == 1
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith(("resource", "dial"))] == []
 
 
 def test_killed_runs_lose_nothing(

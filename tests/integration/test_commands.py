@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -290,21 +289,6 @@ def test_schema_is_printed_in_three_forms() -> None:
     assert versions["references"] == [{"column": "id", "table": "tickets", "parent_column": "id"}]
     assert "Ref: tickets_history.id > tickets.id" in dbml
     assert "    (ticket_id, position) [pk]" in dbml
-
-
-def test_sandbox_serves_until_it_is_stopped(tmp_path: Path) -> None:
-    """`cogny sandbox` takes the options of the sandbox, and answers."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "cogny_source", "sandbox", "--tickets", "3"], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    base_url, _, key = process.stdout.readline().split()[:3]
-    request = urllib.request.Request(f"{base_url}/tickets", headers={"Authorization": f"Bearer {key}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert len(json.load(answer)["data"]) == 3
-    process.terminate()
-    assert process.wait(10) == 0
-    process.stdout.close()
 
 
 def test_help_names_the_commands() -> None:

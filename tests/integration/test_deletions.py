@@ -10,7 +10,6 @@ import pytest
 
 from cogny_source import sync
 from cogny_source.errors import MassDeletion
-from cogny_source.extract.plan import DeletionGuard
 from cogny_source.sandbox import SandboxServer, World
 from tests.support.syncs import Script, each_page, make_pipeline, settings_for
 from tests.support.truth import Ask, assert_exact, read_gone
@@ -34,20 +33,6 @@ def deleted(ask: Ask, resource: str) -> set[str]:
 def lists(sandbox: SandboxServer, asked: int) -> int:
     """How many pages of tickets were listed since so many requests."""
     return sum(r.path == "/v1/tickets" and r.params.get("limit") == "100" for r in sandbox.requests[asked:])
-
-
-@pytest.mark.parametrize(
-    ("gone", "live", "refused"),
-    [
-        (0, 0, False), (0, 500, False), (9, 9, False), (10, 10, True), (49, 400, False), (50, 400, True),
-        (50, 500, False), (51, 500, True), (99_999, 1_000_000, False), (100_001, 1_000_000, True),
-    ],
-)  # fmt: skip
-def test_guard_refuses_a_tenth_and_all(gone: int, live: int, *, refused: bool) -> None:
-    """More than a tenth and at least fifty, or all of ten and more; nothing once a person has accepted it."""
-    assert DeletionGuard().refuses(gone, live) is refused
-    assert not DeletionGuard(accepted=True).refuses(gone, live)
-    assert not DeletionGuard(share=1.0, rows=1).refuses(gone, live + 1)
 
 
 def test_mass_deletion_marks_nothing_until_it_is_accepted(

@@ -6,14 +6,11 @@ import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import dlt
 import pytest
 
 from cogny_source import sync
-from cogny_source.extract.lookback import Reach, choose_reach
-from cogny_source.extract.plan import Plan
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.timestamps import format_instant
 from tests.support.syncs import make_pipeline, settings_for, wait
@@ -35,35 +32,6 @@ def change_late(sandbox: SandboxServer, place: int, **age: float) -> str:
     stamp = format_instant(sandbox.world.now - timedelta(**age))
     sandbox.world.patch("tickets", key, notes="late", updated_at=stamp)
     return key
-
-
-WATERMARK = "2026-03-10T00:00:00.000000Z"
-
-
-@pytest.mark.parametrize(
-    ("state", "plan", "reach"),
-    [
-        ({}, Plan(), Reach(60.0, notes=True)),
-        ({"updated_after": WATERMARK, "looked_back_at": "2026-03-09T12:00:00Z"}, Plan(), Reach(60.0)),
-        (
-            {"updated_after": WATERMARK, "looked_back_at": "2026-03-09T00:00:00Z"},
-            Plan(),
-            Reach(172_800.0, datetime(2026, 3, 9, 23, 58, 59, tzinfo=UTC), notes=True),
-        ),
-        (
-            {"updated_after": WATERMARK},
-            Plan(lookback_seconds=3600.0),
-            Reach(3600.0, datetime(2026, 3, 9, 23, 58, 59, tzinfo=UTC), notes=True),
-        ),
-        ({"updated_after": WATERMARK}, Plan(lookback_seconds=0.0), Reach(60.0)),
-        ({"updated_after": WATERMARK}, Plan(overlap_seconds=86_400.0, lookback_seconds=3600.0), Reach(86_400.0)),
-    ],
-)
-def test_pass_looks_back_once_a_day(state: dict[str, Any], plan: Plan, reach: Reach) -> None:
-    """By the server's clock; a state that never looked back does so at once, and a wider overlap serves too."""
-    now = datetime(2026, 3, 10, tzinfo=UTC)
-    assert choose_reach(state, plan, now) == reach
-    assert choose_reach(state, plan, now, after_backfill=True).settled_before is None
 
 
 def test_change_that_becomes_visible_late_comes_with_the_lookback(
@@ -130,23 +98,6 @@ def test_row_that_changes_on_is_no_missed_change(
     sync(make_pipeline(tmp_path), settings_for(sandbox))
     assert len(sandbox.requests) - asked == 5
     assert_exact(ask, sandbox.world)
-
-
-@pytest.mark.parametrize(
-    ("watermark", "looked_at", "reach"),
-    [
-        ("2026-03-10T01:00:00Z", "2026-03-10T01:00:00Z", Reach(3_660.0)),
-        (
-            "2026-03-12T00:00:00Z",
-            "2026-03-12T00:00:00Z",
-            Reach(345_600.0, datetime(2026, 3, 9, 23, 58, 59, tzinfo=UTC), notes=True),
-        ),
-    ],
-)
-def test_clock_that_was_ahead_hides_no_change(watermark: str, looked_at: str, reach: Reach) -> None:
-    """The pass begins behind the clock of now, and looks back where the last look is still to come."""
-    state = {"updated_after": watermark, "looked_back_at": looked_at}
-    assert choose_reach(state, Plan(), datetime(2026, 3, 10, tzinfo=UTC)) == reach
 
 
 def test_row_before_the_start_date_is_not_looked_for(

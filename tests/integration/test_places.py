@@ -6,11 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from cogny_source.destinations.duckdb.database_file import HEADERS_BYTES, holds_database
-from cogny_source.errors import ConfigError
 from cogny_source.sandbox import SandboxServer
 from tests.support.syncs import Script
 
@@ -50,21 +47,6 @@ def test_empty_file_holds_nothing_yet(cogny: Script) -> None:
     assert "never synced" in cogny("status", "--database", "empty.duckdb", expect=1).stdout
     assert "nothing was synced there yet" in cogny("report", "--database", "empty.duckdb", expect=2).stderr
     assert Path("empty.duckdb").stat().st_size == 0
-
-
-def test_what_a_database_is(tmp_path: Path) -> None:
-    """A whole one by its mark; what is shorter than its headers is none yet."""
-    path = tmp_path / "a.duckdb"
-    assert not holds_database(path)
-    assert not holds_database(tmp_path / ("a" * 300))
-    duckdb.connect(str(path)).close()
-    assert holds_database(path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: HEADERS_BYTES - 1])
-    assert not holds_database(path)
-    path.write_bytes(b"\0" * 8 + b"DUCS")
-    with pytest.raises(ConfigError, match="is not a DuckDB database"):
-        holds_database(path)
 
 
 @pytest.mark.parametrize(

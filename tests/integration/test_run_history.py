@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 
 from cogny_source import sync
 from cogny_source.destinations.registry import open_session
-from cogny_source.monitoring.run_history import Run, RunHistory, list_failures, read_histories
+from cogny_source.monitoring.run_history import RunHistory, read_histories
 from cogny_source.sandbox import SandboxServer, World
 from tests.support.syncs import settings_for
 
@@ -123,16 +122,3 @@ def test_present_run_goes_on(pipeline: dlt.Pipeline, tmp_path: Path) -> None:
         ("b", "running", None),
     ]
     assert [run and run.run_id for run in (history.last, history.last_ended, history.last_error)] == ["b", "a", "a"]
-
-
-def test_failures_that_are_alike_are_told_once() -> None:
-    """The newest first, eight at most, and none that goes on or is done."""
-    run = Run("r", "tickets", "incremental", "failed", NOW, error="no key")
-    other = replace(run, resource="reports")
-    earlier = [replace(run, run_id=f"e{n}", started_at=NOW - timedelta(hours=n), error=None) for n in range(1, 12)]
-    done = replace(run, run_id="d", status="done")
-    going = replace(run, run_id="g", status="running", started_at=NOW + timedelta(hours=1))
-    told = list_failures([RunHistory((*earlier, run, done, going)), RunHistory((other,))])
-    assert len(told) == 8
-    assert (told[0].resources, told[0].error, told[0].status) == (("reports", "tickets"), "no key", "failed")
-    assert [(failure.at, failure.error) for failure in told[1:3]] == [(one.started_at, "") for one in earlier[:2]]

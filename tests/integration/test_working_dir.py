@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +15,7 @@ from cogny_source import cogny_source, sync
 from cogny_source.engine.working_dir import open_pipeline
 from cogny_source.errors import LoadFailed
 from cogny_source.sandbox import SandboxServer, World
-from tests.support.syncs import KEY, NAME, ROOT, Script, each_page, make_pipeline, settings_for
+from tests.support.syncs import KEY, NAME, each_page, make_pipeline, settings_for
 from tests.support.truth import Ask, assert_exact
 
 FILES = (
@@ -164,30 +159,6 @@ def test_refused_load_is_named_and_read_again(
     assert_exact(ask, small.world)
     ended = ask("SELECT status, error LIKE '%refused load package%' FROM sync_runs WHERE status <> 'done'")
     assert ended == [("failed", True)] * 3
-
-
-def test_full_disk_is_named_and_loses_nothing(
-    sandbox: SandboxServer, script: Script, database: Ask, tmp_path: Path, environment: dict[str, str]
-) -> None:
-    """Where files may not grow, the run ends with the cause and exit code 1, and the next one with room is exact."""
-    script("--resources", "warehouses")
-    limit = 60_000  # bytes a file
-    variables = {"SOURCES__COGNY__API_KEY": KEY, "SOURCES__COGNY__BASE_URL": sandbox.base_url}
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "pipelines" / "cogny_to_duckdb.py")],
-        cwd=tmp_path,
-        env={**environment, **variables},
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    [message] = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    assert os.strerror(errno.EFBIG) in message
-    assert "Nothing is lost" in message
-    script()
-    assert_exact(database, sandbox.world)
 
 
 def test_killed_run_is_on_record(

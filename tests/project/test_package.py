@@ -66,3 +66,9 @@ def test_help_version_and_usage_errors_load_nothing_heavy(arguments: list[str]) 
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == (2 if "nonsense" in arguments[-1] else 0)
     assert done.stderr.splitlines()[-1] == "[]"
+
+
+def test_google_is_imported_only_where_it_is_used() -> None:
+    """The other pipelines start without it."""
+    code = "import cogny_source.cli, sys; print([name for name in sys.modules if name.startswith('google')])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

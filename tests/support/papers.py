@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from cogny_source.records.chunk import Chunk, ChunkBuilder
 from cogny_source.schema import DELETED_AT, EXTRA, LOAD_ID, ChildSpec, Column, ColumnType, TableSpec
 from cogny_source.timestamps import parse_instant
 
@@ -172,3 +173,41 @@ def essence(spec: Spec, row: dict[str, Any]) -> dict[str, Any]:
 
     reduced = {name: reduce((name,), value) for name, value in row.items()}
     return {name: value for name, value in reduced.items() if value is not None}
+
+
+OLD, NEW = "2025-01-01T00:00:00Z", "2025-02-01T00:00:00Z"
+
+
+FULL: dict[str, Any] = {
+    "paper_id": "full",
+    "title": "A paper",
+    "created_at": OLD,
+    "updated_at": OLD,
+    "keywords": ["one", "two"],
+    "body": {
+        "language": "en",
+        "sections": [
+            {"title": "Bare", "pages": 3, "final": True, "written_at": OLD},
+            {
+                "title": "Rich",
+                "colour": "red",
+                "claims": [
+                    {"text": "a", "confidence": 0.5, "data": {"b": 1, "a": [2]}, "labels": {"tags": ["x", "y"]}},
+                    {"text": "b", "labels": {"kind": "odd", "tags": []}},
+                    {"text": "c", "labels": {"tags": ["z"]}},
+                ],
+                "notes": ["n"],
+            },
+        ],
+    },
+}
+
+
+EMPTY: dict[str, Any] = {"paper_id": "empty", "title": "Nothing", "created_at": NEW, "updated_at": OLD}
+
+
+def build(rows: list[dict[str, Any]]) -> Chunk:
+    """A chunk of papers."""
+    builder = ChunkBuilder(PAPERS, history=True)
+    builder.add(rows)
+    return builder.build({"updated_after": NEW}, last=True)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-import dlt
 import pytest
 
-from cogny_source import sync
 from cogny_source.api.envelope import Answer
 from cogny_source.api.http_client import Params
 from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import Getter
 from cogny_source.errors import CognyError, ContractError, Stopped
-from cogny_source.extract import backfill, parallel
+from cogny_source.extract import backfill
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.parallel import count_readers
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.timestamps import parse_instant
 from tests.support.harness import Api, Destination
-from tests.support.syncs import settings_for
 
 TICKETS = 6_000
 WORKERS = 4
@@ -125,18 +122,6 @@ def test_failing_reader_leaves_what_all_have_brought(api: Api, end: str) -> None
     api.server.switches.away = False
     api.sync(destination)
     assert destination.rows == api.truth()
-
-
-def test_undated_rows_are_found_by_the_count(
-    pipeline: dlt.Pipeline, ask: Callable[[str], list[tuple[object, ...]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A row in no window, as its `created_at` cannot be read, is brought by the census that the counts ask for."""
-    monkeypatch.setattr(backfill, "count_readers", lambda reading, *_: reading.workers)
-    monkeypatch.setattr(parallel, "WORTHWHILE_ROWS", 500)
-    with SandboxServer(World(seed=3, tickets=3_000, reports=5, warehouses=2)) as server:
-        server.world.put("tickets", server.world.rows("tickets")[-1] | {"id": "tkt_undated", "created_at": "one day"})
-        sync(pipeline, settings_for(server, workers=WORKERS))
-        assert ask("SELECT count(*), count(*) FILTER (id = 'tkt_undated') FROM tickets") == [(3_001, 1)]
 
 
 @pytest.mark.parametrize(

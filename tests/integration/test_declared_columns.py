@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from cogny_source.destinations.registry import list_column_types
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS
-from cogny_source.schema.markdown import render_tables
-from tests.support.syncs import ROOT, Script
+from tests.support.syncs import Script
 from tests.support.truth import Ask
 
 DUCKDB_TYPES = {
@@ -16,11 +14,6 @@ DUCKDB_TYPES = {
     "json": "JSON",
     "timestamp": "TIMESTAMP WITH TIME ZONE",
 }
-
-
-def test_page_is_not_stale() -> None:
-    """`make docs` would write what stands there."""
-    assert (ROOT / "docs" / "tables.md").read_text(encoding="utf-8") == render_tables(list_column_types())
 
 
 def test_destination_has_the_declared_columns(sync_here: Script, database: Ask) -> None:
