@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The theme's news of its successor, at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check test-lowest test-newest soak sandbox docs site site-serve bench peers profile clean
+.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak sandbox docs site site-serve bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -38,6 +38,10 @@ demo-bigquery: $(READY) $(EMULATOR)/.ready
 
 test: check emulator browser schedulers airflow
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long"
+
+# The rules, a module at a time: what to run while one writes.
+test-unit: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit
 
 # Measured in the scripts' own processes too, which takes half as long again.
 coverage: $(READY)
@@ -103,7 +107,7 @@ test-all:
 		else echo "== Python $$version is not on this machine"; fi; done
 
 # The suite, but for the emulator, Airflow and the browser.
-PORTABLE := -n 2 --dist worksteal -m "not long" -k "not bigquery" $(addprefix --ignore=tests/,deploy e2e/airflow \
+PORTABLE := -n 2 --dist worksteal -m "not long" -k "not bigquery or unit" $(addprefix --ignore=tests/,deploy/test_deploy.py e2e/airflow \
 	e2e/test_dashboard_browser.py destinations/test_bigquery.py unit/pipelines)
 
 # With the lowest version of each direct dependency.

@@ -30,6 +30,13 @@ from tests.support.webhook import Webhook
 
 # dlt asks once a second whether a job is done.
 POLL_SECONDS = 0.05
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the name of its folder, such as `unit`."""
+    for item in items:
+        item.add_marker(item.path.relative_to(TESTS).parts[0])
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Records the cassettes of `test_contract.py` from a sandbox: `python -m tests.unit.api.record`.
+"""Records the cassettes of `test_http_client_contract.py` from a sandbox: `python -m tests.unit.api.record`.
 
 The same command writes the same bytes: the world stands still, request ids are blotted out, and so is what depends on
 the version of a library. Keys are filtered before anything is written.
