@@ -47,7 +47,7 @@ test-unit: $(READY)
 coverage: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-# All cells of the matrix of faults and moving rows: some minutes more.
+# All cells of the matrix of faults and moving rows, and the wheel installed with each extra: some minutes more.
 test-long: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
 
@@ -138,11 +138,9 @@ test-newest: .venv-newest/.ready .venv-duckdb1/.ready
 	.venv-duckdb1/bin/python -m pip install --quiet --disable-pip-version-check --compile --editable . 'duckdb<2'
 	touch $@
 
-# The sdist, the same to the byte each time, and the wheel that is built from it.
+# The sdist and the wheel that is built from it, each the same to the byte each time.
 dist: $(READY)
-	$(BIN)/python -m tests.project.sdist dist
-	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-315532800} $(BIN)/python -m pip wheel --quiet --disable-pip-version-check \
-		--no-deps --wheel-dir dist dist/*.tar.gz
+	$(BIN)/python -m tests.project.wheel dist
 
 # Scenarios drawn by lot, about an hour; SOAK_SCENARIOS and SOAK_FIRST_SEED say how many and which.
 soak: $(READY)

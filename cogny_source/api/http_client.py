@@ -46,6 +46,7 @@ from cogny_source.errors import (
     TransientError,
     Untrusted,
 )
+from cogny_source.log_fields import fields
 from cogny_source.settings import Settings
 from cogny_source.timestamps import parse_http_date
 
@@ -145,7 +146,13 @@ class HttpClient:
                 raise answer
             if isinstance(answer, RateLimited):
                 self.limiter.pause(delay)
-            logger.warning("%s; attempt %d is repeated in %.1f s", answer, effort.attempts, delay)
+            logger.warning(
+                "%s; attempt %d is repeated in %.1f s",
+                answer,
+                effort.attempts,
+                delay,
+                extra=fields(path=path, request_id=answer.request_id, status=answer.status, attempt=effort.attempts),
+            )
             meter.add(retries=1)
             self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
 
@@ -312,7 +319,9 @@ class HttpClient:
         if is_logged:
             self._logged_until = end
             until = describe_clock(self._timing.clock() + seconds)
-            logger.warning("waiting %.1f s until %s (%s)", seconds, until, reason)
+            logger.info(
+                "waiting %.1f s until %s (%s)", seconds, until, reason, extra=fields(wait_seconds=round(seconds, 1))
+            )
         self._timing.on_wait(seconds, reason)
         self._timing.sleep(seconds)
         meter.add(waited_seconds=seconds)

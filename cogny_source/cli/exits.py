@@ -44,7 +44,11 @@ def exit_code(error: CognyError) -> int:
 
 
 def report_failure(
-    command: Callable[[], int | None], *, verbose: bool, on_failure: Callable[[int, str], None] = lambda *_: None
+    command: Callable[[], int | None],
+    *,
+    verbose: bool,
+    on_failure: Callable[[int, str], None] = lambda *_: None,
+    log_format: str = "text",
 ) -> int:
     """Run a command; turn its failure into a sentence on standard error and an exit code.
 
@@ -52,12 +56,14 @@ def report_failure(
         command: Returns its exit code; None for 0.
         verbose: Whether to print a traceback before the sentence.
         on_failure: Called with the exit code and the sentence.
+        log_format: `text`, or `json` for one JSON object that holds sentence, exit code and traceback.
     """
+    details: dict[str, object] = {}
     try:
         return command() or 0
     except CognyError as error:
         _check_signals(error)
-        _print_traceback(verbose)
+        details = _list_details(error) | _print_traceback(verbose, log_format)
         code = exit_code(error)
         sentence = told = _describe(error)
     except MemoryError:
@@ -67,13 +73,23 @@ def report_failure(
         )
     except Exception as error:  # noqa: BLE001 - the command's edge: what nobody foresaw ends in a sentence, too
         _check_signals(error)
-        _print_traceback(verbose)
+        details = _print_traceback(verbose, log_format)
         code, sentence, told = _describe_unforeseen(error, verbose)
     # The reader that closed the pipe needs no message.
-    if code != EXIT_PIPE:
+    if code != EXIT_PIPE and log_format == "json":
+        from cogny_source.cli.logs import dump_error
+
+        click.echo(dump_error(sentence.removeprefix("Error: "), exit_code=code, **details), err=True)
+    elif code != EXIT_PIPE:
         click.echo(sentence, err=True)
     on_failure(code, told)
     return code
+
+
+def _list_details(error: CognyError) -> dict[str, object]:
+    """What an error tells beside its message."""
+    names = ("status", "code", "request_id", "path")
+    return {name: value for name in names if (value := getattr(error, name)) is not None}
 
 
 def _describe(error: CognyError) -> str:
@@ -107,10 +123,16 @@ def _check_signals(error: BaseException) -> None:
         watch.check(error)
 
 
-def _print_traceback(verbose: bool) -> None:
-    if verbose:
-        import traceback
+def _print_traceback(verbose: bool, log_format: str) -> dict[str, object]:
+    """Print the traceback if it is wanted; as JSON it is a field of the error's line, which is returned."""
+    if not verbose:
+        return {}
+    import traceback
 
-        from cogny_source.plain_text import hide_keys, safe_lines
+    from cogny_source.plain_text import hide_keys, safe_lines
 
-        click.echo(hide_keys(safe_lines(traceback.format_exc())), err=True, nl=False)
+    text = hide_keys(safe_lines(traceback.format_exc()))
+    if log_format == "json":
+        return {"exception": text}
+    click.echo(text, err=True, nl=False)
+    return {}

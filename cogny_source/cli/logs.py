@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
+from cogny_source.log_fields import read_common_fields
 from cogny_source.plain_text import dump_safe_json, safe_lines
 
 DLT_COLUMN_HINTS = "when merging arrow schema"
@@ -22,7 +24,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a line: time, level, logger and message.
+    """One object a line: time, level, logger, message, and the fields of the run and the line.
 
     Args:
         ascii_only: Whether to escape characters beyond ASCII, for a stream that cannot encode them.
@@ -34,12 +36,14 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """A record as JSON."""
-        line = {
+        line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
+        line.update(read_common_fields())
+        line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return dump_safe_json(line, ascii_only=self._ascii_only)
@@ -55,6 +59,18 @@ class _Relay(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Pass a record on."""
         self._handler.handle(record)
+
+
+def dump_error(message: str, **values: Any) -> str:
+    """The line of an error, whether logging is set up or not.
+
+    Args:
+        message: The message.
+        **values: Its fields.
+    """
+    record = logging.LogRecord("cogny_source", logging.ERROR, "", 0, message, (), None)
+    record.fields = values
+    return JsonFormatter(ascii_only=not _is_unicode(sys.stderr)).format(record)
 
 
 def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler | None = None) -> None:
@@ -86,8 +102,11 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
 
 def _writes_unicode(handler: logging.Handler) -> bool:
     """Whether a handler's stream can encode every character; a stream without an encoding can."""
-    encoding = getattr(getattr(handler, "stream", None), "encoding", None) or "utf-8"
-    return str(encoding).lower().startswith("utf")
+    return _is_unicode(getattr(handler, "stream", None))
+
+
+def _is_unicode(stream: object) -> bool:
+    return str(getattr(stream, "encoding", None) or "utf-8").lower().startswith("utf")
 
 
 def _is_relevant(record: logging.LogRecord) -> bool:

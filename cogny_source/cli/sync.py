@@ -27,7 +27,7 @@ from cogny_source.cli.streams import OutputFailed, say, writing_out
 from cogny_source.destinations.registry import REGISTRATIONS
 from cogny_source.engine.cancellation import CancelToken
 from cogny_source.errors import CognyError, VerificationFailed
-from cogny_source.plain_text import safe_text
+from cogny_source.plain_text import dump_safe_json, safe_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ def execute(make_target: MakeTarget, options: Options) -> NoReturn:
             _look_after(target)
         return code
 
-    sys.exit(report_failure(run, verbose=options.verbose, on_failure=tell))
+    sys.exit(report_failure(run, verbose=options.verbose, on_failure=tell, log_format=options.log_format))
 
 
 def _look_after(target: Target) -> None:
@@ -170,7 +170,7 @@ def _run(target: Target, options: Options) -> int | None:
         with open_for_loading(target) as pipeline:
             world = target.world or Path(pipeline.pipelines_dir) / "sandbox.json"
             _sync(pipeline, options, world)
-        if not options.quiet:
+        if not options.quiet and options.log_format == "text":
             say(f"To open the database: {target.show}")
     return None
 
@@ -202,7 +202,10 @@ def _check(target: Target, settings: Settings, options: Options) -> int:
     failed = 0
     for finding in check_all(settings, options.names, target):
         with writing_out():
-            click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {safe_text(finding.text)}")
+            if options.log_format == "json":
+                click.echo(dump_safe_json({"ok": finding.ok, "message": safe_text(finding.text)}, ascii_only=True))
+            else:
+                click.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {safe_text(finding.text)}")
         failed += not finding.ok
     return EXIT_USAGE if failed else 0
 
@@ -259,6 +262,13 @@ def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
 
 def _print_result(destination: DestinationSession, result: SyncResult, options: Options) -> None:
     """Print the summary, and the differences that a verification found."""
+    if options.log_format == "json":
+        from cogny_source.cli.json_output import log_differences, log_summary
+
+        if not options.quiet:
+            log_summary(result, destination)
+        log_differences(result)
+        return
     from cogny_source.cli.console import PlainConsole
     from cogny_source.cli.display import print_differences, print_open_tickets, print_summary
 

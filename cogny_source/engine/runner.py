@@ -19,6 +19,7 @@ from cogny_source.destinations.registry import check_supported, open_session
 from cogny_source.engine.account import check_account
 from cogny_source.engine.address_space import check_address_space, read_limit
 from cogny_source.engine.cancellation import CancelToken
+from cogny_source.engine.field_report import FieldReport
 from cogny_source.engine.prefetch import Prefetcher
 from cogny_source.engine.progress import Progress, Silence
 from cogny_source.engine.resource import sync_resource
@@ -32,6 +33,7 @@ from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.extract.plan import Census, Plan, make_plan
 from cogny_source.extract.resource import choose_mode
 from cogny_source.extract.state import claim_state
+from cogny_source.log_fields import common_fields, fields
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package
 from cogny_source.settings import Settings, parse_date, resolve_settings
@@ -105,7 +107,9 @@ def sync(
         client = make_client(settings, Timing(sleep=reader_token.sleep, on_wait=progress.wait, check=stop.check))
         try:
             with stop.linked().call_after(PAGE_IN_HAND_SECONDS, client.hang_up):
-                return _Run(pipeline, client, settings, plan, names, progress, stop, reader_token).execute()
+                run = _Run(pipeline, client, settings, plan, names, progress, stop, reader_token)
+                with common_fields(run_id=run.run_id):
+                    return run.execute()
         finally:
             client.close()
 
@@ -149,6 +153,7 @@ class _Run:
         folder = Path(self.pipeline.pipelines_dir) / f"{self.pipeline.pipeline_name}.runs"
         self.journal = Journal(folder, self.run_id)
         self.destination = open_session(self.pipeline, self.settings.destination_wait_seconds, self.stop.sleep)
+        self.field_reports = {name: FieldReport(self.destination, run) for name, run in self.runs.items()}
         self.loader = self.destination.adapter.make_loader(self.destination)
         self.state_store = StateStore(self.destination, self.loader, self.names)
 
@@ -232,23 +237,16 @@ class _Run:
         earlier = self.pending.get(name, Chunk())
         self.pending[name] = replace(chunk, state=earlier.state if chunk.state is None else chunk.state)
         run = self.runs[name]
-        for field in run.undeclared.observe(chunk.undeclared):
-            logger.warning("%s: %s fits no column; its values are kept in extra", name, field)
+        self.field_reports[name].observe(chunk)
         run.count_loaded(chunk.tables)
         if chunk.last:
-            self._warn_of_other_fields(run)
+            self.field_reports[name].finish()
             run.finish("done", datetime.now(UTC))
             del self.readers[name]
 
-    def _warn_of_other_fields(self, run: ResourceRun) -> None:
-        """Warn of the number of undeclared fields that were not reported by name."""
-        others = run.undeclared.describe_others(run.undeclared.reported)
-        if others is not None:
-            logger.warning("%s: … and %s (see undeclared_fields in sync_runs)", run.resource, others)
-
     def _end_resource(self, name: str, error: CognyError) -> None:
         """Record the error of a resource. The first error is the run's error and stops the other readers."""
-        self._warn_of_other_fields(self.runs[name])
+        self.field_reports[name].finish()
         self.error = self.error or error
         if not isinstance(error, MassDeletion):  # waits for a person, perhaps for days: the other resources continue
             self.reader_token.set(0)
@@ -292,7 +290,18 @@ class _Run:
             run.updated_after = self.state_store.states.get(name, {}).get("updated_after")
             chunk = self.pending.get(name, Chunk())
             if chunk.rows:
-                logger.info("%s: %d rows loaded, updated_after %s", name, chunk.rows, run.updated_after)
+                logger.info(
+                    "%s: %d rows loaded, updated_after %s",
+                    name,
+                    chunk.rows,
+                    run.updated_after,
+                    extra=fields(resource=name, rows=chunk.rows, updated_after=run.updated_after),
+                )
             elif chunk.last and not run.rows_loaded[name]:
-                logger.info("%s: nothing new, updated_after %s", name, run.updated_after)
+                logger.info(
+                    "%s: nothing new, updated_after %s",
+                    name,
+                    run.updated_after,
+                    extra=fields(resource=name, rows=0, updated_after=run.updated_after),
+                )
         self.pending = {}

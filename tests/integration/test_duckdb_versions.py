@@ -40,7 +40,7 @@ def test_file_of_a_later_version_is_refused(cogny: Script, command: tuple[str, .
     make_file_of_a_later_version(path)
     before = path.read_bytes()
     done = cogny(*command, "--database", str(path), expect=2)
-    assert f"{MADE_LATER} {duckdb.__version__}, which is installed here: {WHAT_TO_DO}" in done.stdout + done.stderr
+    assert f"{MADE_LATER} the installed version {duckdb.__version__}: {WHAT_TO_DO}" in done.stdout + done.stderr
     assert path.read_bytes() == before
 
 

@@ -54,7 +54,7 @@ def test_destination_that_was_never_tried_is_refused(
 def test_destination_is_named_in_the_refusal(kind: str) -> None:
     """Whatever dlt brings, or will bring."""
     pipeline = Mock(destination=Mock(destination_type=f"dlt.destinations.{kind}"))
-    with pytest.raises(ConfigError, match=f"not tried with dlt's destination {kind}, and does not load into it"):
+    with pytest.raises(ConfigError, match=f"not tested with dlt's destination {kind} and does not load into it"):
         check_supported(pipeline)
 
 

@@ -15,7 +15,10 @@ def test_sync_tells_of_fields_with_any_name(sandbox: SandboxServer, cogny: Scrip
     done = cogny("sync", "duckdb", "--resources", "warehouses", COLUMNS="500")
     told = [line for line in done.stderr.splitlines() if "warehouses: " in line and "WARNING" in line]
     assert [line.partition("warehouses: ")[2] for line in told] == [
-        *(f"{name} fits no column; its values are kept in extra" for name in sorted(map(safe_text, names))[:10]),
+        *(
+            f'the field "{name}" fits no column; its values are kept in extra'
+            for name in sorted(map(safe_text, names))[:10]
+        ),
         f"… and {len(names) - 10:,} further fields (see undeclared_fields in sync_runs)",
     ]
     assert "\x1b" not in done.stdout + done.stderr

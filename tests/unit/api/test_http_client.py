@@ -693,7 +693,7 @@ def test_a_long_wait_is_told_before_and_after(edge: Edge, make_client: Made, cap
     failure = "no (path /tickets, status 429, code RATE_LIMIT_EXCEEDED, request id r1)"
     assert lines_of(caplog) == [
         ("WARNING", f"{failure}; attempt 1 is repeated in 45.0 s"),
-        ("WARNING", "waiting 45.0 s until 00:01:00 UTC (/tickets: after attempt 1)"),
+        ("INFO", "waiting 45.0 s until 00:01:00 UTC (/tickets: after attempt 1)"),
         ("INFO", "going on after 45.0 s (/tickets: after attempt 1)"),
     ]
 

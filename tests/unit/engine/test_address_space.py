@@ -17,5 +17,5 @@ def test_enough_address_space_is_taken(limit: int | None) -> None:
 @pytest.mark.parametrize("limit", [0, 2**30, LEAST_BYTES - 1])
 def test_too_little_address_space_is_refused(limit: int) -> None:
     """In a sentence that names the limit and what to raise."""
-    with pytest.raises(ConfigError, match=r"`ulimit -v` leaves this process [\d.]+ GB .* raise it"):
+    with pytest.raises(ConfigError, match=r"`ulimit -v` leaves this process [\d.]+ GB .* raise the limit"):
         check_address_space(limit)

@@ -30,7 +30,7 @@ URL = "POST https://bigquery.googleapis.com/bigquery/v2/projects/growth/queries?
         (google.BadRequest("Cannot read and write in different locations: source: US"), "in one location", 2),
         (google.NotFound("Not found: URI gs://b/x.jsonl"), "the bucket of --staging", 2),
         (google.Forbidden("Access Denied: File gs://b/x.jsonl: Access Denied"), "roles/storage.objectAdmin", 2),
-        (google.Forbidden("VPC Service Controls: Request is prohibited by organization's policy."), "policy keeps", 2),
+        (google.Forbidden("VPC Service Controls: Request is prohibited by organization's policy."), "policy denies", 2),
         (google.Forbidden("Access Denied: something new"), "does not let the account do this", 2),
         (google.InternalServerError("x"), "does not answer (InternalServerError)", 1),
         (google.BadGateway("x"), "does not answer (BadGateway)", 1),
