@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The theme's news of its successor, at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test coverage test-long test-all check test-lowest test-newest soak sandbox docs site site-serve bench peers profile clean
+.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak sandbox docs site site-serve bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -34,10 +34,14 @@ demo-parquet: $(DEMO)
 
 # The pipeline into the emulator, twice; no Google account is asked.
 demo-bigquery: $(READY) $(EMULATOR)/.ready
-	$(BIN)/python tests/bigquery_emulator.py
+	$(BIN)/python -m tests.support.emulator
 
 test: check emulator browser schedulers airflow
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long"
+
+# The rules, a module at a time: what to run while one writes.
+test-unit: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit
 
 # Measured in the scripts' own processes too, which takes half as long again.
 coverage: $(READY)
@@ -54,7 +58,7 @@ emulator:
 
 airflow: $(AIRFLOW)/.ready
 
-$(AIRFLOW)/.ready: tests/airflow/requirements.txt pyproject.toml
+$(AIRFLOW)/.ready: tests/e2e/airflow/requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(AIRFLOW)
 	$(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check --compile -r $< --editable .
@@ -76,14 +80,14 @@ schedulers:
 
 # The Dockerfile's steps and the image's commands without Docker, in a fresh Debian: as root, with mmdebstrap; four minutes.
 container-try: $(READY)
-	PYTHONPATH=$(CURDIR) $(BIN)/python tests/container/try_image.py
+	$(BIN)/python -m tests.deploy.container.try_image
 
-$(EMULATOR)/.ready: tests/bigquery/requirements.txt tests/bigquery/requirements-no-deps.txt
+$(EMULATOR)/.ready: tests/support/bigquery/requirements.txt tests/support/bigquery/requirements-no-deps.txt
 	@test -n "$(EMULATOR_PYTHON)" || { echo "Python 3.13 to 3.15 is needed; set EMULATOR_PYTHON=/path/to/python"; exit 1; }
 	$(EMULATOR_PYTHON) -m venv $(EMULATOR)
-	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check --compile -r tests/bigquery/requirements.txt
+	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check --compile -r tests/support/bigquery/requirements.txt
 	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check --compile --no-deps \
-		-r tests/bigquery/requirements-no-deps.txt
+		-r tests/support/bigquery/requirements-no-deps.txt
 	mkdir -p $(EMULATOR)/home
 	HOME=$(CURDIR)/$(EMULATOR)/home $(EMULATOR)/bin/python -c "import duckdb_extensions as e; \
 		[e.import_extension(name) for name in ('ducklake', 'icu', 'spatial')]"
@@ -103,8 +107,8 @@ test-all:
 		else echo "== Python $$version is not on this machine"; fi; done
 
 # The suite, but for the emulator, Airflow and the browser.
-PORTABLE := -n 2 --dist worksteal -m "not long" -k "not bigquery" $(addprefix --ignore=tests/,test_airflow.py \
-	test_airflow_process.py test_airflow_account.py test_bigquery.py test_report_browser.py test_deploy.py)
+PORTABLE := -n 2 --dist worksteal -m "not long" -k "not bigquery or unit" $(addprefix --ignore=tests/,deploy/test_deploy.py e2e/airflow \
+	e2e/test_dashboard_browser.py destinations/test_bigquery.py unit/pipelines)
 
 # With the lowest version of each direct dependency.
 test-lowest: .venv-lowest/.ready
@@ -120,7 +124,7 @@ test-lowest: .venv-lowest/.ready
 # With the newest release of each dependency, past the upper bounds of pyproject.toml: which of them can go. Where the
 # tests fail so, each bound is tried alone. DuckDB 1 stands beside it, for the files that both versions open.
 test-newest: .venv-newest/.ready .venv-duckdb1/.ready
-	.venv-newest/bin/python tests/newest.py .venv-newest $(PORTABLE)
+	.venv-newest/bin/python -m tests.project.newest .venv-newest $(PORTABLE)
 
 .venv-newest/.ready:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
@@ -136,12 +140,12 @@ test-newest: .venv-newest/.ready .venv-duckdb1/.ready
 
 # The sdist and the wheel that is built from it, each the same to the byte each time.
 dist: $(READY)
-	$(BIN)/python tests/wheel.py dist
+	$(BIN)/python -m tests.project.wheel dist
 
 # Scenarios drawn by lot, about an hour; SOAK_SCENARIOS and SOAK_FIRST_SEED say how many and which.
 soak: $(READY)
 	SOAK_SCENARIOS=$${SOAK_SCENARIOS:-200} SOAK_FIRST_SEED=$${SOAK_FIRST_SEED:-1000} \
-		$(BIN)/python -m pytest tests/test_soak.py -n 2 --tb=short
+		$(BIN)/python -m pytest tests/soak/test_soak.py -n 2 --tb=short
 
 sandbox: $(READY)
 	$(BIN)/python -m cogny_source.sandbox --port 8080 --tickets 5000

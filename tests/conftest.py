@@ -19,17 +19,24 @@ import dlt
 import duckdb
 import pytest
 import requests
-from bigquery_emulator import Dataset, Emulator, require_emulator, run_emulator
 from click.testing import CliRunner
-from places import BUCKET, FolderPlace
-from support import KEY, NAME, ROOT, Begin, Script, make_pipeline, wait_until
-from webhook import Webhook
 
 from cogny_source.cli import main
 from cogny_source.sandbox import SandboxServer, World
+from tests.support.emulator import Dataset, Emulator, require_emulator, run_emulator
+from tests.support.places import BUCKET, FolderPlace
+from tests.support.syncs import KEY, NAME, ROOT, Begin, Script, make_pipeline, wait_until
+from tests.support.webhook import Webhook
 
 # dlt asks once a second whether a job is done.
 POLL_SECONDS = 0.05
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with the name of its folder, such as `unit`."""
+    for item in items:
+        item.add_marker(item.path.relative_to(TESTS).parts[0])
 
 
 @pytest.fixture

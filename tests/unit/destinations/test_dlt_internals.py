@@ -22,12 +22,12 @@ from dlt.destinations.impl.duckdb.factory import duckdb
 from dlt.destinations.impl.filesystem.filesystem import FilesystemClient
 from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.job_client_impl import SqlLoadJob
-from support import ROOT
 
 from cogny_source.destinations import dlt_internals as internals
 from cogny_source.destinations.bigquery.dlt_client import resolve_configuration
 from cogny_source.destinations.duckdb.dlt_client import open_read_only
 from cogny_source.dlt_internals import find_kind, list_settings_folders, without_traces
+from tests.support.syncs import ROOT
 
 PACKAGE = ROOT / "cogny_source"
 LEDGERS = ("dlt_client.py", "dlt_internals.py")

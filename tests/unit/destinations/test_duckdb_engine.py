@@ -8,11 +8,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
-from support import ROOT
 
 from cogny_source.destinations.duckdb.database_file import HEADERS_BYTES, MAGIC, MAGIC_AT
 from cogny_source.destinations.duckdb.memory import MemoryPlan, keep_within
 from cogny_source.destinations.duckdb_engine import LOCKED, open_arrow, read_arrow
+from tests.support.syncs import ROOT
 
 SETTINGS = ("max_vacuum_tasks", "checkpoint_threshold", "memory_limit", "threads")
 
@@ -89,5 +89,5 @@ def test_file_begins_with_its_mark(connection: duckdb.DuckDBPyConnection, tmp_pa
 
 def test_text_of_a_locked_file_is_known() -> None:
     """Two processes are needed to see it, as `test_end_to_end` has."""
-    told = (ROOT / "tests" / "test_end_to_end.py").read_text(encoding="utf-8")
+    told = (ROOT / "tests" / "e2e" / "test_script.py").read_text(encoding="utf-8")
     assert f'"{LOCKED}" in' in told, "if this fails, a sync does not wait for a file that is held: look at session.py"

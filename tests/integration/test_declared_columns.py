@@ -1,0 +1,30 @@
+"""The page of tables tells what the code declares."""
+
+from __future__ import annotations
+
+from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS
+from tests.support.syncs import Script
+from tests.support.truth import Ask
+
+DUCKDB_TYPES = {
+    "text": "VARCHAR",
+    "double": "DOUBLE",
+    "bigint": "BIGINT",
+    "bool": "BOOLEAN",
+    "json": "JSON",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+}
+
+
+def test_destination_has_the_declared_columns(sync_here: Script, database: Ask) -> None:
+    """Every declared table is there with its columns, types and order, also where the API has no row for it."""
+    sync_here("--resources", "tickets,reports,warehouses", "--start-date", "2090-01-01")
+    for spec in (*RESOURCE_TABLES.values(), SYNC_RUNS):
+        tables = {spec.name: spec.columns, **{item.name: item.columns for item in spec.child_tables}}
+        for name, columns in tables.items():
+            found = database(
+                f"SELECT column_name, data_type FROM information_schema.columns "
+                f"WHERE table_schema = 'cogny_data' AND table_name = '{name}' ORDER BY ordinal_position"
+            )
+            assert found == [(column.name, DUCKDB_TYPES[column.type]) for column in columns]
+    assert database("SELECT count(*) FROM tickets") == [(0,)]
