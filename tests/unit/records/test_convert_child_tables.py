@@ -12,7 +12,6 @@ from cogny_source.errors import ContractError
 from cogny_source.reconcile.versions import drop_rows
 from cogny_source.records.chunk import ChunkBuilder, merge_chunks, select_rows
 from cogny_source.records.convert import convert_rows
-from cogny_source.schema import RESOURCE_TABLES
 from tests.support.papers import (
     CHILDREN,
     EMPTY,
@@ -41,7 +40,7 @@ def test_lists_inside_lists_become_rows_with_the_places_around_them() -> None:
         ("full", 0, "Bare", 3, None),
         ("full", 1, "Rich", None, None),
     ]
-    key = ("paper_id", "section_position", "position")
+    key: tuple[str, ...] = ("paper_id", "section_position", "position")
     assert cells(tables["papers__claims"], *key, "text", "labels__kind", "data", "_dlt_deleted") == [
         ("empty", None, None, None, None, None, True),
         ("full", 1, 0, "a", None, '{"b":1,"a":[2]}', None),
@@ -69,7 +68,8 @@ def test_papers_without_elements_leave_one_tombstone_in_each_child_table(section
     tables = convert_rows(PAPERS, [row]).tables
     stones = {child.name: tables[child.name]["_dlt_deleted"].to_pylist() for child in CHILDREN}
     elements = len(sections) if isinstance(sections, list) else 0
-    assert stones.pop("papers__sections") == ([None] * elements or [True])
+    marks: list[bool | None] = [None] * elements
+    assert stones.pop("papers__sections") == (marks or [True])
     assert set(map(tuple, stones.values())) == {(True,)}
     [extra] = tables["papers"]["extra"].to_pylist()
     assert (extra is None) == (sections in (None, []))
@@ -131,9 +131,3 @@ def test_row_is_named_by_its_own_key() -> None:
         convert_rows(PAPERS, [{"id": "x"}])
     [record] = convert_rows(PAPERS, [{"paper_id": 7}]).tables["papers"].to_pylist()
     assert (record["paper_id"], record["extra"]) == ("7", '{"paper_id":7}')
-
-
-@pytest.fixture(autouse=True)
-def _papers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Papers are a resource."""
-    monkeypatch.setitem(RESOURCE_TABLES, PAPERS.name, PAPERS)

@@ -12,12 +12,13 @@ from tests.support.papers import PAPERS
 from tests.support.syncs import ROOT
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _papers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Papers are a resource."""
     monkeypatch.setitem(RESOURCE_TABLES, PAPERS.name, PAPERS)
 
 
+@pytest.mark.usefixtures("_papers")
 def test_dictionary_shows_composite_keys_and_the_table_around() -> None:
     """Markdown, DBML and JSON name the key of a nested child table, and its parent, which is a child itself."""
     told = {table["name"]: table for table in describe_tables()}

@@ -25,12 +25,13 @@ def test_tables_are_laid_out_by_what_they_have() -> None:
     assert make_table_hints(TICKETS.versions)["x-bigquery-partition"] == {"updated_at": month}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def _papers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Papers are a resource."""
     monkeypatch.setitem(RESOURCE_TABLES, PAPERS.name, PAPERS)
 
 
+@pytest.mark.usefixtures("_papers")
 def test_bigquery_clusters_each_child_table_by_the_key_that_it_is_replaced_by() -> None:
     """At every depth that is the paper's."""
     hints = [make_table_hints(child)["x-bigquery-cluster-columns"] for child in (SECTIONS, CLAIMS, TAGS, NOTES)]
