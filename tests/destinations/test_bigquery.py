@@ -20,7 +20,7 @@ from google.cloud.bigquery import LoadJob
 from cogny_source import sync
 from cogny_source.destinations.bigquery.dlt_client import ScriptJob
 from cogny_source.sandbox import SandboxServer, World
-from cogny_source.schema import RESOURCE_TABLES
+from cogny_source.schema import RESOURCE_TABLES, ChildSpec, TableSpec
 from tests.support.emulator import Dataset, require_emulator
 from tests.support.syncs import KEY, PATIENCE_SECONDS, Begin, settings_for
 from tests.support.truth import assert_exact, canonical
@@ -85,7 +85,8 @@ def _assert_laid_out(bigquery: Dataset) -> None:
     assert tables["tickets__action_items"].clustering_fields == ["ticket_id"]
     assert tables["tickets_history"].time_partitioning.field == "updated_at"
     for spec in RESOURCE_TABLES.values():
-        for part in (spec, *spec.child_tables):
+        parts: tuple[TableSpec | ChildSpec, ...] = (spec, *spec.child_tables)
+        for part in parts:
             assert tables[part.name].description == part.description
             described = {field.name: field.description for field in tables[part.name].schema}
             assert described == {column.name: column.description for column in part.columns}

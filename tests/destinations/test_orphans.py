@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import pyarrow.parquet as pq
@@ -33,7 +34,7 @@ def remove(kind: str, folder: Path, keys: list[str]) -> None:
 
 @pytest.mark.parametrize("kind", ["duckdb", "parquet", "delta"])
 def test_lists_without_a_parent_are_removed_by_a_census(
-    kind: str, sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Literal["duckdb", "parquet", "delta"], sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the API deleted the tickets meanwhile; the proof names them before, and nothing after."""
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from cogny_source.extract.listing import PROOF_PAGES
+from cogny_source.extract.order_proof import PROOF_PAGES
 from cogny_source.sandbox import SandboxServer, World
 from tests.support.syncs import PATIENCE_SECONDS, Begin, Script, is_in_census, wait_until
 from tests.support.truth import Ask, assert_exact, assert_marked, read_gone
@@ -72,9 +72,9 @@ def test_killed_readers_lose_nothing(sandbox: SandboxServer, sync_here: Script, 
         process.kill()
         process.communicate(timeout=PATIENCE_SECONDS)
     sandbox.switches.update({"latency_seconds": 0.0, "churn_per_page": 0})
-    asked = [request.params for request in sandbox.requests if request.params.get("sort") == "created_at"]
-    assert {"created_after", "created_before", "cursor"} <= {name for params in asked for name in params}
-    assert len({params.get("created_before") for params in asked}) > 2
+    lists = [request.params for request in sandbox.requests if request.params.get("sort") == "created_at"]
+    assert {"created_after", "created_before", "cursor"} <= {name for params in lists for name in params}
+    assert len({params.get("created_before") for params in lists}) > 2
     sync_here("--quiet", "--chunk-rows", str(CHUNK_ROWS))
     assert_exact(database, sandbox.world)
 

@@ -35,7 +35,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dlt.Pipeline:
 
     monkeypatch.delenv("BIGQUERY_EMULATOR_HOST", raising=False)
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
-    destination = ExactBigQuery(Credentials(token="none", quota_project_id="nowhere"), project_id="nowhere")
+    credentials: Any = Credentials(token="none", quota_project_id="nowhere")
+    destination = ExactBigQuery(credentials, project_id="nowhere")
     pipeline = dlt.pipeline(
         "cogny", pipelines_dir=str(tmp_path / "pipelines"), destination=destination, dataset_name="cogny_data"
     )
@@ -61,6 +62,7 @@ def test_package_holds_gzipped_lines(package: dlt.Pipeline) -> None:
 
 def test_table_is_created_with_descriptions_partitions_and_clusters(package: dlt.Pipeline) -> None:
     """The statement that dlt sends says all of it."""
+    client: Any
     with package.destination_client() as client:
         columns = list(client.schema.get_table_columns("tickets").values())
         [statement] = client._get_table_update_sql("tickets", columns, False)
@@ -72,6 +74,7 @@ def test_table_is_created_with_descriptions_partitions_and_clusters(package: dlt
 
 def test_merge_is_one_transaction_over_its_own_package(package: dlt.Pipeline) -> None:
     """No reader sees rows deleted and not yet inserted, and rows that come late are left out."""
+    client: Any
     with package.destination_client() as client:
         table = client.prepare_load_table("tickets")
         statements = MergeJob.generate_sql([table], client.sql_client)

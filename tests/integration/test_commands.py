@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -23,7 +24,7 @@ from tests.support.syncs import ROOT, Script
 Ask = Callable[[str], list[tuple[object, ...]]]
 
 
-def read_json(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, object]]:
+def read_json(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
     """The status of each resource by name."""
     return {resource["resource"]: resource for resource in json.loads(done.stdout)["resources"]}
 

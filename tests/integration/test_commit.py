@@ -209,8 +209,12 @@ def test_wide_rows_of_other_tables_are_not_joined_in_little_memory(
     monkeypatch.setattr(memory, "WIDE_MEGABYTES", 1)
     failures = spy_on_failures(monkeypatch)
     bounds: list[MemoryPlan] = []
-    plan = commit.plan_memory
-    monkeypatch.setattr(commit, "plan_memory", lambda *asked: bounds.append(plan(*asked)) or bounds[-1])
+
+    def plan(*asked: Any) -> MemoryPlan:
+        bounds.append(memory.plan_memory(*asked))
+        return bounds[-1]
+
+    monkeypatch.setattr(commit, "plan_memory", plan)
     sync(pipeline, settings_for(sandbox, chunk_rows=100))
     bounds.clear()
     sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["warehouses"], full_refresh=True)

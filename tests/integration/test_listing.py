@@ -101,7 +101,7 @@ def test_row_that_vanishes_from_an_unsorted_list_hides_no_change(
     pass_hours(large, 4)
     sync(make_pipeline(tmp_path), settings_for(large), census="never")
     large_rows = {row["id"]: row["notes"] for row in large.world.rows("tickets")}
-    held = dict(ask("SELECT id, notes FROM tickets"))
+    held: dict[object, object] = dict(ask("SELECT id, notes FROM tickets"))
     assert {key for key, notes in large_rows.items() if held[key] != notes} == set()
 
 

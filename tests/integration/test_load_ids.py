@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Literal
 
 import dlt
 import pytest
@@ -42,7 +43,7 @@ def change_and_change_back(sandbox: SandboxServer, turn: int) -> None:
 
 @pytest.mark.parametrize("kind", ["duckdb", "parquet", "delta"])
 def test_clock_that_was_ahead_once_leaves_nothing_stale(
-    kind: str, sandbox: SandboxServer, tmp_path: Path, new_process: pytest.MonkeyPatch
+    kind: Literal["duckdb", "parquet", "delta"], sandbox: SandboxServer, tmp_path: Path, new_process: pytest.MonkeyPatch
 ) -> None:
     """A machine whose clock was a year ahead for one run, and right in each run after it."""
     place: Place = DuckDBPlace(tmp_path) if kind == "duckdb" else FolderPlace(tmp_path, kind)
@@ -55,7 +56,7 @@ def test_clock_that_was_ahead_once_leaves_nothing_stale(
 
 @pytest.mark.parametrize("kind", ["duckdb", "parquet"])
 def test_plain_runs_rise_too(
-    kind: str, sandbox: SandboxServer, tmp_path: Path, new_process: pytest.MonkeyPatch
+    kind: Literal["duckdb", "parquet", "delta"], sandbox: SandboxServer, tmp_path: Path, new_process: pytest.MonkeyPatch
 ) -> None:
     """A plain `pipeline.run` takes the ids of the destination's states into account."""
     place = FolderPlace(tmp_path, "parquet")

@@ -105,7 +105,7 @@ def test_row_before_the_start_date_is_not_looked_for(
 ) -> None:
     """Where `created_after` is ignored, the row that comes with the count is not wanted, and no census is taken."""
     start = sorted(row["created_at"] for row in sandbox.world.rows("tickets"))[200]
-    sandbox.switches.ignored_filters = {"tickets": {"created_after"}}
+    sandbox.switches.ignored_filters = {"tickets": frozenset({"created_after"})}
     sync(pipeline, settings_for(sandbox), resources=["tickets"], start_date=start)
     with caplog.at_level(logging.WARNING):
         result = sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=start)

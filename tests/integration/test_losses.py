@@ -13,6 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from cogny_source import sync
 from cogny_source.destinations.duckdb.loader import DuckDbLoader
+from cogny_source.destinations.filesystem.dlt_client import TableFormat
 from cogny_source.engine.runner import _Run
 from cogny_source.sandbox import SandboxServer
 from tests.support.places import DuckDBPlace, FolderPlace, Place
@@ -100,7 +101,8 @@ def test_kill_amid_the_mending_loses_nothing(
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(*((DuckDbLoader, step) if step != "done" else (_Run, "_open")), die)
+        owner: tuple[type, str] = (DuckDbLoader, step) if step != "done" else (_Run, "_open")
+        patched.setattr(*owner, die)
         with pytest.raises(Killed):
             sync(place.pipeline(), settings)
     sync(place.pipeline(), settings)
@@ -148,7 +150,7 @@ COLUMN = {
     ],
 )
 def test_what_was_taken_out_of_a_folder_is_filled_again(
-    table: str, kind: str, damage: Callable[[Path, str], None], sandbox: SandboxServer, tmp_path: Path
+    table: str, kind: TableFormat, damage: Callable[[Path, str], None], sandbox: SandboxServer, tmp_path: Path
 ) -> None:
     """A table's folder, or a column of it."""
     place: Place = FolderPlace(tmp_path, kind)

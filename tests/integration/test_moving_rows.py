@@ -116,7 +116,7 @@ def set_up(sandbox: SandboxServer, cell: Cell) -> None:
     sandbox.switches.update(cell.switches)
     habits = {"tickets": cell.tickets, "reports": cell.reports}
     sandbox.switches.ignored_sorts = {name: habit.order for name, habit in habits.items() if habit.order}
-    sandbox.switches.ignored_filters = {name: {"*"} for name, habit in habits.items() if not habit.filtered}
+    sandbox.switches.ignored_filters = {name: frozenset({"*"}) for name, habit in habits.items() if not habit.filtered}
     for name, count in TIED.items() if cell.tied else ():
         rows = sandbox.world.rows(name)
         stamps = {field: rows[20][field] for field in ("created_at", "updated_at")}

@@ -11,7 +11,7 @@ import pytest
 
 from cogny_source.errors import BadRequest, CognyError, PaginationError, Stopped
 from cogny_source.extract import backfill, parallel
-from cogny_source.extract.resource import Plan
+from cogny_source.extract.plan import Plan
 from cogny_source.sandbox import SandboxServer, Switches, World
 from tests.support.harness import Api, Destination
 
@@ -45,7 +45,7 @@ def listed(api: Api, destination: Destination) -> dict[str, datetime | None]:
     return {key: version for key, version in destination.rows.items() if key in truth}
 
 
-HABITS = {
+HABITS: dict[str, dict[str, Any]] = {
     "as documented": {},
     "inclusive bounds": {"inclusive_bounds": True},
     "ignored filters": {"ignored_filters": {"tickets": {"updated_after", "created_after"}}},
@@ -77,7 +77,8 @@ def test_first_load_and_a_short_pass_after_it_are_one_chunk(api: Api, changes: i
 def test_first_load_is_kept_where_the_pass_after_it_ends(api: Api, changes: int) -> None:
     """The next run begins at its watermark."""
     api.server.switches.churn_per_page = changes
-    destination, pages = Destination(), []
+    destination = Destination()
+    pages: list[None] = []
 
     def strike() -> None:
         pages.append(None)
@@ -241,7 +242,8 @@ def test_cursors_that_lead_nowhere_are_an_error(shared: Api, switch: str) -> Non
 
 def test_stop_commits_what_is_complete(api: Api) -> None:
     """Stopped after a page, the reading hands out what it has, and goes on there the next time."""
-    destination, pages = Destination(), []
+    destination = Destination()
+    pages: list[None] = []
 
     def stop_at_page_14() -> None:
         pages.append(None)
@@ -257,7 +259,8 @@ def test_stop_commits_what_is_complete(api: Api) -> None:
 
 def test_revoked_key_commits_what_is_complete(api: Api) -> None:
     """A key that is refused in the middle ends the reading after what it brought."""
-    destination, pages = Destination(), []
+    destination = Destination()
+    pages: list[None] = []
 
     def go_away_after_page_12() -> None:
         pages.append(None)
@@ -306,7 +309,8 @@ def test_switches_exist() -> None:
 
 def test_stopped_full_refresh_goes_on_in_the_next_sync(api: Api) -> None:
     """A full refresh that is stopped early is not forgotten: the next sync reads the rest."""
-    destination, pages = Destination(), []
+    destination = Destination()
+    pages: list[None] = []
     api.sync(destination)
     destination.rows.clear()
 
@@ -326,7 +330,8 @@ def test_whole_list_is_read_again_where_its_cursor_expired(api: Api, caplog: pyt
     """Warehouses that come in pages survive a cursor that expires once."""
     for number in range(250):
         api.server.world.put("warehouses", {"id": f"wh_{number:05}", "name": str(number), "type": "x", "status": "y"})
-    warehouses, destination, pages = Api(api.server, "warehouses"), Destination(), []
+    warehouses, destination = Api(api.server, "warehouses"), Destination()
+    pages: list[None] = []
     apply(api, {"cursor_lifetime_pages": 1, "pagination_omitted": set()})
 
     def heal() -> None:

@@ -42,7 +42,7 @@ def test_source_alone_brings_each_row_once_where_filters_are_ignored(
 ) -> None:
     """Rows that both passes of a run list, and rows that change between them, are there once, in the newest version."""
     monkeypatch.setenv("SOURCES__COGNY__CHUNK_ROWS", "100")
-    sandbox.switches.ignored_filters = {"tickets": {"updated_after"}, "reports": {"updated_after"}}
+    sandbox.switches.ignored_filters = dict.fromkeys(("tickets", "reports"), frozenset({"updated_after"}))
     sandbox.switches.ignored_sorts = {"tickets": "oldest_first", "reports": "oldest_first"}
     sandbox.switches.churn_per_page = 5
     for quiet in (False, True):

@@ -13,18 +13,18 @@ import duckdb
 import pytest
 
 from cogny_source import sync
-from cogny_source.api.http_client import Meter
+from cogny_source.api.http_client import make_client
+from cogny_source.api.meter import Meter
 from cogny_source.destinations.registry import open_session
 from cogny_source.engine.run_record import SyncResult
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
-from cogny_source.extract.plan import DeletionGuard
+from cogny_source.extract.plan import Census, DeletionGuard
 from cogny_source.reconcile.coverage import Coverage
 from cogny_source.reconcile.scrub import Scrub
 from cogny_source.records.chunk import Chunk
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.settings import Settings
-from cogny_source.source import make_client
 from cogny_source.timestamps import format_instant
 from tests.support.syncs import Script, make_pipeline, settings_for, wait
 from tests.support.truth import Ask, assert_exact, read_gone
@@ -267,7 +267,8 @@ def test_earlier_start_date_makes_no_old_row_compared(
 ) -> None:
     """What no sync has held against the API since it was loaded stays so, though a first load ends once more."""
     late, early = (sandbox.world.rows("tickets")[place]["created_at"] for place in (900, 600))
-    for start_date, census in ((late, "never"), (late, "never"), (early, "auto")):
+    turns: tuple[tuple[str, Census], ...] = ((late, "never"), (late, "never"), (early, "auto"))
+    for start_date, census in turns:
         wait(sandbox, days=1)
         [tickets] = sync(
             make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=start_date, census=census

@@ -75,8 +75,11 @@ def duckdb_of(folder: Path) -> Any:
     return connection
 
 
-def change_after_sync(sandbox: SandboxServer, change: Callable[[], None]) -> Callable[[ResourceRun, int | None], None]:
+def change_after_sync(
+    sandbox: SandboxServer, change: Callable[[], object]
+) -> Callable[[ResourceRun, int | None], None]:
     """A progress callback that changes the API's rows once the proof has begun: when a page comes after the count."""
+    done = False
 
     def act(run: ResourceRun, _: int | None) -> None:
         nonlocal done
@@ -84,7 +87,6 @@ def change_after_sync(sandbox: SandboxServer, change: Callable[[], None]) -> Cal
             done = True
             change()
 
-    done = False
     return act
 
 
@@ -113,9 +115,7 @@ def test_a_fault_beside_a_fresh_change_is_a_fault(
     sync(pipeline, settings_for(sandbox))
     rows = sandbox.world.rows("tickets")
     ask(f"UPDATE tickets SET title = 'x' WHERE id = '{rows[3]['id']}'")
-    progress = change_after_sync(
-        sandbox, lambda: sandbox.world.patch("tickets", rows[440]["id"], title="fresh") and None
-    )
+    progress = change_after_sync(sandbox, lambda: sandbox.world.patch("tickets", rows[440]["id"], title="fresh"))
     result = sync(make_pipeline(tmp_path), settings_for(sandbox), verify=True, progress=each_page(progress))
     assert {(row.key, row.fresh) for row in differences(result)} == {(rows[3]["id"], False), (rows[440]["id"], True)}
 
@@ -127,7 +127,7 @@ def test_warehouses_without_timestamps_can_be_fresh(
     sync(pipeline, settings_for(sandbox))
     rows = sandbox.world.rows("warehouses")
     ask(f"UPDATE warehouses SET name = 'x' WHERE id = '{rows[0]['id']}'")
-    wait = change_after_sync(sandbox, lambda: sandbox.world.patch("warehouses", rows[1]["id"], name="fresh") and None)
+    wait = change_after_sync(sandbox, lambda: sandbox.world.patch("warehouses", rows[1]["id"], name="fresh"))
     result = sync(
         make_pipeline(tmp_path), settings_for(sandbox), resources=["warehouses"], verify=True, progress=each_page(wait)
     )
@@ -161,7 +161,7 @@ def test_warehouses_that_a_census_brought_are_known(
             for key in ("wh_new_one", "wh_new_two"):
                 sandbox.world.put("warehouses", {**row, "id": key})
 
-    asked = {"resources": ["warehouses"], "census": "always", "verify": True}
+    asked: dict[str, Any] = {"resources": ["warehouses"], "census": "always", "verify": True}
     result = sync(make_pipeline(tmp_path), settings_for(sandbox), progress=each_page(add_two), **asked)
     [run] = result.resources
     assert (run.counts.live_rows, run.counts.unexplained_rows, run.counts.differences) == (7, 0, ())

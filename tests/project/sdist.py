@@ -24,9 +24,10 @@ def build(target: Path) -> Path:
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-            options = {"ignore": shutil.ignore_patterns("__pycache__")} if (ROOT / part).is_dir() else {}
-            copy(ROOT / part, Path(folder, part), **options)
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, Path(folder, part), ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / part, Path(folder, part))
         command = [sys.executable, "-c", BUILD, str(target.absolute())]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     path = target / done.stdout.splitlines()[-1]

@@ -14,8 +14,9 @@ import duckdb
 import pytest
 from budget import BUDGET, windows_of
 from figures import Figure, Figures
-from loads import CONNECTOR, DLT_DEFAULT, FLOOR, IMPORTS, LOADS, REFERENCE
+from loads import IMPORTS, LOADS, REFERENCE
 from million import MILLION
+from programs import CONNECTOR, DLT_DEFAULT, FLOOR
 from report import write_report
 from requests_needed import REQUESTS
 

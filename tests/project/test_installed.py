@@ -177,7 +177,7 @@ def test_s3(install: Install, bucket: str, tmp_path: Path) -> None:
     told = installed.run("cogny", *REFUSALS["s3"][0], "--check", expect=2).stdout
     assert "no credentials for s3://growth/tables: set AWS_ACCESS_KEY_ID" in told
     place = FolderPlace(tmp_path, "parquet", bucket)
-    installed.run("cogny", "sync", "parquet", *place.arguments, **place.environment)
+    installed.run("cogny", "sync", "parquet", *place.arguments, expect=0, **place.environment)
     assert place.ask("SELECT count(*) FROM tickets") == [(450,)]
 
 

@@ -41,8 +41,7 @@ def test_queries_of_a_folder(sandbox: SandboxServer, tmp_path: Path, monkeypatch
     """DuckDB, pandas, Polars and deltalake count the open tickets of a folder by priority."""
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
     monkeypatch.setenv("RUNTIME__LOG_LEVEL", "ERROR")
-    for name, table_format in (("exports", "parquet"), ("lake", "delta")):
-        place = FolderPlace(tmp_path, table_format)
+    for name, place in (("exports", FolderPlace(tmp_path, "parquet")), ("lake", FolderPlace(tmp_path, "delta"))):
         place.url = str(tmp_path / name)
         sync(place.pipeline(name), settings_for(sandbox))
     queries = [block for reader in READERS for block in blocks("python", f"import {reader}\n", "exports/tickets")]

@@ -38,7 +38,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_is_the_same_from_another_folder_umask_and_time(built: Path, tmp_path: Path) -> None:
     """Who builds it, where and when leaves no trace; every user may read what root installs."""
     copy = tmp_path / "copy"
-    for part in (*sdist.PARTS, *PROGRAMS):
+    for part in (*map(Path, sdist.PARTS), *PROGRAMS):
         (copy / part).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))

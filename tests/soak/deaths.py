@@ -53,7 +53,8 @@ class Killed(BaseException):
 @contextmanager
 def dying(owner: Any, name: str, call: int, *, after: bool, forked: bool) -> Iterator[None]:
     """Within the block, the process dies at a call of a method."""
-    original, calls = getattr(owner, name), []
+    original = getattr(owner, name)
+    calls: list[None] = []
 
     def die() -> None:
         if forked:

@@ -128,7 +128,8 @@ class Scenario:
 
     def _stop(self) -> str:
         machine, pages, arguments = self._draw_machine(), self._rng.randint(1, 40), self._draw_arguments()
-        stop, met = Hasty(), []
+        stop = Hasty()
+        met: list[None] = []
 
         def count(_: ResourceRun, __: int | None) -> None:
             met.append(None)

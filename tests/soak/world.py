@@ -94,7 +94,7 @@ def draw_habits(rng: random.Random) -> Habits:
     omitted = [name for name in RESOURCES if rng.random() < (0.7 if name == "warehouses" else 0.1)]
     # A list that comes in an order of its own and outlives its cursors cannot be read by anyone.
     own_way = 0.0 if cursors == "expiring" else 0.3
-    switches = {
+    switches: dict[str, Any] = {
         "inclusive_bounds": rng.random() < 0.5,
         "cursor_kind": "offset" if cursors == "offset" else "keyset",
         "cursor_lifetime_pages": rng.choice((3, 5, 8)) if cursors == "expiring" else None,

@@ -74,7 +74,7 @@ class Edge:
         self._answers: list[Canned] = []
         self.received: list[tuple[str, dict[str, str]]] = []
         self.connections: list[int] = []
-        self.before_each_byte: Callable[[], None] | None = None
+        self.before_each_byte: Callable[[], object] | None = None
         self.decides: Callable[[], tuple[int, Mapping[str, str]]] | None = None
         self._released = threading.Event()
         edge = self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +11,11 @@ from typing import Any
 from cogny_source.api.http_client import HttpClient, Timing
 from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import Pace, RateLimiter
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.counting import note_count
 from cogny_source.extract.endpoints import ENDPOINTS
-from cogny_source.extract.listing import ReadContext
-from cogny_source.extract.resource import Plan, read_resource
+from cogny_source.extract.plan import Plan
+from cogny_source.extract.resource import read_resource
 from cogny_source.records.chunk import Chunk
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
@@ -68,7 +69,7 @@ class Api:
         *,
         chunk_rows: int = 150,
         after_page: Callable[[], None] = lambda: None,
-    ) -> Iterator[None]:
+    ) -> Generator[None, None, None]:
         """Read and commit; yields after each commit, so that a caller can stop there."""
         self.meter = Meter()
         endpoint = ENDPOINTS[self.resource]

@@ -13,7 +13,7 @@ from deltalake import DeltaTable
 from pyarrow.parquet import read_schema, read_table
 from s3fs import S3FileSystem
 
-from cogny_source.destinations.filesystem.dlt_client import open_folder
+from cogny_source.destinations.filesystem.dlt_client import TableFormat, open_folder
 from cogny_source.destinations.filesystem.table_layout import list_layouts
 from tests.support.emulator import Dataset
 from tests.support.syncs import NAME, make_pipeline
@@ -92,7 +92,7 @@ class FolderPlace(Place):
 
     script = "cogny_to_parquet.py"
 
-    def __init__(self, folder: Path, table_format: str, endpoint: str | None = None) -> None:
+    def __init__(self, folder: Path, table_format: TableFormat, endpoint: str | None = None) -> None:
         self._folder = folder
         self._format = table_format
         self.kind = table_format.capitalize()

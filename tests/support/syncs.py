@@ -37,7 +37,7 @@ def make_pipeline(folder: Path, machine: str = "pipelines") -> dlt.Pipeline:
 
 class _EachPage(Silence):
     def __init__(self, call: Callable[[ResourceRun, int | None], None]) -> None:
-        self.read = call  # type: ignore[method-assign]
+        self.read = call  # type: ignore[assignment,method-assign]
 
 
 def each_page(call: Callable[[ResourceRun, int | None], None]) -> Progress:
@@ -55,7 +55,7 @@ def wait(sandbox: SandboxServer, **span: float) -> None:
     sandbox.world.advance(sandbox.world.now + timedelta(**span), created=0, changed=0)
 
 
-def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen[Any]) -> None:
     """Wait until something holds while a process runs, or the process is done."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition() and process.poll() is None:

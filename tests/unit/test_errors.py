@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from cogny_source.errors import (
     TransientError,
 )
 
-FACTS = {"status": 404, "code": "REPORT_NOT_FOUND", "request_id": "req_1", "path": "/reports/rpt_1"}
+FACTS: dict[str, Any] = {"status": 404, "code": "REPORT_NOT_FOUND", "request_id": "req_1", "path": "/reports/rpt_1"}
 
 
 def drawn_tree() -> dict[str, str]:
@@ -54,7 +55,7 @@ def test_the_docstring_draws_the_tree_that_there_is() -> None:
         (FACTS, "gone (path /reports/rpt_1, status 404, code REPORT_NOT_FOUND, request id req_1)"),
     ],
 )
-def test_the_text_tells_what_is_known(facts: dict[str, object], text: str) -> None:
+def test_the_text_tells_what_is_known(facts: dict[str, Any], text: str) -> None:
     """The message comes first; facts that are not known are left out."""
     assert str(CognyError("gone", **facts)) == text
 

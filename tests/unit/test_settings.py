@@ -354,7 +354,7 @@ def test_the_least_value_that_works_is_taken(name: str, value: Any) -> None:
 def test_what_must_end_is_refused_by_name_if_it_does_not(name: str) -> None:
     """Neither a socket's time-out nor a pace can be infinite: both end in an OverflowError later."""
     with pytest.raises(ConfigError, match=name):
-        Settings(api_key=LIVE, **{name: float("inf")})
+        Settings(LIVE, **dict[str, Any]({name: float("inf")}))
 
 
 @pytest.mark.parametrize(

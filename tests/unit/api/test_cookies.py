@@ -17,8 +17,23 @@ if TYPE_CHECKING:
 Made = Callable[..., HttpClient]
 
 OK = {"success": True, "data": []}
-KEPT = ("__cf_bm", "cf_clearance", "AWSALB", "AWSALBCORS", "AWSALBTG", "AWSALBTGCORS", "GCLB", "ARRAffinity")
-KEPT += ("ARRAffinitySameSite", "incap_ses_123_456", "visid_incap_456", "ak_bmsc", "bm_sz", "_abck", "BIGipServerpool")
+KEPT = (
+    "__cf_bm",
+    "cf_clearance",
+    "AWSALB",
+    "AWSALBCORS",
+    "AWSALBTG",
+    "AWSALBTGCORS",
+    "GCLB",
+    "ARRAffinity",
+    "ARRAffinitySameSite",
+    "incap_ses_123_456",
+    "visid_incap_456",
+    "ak_bmsc",
+    "bm_sz",
+    "_abck",
+    "BIGipServerpool",
+)
 
 
 def collect(edge: Edge, client: HttpClient, cookies: list[str]) -> list[str | None]:

@@ -653,7 +653,8 @@ def test_a_cookie_is_sent_back(edge: Edge, make_client: Made) -> None:
 def test_requests_of_one_path_share_nothing_but_it(edge: Edge, make_client: Made) -> None:
     """A filter of one request is not in the next, and values are escaped."""
     client = make_client(edge.base_url)
-    for params in ({"cursor": "a b&c=d", "limit": 1}, {"limit": 2}, {}):
+    sent: list[dict[str, str | int]] = [{"cursor": "a b&c=d", "limit": 1}, {"limit": 2}, {}]
+    for params in sent:
         edge.will_answer(OK)
         client.get("/tickets", params, Meter())
     assert [path for path, _ in edge.received] == [

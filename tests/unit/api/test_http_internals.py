@@ -37,7 +37,7 @@ def test_pool_names_the_class_of_its_connections(
 
 def test_status_line_is_read_by_a_method_of_its_own() -> None:
     """`LineResponse` skips informational answers there."""
-    assert list(inspect.signature(http.client.HTTPResponse._read_status).parameters) == ["self"], (
+    assert list(inspect.signature(http.client.HTTPResponse._read_status).parameters) == ["self"], (  # type: ignore[attr-defined]
         "if this fails, an informational answer is taken for the answer: look at api/lines.py, LineResponse"
     )
 

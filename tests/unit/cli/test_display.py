@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 from rich.console import Console
 
 from cogny_source.cli.display import print_differences, print_status, print_summary
+from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.extract.context import Difference
 from cogny_source.monitoring.health import ResourceFacts
@@ -42,7 +44,7 @@ def test_summary_shows_a_field_as_it_is_called(name: str) -> None:
     run = ResourceRun("warehouses", "full", NOW)
     run.undeclared[name] = 2
     console, shown = print_on()
-    print_summary(console, SyncResult("run", (run,)), Counted(), verbose=True)
+    print_summary(console, SyncResult("run", (run,)), cast(DestinationSession, Counted()), verbose=True)
     assert f"{safe_text(name)} (2)" in shown.getvalue()
 
 

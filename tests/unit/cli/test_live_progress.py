@@ -73,7 +73,8 @@ def test_status_tells_what_goes_on() -> None:
 
 def test_log_lines_tell_of_what_went_on() -> None:
     """A line a resource that was read since the last time, and one on what goes on now, so that none is no line."""
-    watch, told = Watch(Clock()), {}
+    watch = Watch(Clock())
+    told: dict[str, int] = {}
     run, other = a_run(), a_run("reports")
     watch.read(run, None)
     watch.read(other, None)

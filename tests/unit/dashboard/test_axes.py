@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cogny_source import formatting
@@ -21,7 +23,7 @@ from cogny_source.dashboard import axes
         ([1e308, -1e308], {"ticks": 2}, (-1e15, 0, 1e15)),
     ],
 )
-def test_linear_scale(values: list[float], options: dict[str, int], ticks: tuple[float, ...]) -> None:
+def test_linear_scale(values: list[float], options: dict[str, Any], ticks: tuple[float, ...]) -> None:
     """Round values hold all values between them, and the ends stand at 0 and 1."""
     found = axes.linear(values, **options)
     assert found.ticks == ticks

@@ -249,7 +249,8 @@ def test_settings_are_found_where_dlt_looks() -> None:
     assert own.name == ".dlt", (
         "if this fails, a damaged settings file is not told of: look at cogny_source/dlt_internals.py"
     )
-    assert find_kind(int | None) is extract_inner_type(int | None) is int
+    kind: Any = int | None
+    assert find_kind(kind) is extract_inner_type(kind) is int
     with without_traces():
         pass
 

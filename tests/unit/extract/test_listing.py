@@ -15,9 +15,10 @@ from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import GROWTH_ROWS, Page
 from cogny_source.errors import BadRequest
 from cogny_source.extract.backfill import read_backfill
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.incremental import read_incremental
-from cogny_source.extract.listing import Listing, ReadContext
+from cogny_source.extract.listing import Listing
 from cogny_source.extract.lookback import Reach
 from cogny_source.timestamps import format_instant
 from cogny_source.windows import Order, Window

@@ -8,6 +8,7 @@ import pytest
 
 from cogny_source.records import chunk
 from cogny_source.records.chunk import ChunkBuilder, count_characters
+from cogny_source.records.convert import convert_rows
 from cogny_source.sandbox import World
 from cogny_source.schema import TICKETS
 
@@ -16,7 +17,7 @@ from cogny_source.schema import TICKETS
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows were turned into Arrow at a time."""
     found: list[int] = []
-    convert = chunk.convert_rows
+    convert = convert_rows
 
     def watch(spec: Any, rows: Any) -> Any:
         found.append(len(rows))

@@ -167,7 +167,11 @@ def test_bigints_take_whole_numbers_of_64_bits(value: Any, typed: int | None) ->
 
 def test_lists_become_rows_and_empty_ones_tombstones() -> None:
     """Each element is a row with its place; an empty or missing list is one tombstone."""
-    rows = [{"id": "a", "action_items": ["x", None, 5]}, {"id": "b", "action_items": []}, {"id": "c"}]
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "action_items": ["x", None, 5]},
+        {"id": "b", "action_items": []},
+        {"id": "c"},
+    ]
     table = convert_rows(TICKETS, rows).tables["tickets__action_items"]
     assert [tuple(row.values()) for row in table.to_pylist()] == [
         ("a", 0, "x", None),
