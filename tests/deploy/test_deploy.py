@@ -95,11 +95,11 @@ def test_cron_is_quiet_over_a_success(cron: Cron, tmp_path: Path) -> None:
 
 
 def test_cron_mails_a_wrong_key(cron: Cron, tmp_path: Path) -> None:
-    """A key that the API refuses is mailed in the plain sentence, without the key."""
+    """A key that the API refuses is mailed in the line of the error, without the key."""
     code, mail = end(cron(key="sk_live_wrong"))
     assert code == 2
     assert mail.splitlines()[0] == "cogny sync: exit code 2"
-    assert re.search(r"^Error: .*status 401", mail, re.MULTILINE)
+    assert re.search(r'^\{.*"level": "ERROR".*"exit_code": 2, "status": 401', mail, re.MULTILINE)
     assert "sk_live_wrong" not in mail
 
 
