@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The theme's news of its successor, at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak sandbox docs site site-serve bench peers profile clean
+.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak sandbox docs site site-serve bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -36,7 +36,7 @@ demo-parquet: $(DEMO)
 demo-bigquery: $(READY) $(EMULATOR)/.ready
 	$(BIN)/python -m tests.support.emulator
 
-test: check emulator browser schedulers airflow
+test: check emulator browser schedulers airflow duckdb1
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long"
 
 # The rules, a module at a time: what to run while one writes.
@@ -57,6 +57,9 @@ emulator:
 	else echo "no Python 3.13 to 3.15 is here to run the tests' BigQuery (EMULATOR_PYTHON=/path/to/python)"; test -z "$$CI"; fi
 
 airflow: $(AIRFLOW)/.ready
+
+# The connector with DuckDB 1, for the tests of files that both versions open.
+duckdb1: .venv-duckdb1/.ready
 
 $(AIRFLOW)/.ready: tests/e2e/airflow/requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 with venv is needed; set PYTHON=/path/to/python"; exit 1; }

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, Protocol
 
@@ -29,12 +29,14 @@ from dlt.destinations.impl.filesystem.sql_client import FilesystemSqlClient
 from dlt.destinations.sql_client import SqlClientBase
 from filelock import FileLock
 
-from cogny_source.destinations.filesystem.errors import check_delta_path, is_of_a_library
+from cogny_source.destinations.filesystem.errors import check_delta_path, raising_os_errors
 from cogny_source.destinations.filesystem.file_store import (
+    LOCK,
     ObjectStore,
     Store,
     check_places,
     find_local_folder,
+    make_lock,
     open_local_store,
 )
 from cogny_source.destinations.filesystem.parquet import ParquetTables
@@ -46,7 +48,6 @@ from cogny_source.errors import ConfigError
 
 TableFormat = Literal["parquet", "delta"]
 
-LOCK = ".lock"
 SQL_TYPES = {
     "text": "VARCHAR",
     "json": "VARCHAR",
@@ -252,17 +253,6 @@ class LakeClient(FilesystemClient):
         draft.replace(filepath)
 
 
-@contextmanager
-def raising_os_errors() -> Iterator[None]:
-    """Raise an OSError, as a disk would, for the errors of an object store's library."""
-    try:
-        yield
-    except Exception as exc:
-        if not is_of_a_library(exc):
-            raise
-        raise OSError(f"{type(exc).__name__}: {exc}") from exc
-
-
 class _WaitingJob(RunnableLoadJob):
     """A job without work for a file. A job that never runs would cost time: dlt checks for its end once a second."""
 
@@ -404,9 +394,3 @@ def make_client(destination: lake) -> LakeClient:
     client = destination.client(Schema("cogny"), LakeConfiguration()._bind_dataset_name("cogny_data"))
     assert isinstance(client, LakeClient)
     return client
-
-
-def make_lock(folder: Path) -> FileLock:
-    """The lock that a process holds while it writes into a local folder; reentrant within a thread."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / LOCK, timeout=0, is_singleton=True)

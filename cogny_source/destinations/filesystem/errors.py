@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from cogny_source.destinations.target import list_causes
 from cogny_source.errors import CognyError, ConfigError, LoadFailed
@@ -61,3 +63,14 @@ def check_delta_path(url: str) -> None:
     if refused := NOT_IN_DELTA.search(url):
         character = repr(refused[0])[1:-1]
         raise ConfigError(f"deltalake cannot open a path with {character}, such as {repr(url)[1:-1]}: name another")
+
+
+@contextmanager
+def raising_os_errors() -> Iterator[None]:
+    """Raise an OSError, as a disk would, for the errors of an object store's library."""
+    try:
+        yield
+    except Exception as exc:
+        if not is_of_a_library(exc):
+            raise
+        raise OSError(f"{type(exc).__name__}: {exc}") from exc

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from filelock import FileLock
 from fsspec import AbstractFileSystem
 
 from cogny_source.errors import ConfigError
@@ -22,6 +23,7 @@ from cogny_source.errors import ConfigError
 logger = logging.getLogger(__name__)
 
 SUFFIX = ".parquet"
+LOCK = ".lock"
 CURRENT = ".current"
 SNAPSHOTS = ".snapshots"
 # The current one, and the previous one for readers that still have its files open.
@@ -329,3 +331,9 @@ def _sync_folder(folder: Path) -> None:
 def _warn_unsynced(device: int) -> None:
     """Warn once per process and file system."""
     logger.warning("the file system (device %d) cannot flush a folder: a power cut may undo the last load", device)
+
+
+def make_lock(folder: Path) -> FileLock:
+    """The lock that a process holds while it writes into a local folder; reentrant within a thread."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / LOCK, timeout=0, is_singleton=True)

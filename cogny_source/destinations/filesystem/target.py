@@ -68,7 +68,8 @@ def probe(destination: Any, url: str) -> Iterator[str]:
     from dlt.common.configuration.exceptions import ConfigurationException
     from dlt.common.destination.exceptions import DestinationException
 
-    from cogny_source.destinations.filesystem.dlt_client import make_client, raising_os_errors
+    from cogny_source.destinations.filesystem.dlt_client import make_client
+    from cogny_source.destinations.filesystem.errors import raising_os_errors
 
     try:
         with raising_os_errors():
