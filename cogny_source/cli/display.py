@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cogny_source.cli.summary import align_lines, sum_up
+from cogny_source.cli.summary import SHOWN_DIFFERENCES, align_lines, sum_up
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.formatting import second, span
@@ -19,7 +19,6 @@ from cogny_source.plain_text import safe_text
 from cogny_source.reconcile.settlement import describe_difference
 from cogny_source.schema import RESOURCE_TABLES, TableSpec
 
-SHOWN_DIFFERENCES = 50
 SHOWN_FIELDS = 10
 NAME_WIDTH = 12
 OPEN_TICKETS = """

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from cogny_source.cli.summary import sum_up
+from cogny_source.cli.summary import SHOWN_DIFFERENCES, sum_up
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import SyncResult
 from cogny_source.log_fields import fields
 
 logger = logging.getLogger(__name__)
-
-SHOWN_DIFFERENCES = 50
 
 
 def log_summary(result: SyncResult, destination: DestinationSession) -> None:

@@ -10,6 +10,8 @@ from cogny_source.engine.run_record import ResourceRun
 from cogny_source.formatting import count, span
 from cogny_source.schema import RESOURCE_TABLES
 
+# The most differing rows that are named.
+SHOWN_DIFFERENCES = 50
 # Between the columns of the summary.
 GAP = "  "
 

@@ -69,5 +69,8 @@ class FieldReport:
 
 
 def _read_names(record: Any) -> set[str]:
-    found = orjson.loads(record) if isinstance(record, str) else record
+    try:
+        found = orjson.loads(record) if isinstance(record, str) else record
+    except orjson.JSONDecodeError:  # somebody else wrote it
+        return set()
     return set(found) if isinstance(found, dict) else set()

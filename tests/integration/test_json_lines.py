@@ -85,6 +85,11 @@ def test_field_without_a_column_warns_once(cogny: Script, sandbox: SandboxServer
     assert told.format("sync") in cogny(*sync).stderr
     sandbox.world.put("warehouses", {**row, "sync": 2})
     assert cogny(*sync).stderr == ""
+    with duckdb.connect("cogny.duckdb") as db:
+        db.execute(
+            "UPDATE cogny_data.sync_runs SET undeclared_fields = '[1]' WHERE started_at = (SELECT max(started_at)"
+            " FROM cogny_data.sync_runs)"
+        )
     sandbox.world.put("warehouses", {**row, "sync": 2, "sla": 3})
     shown = cogny(*sync).stderr
     assert told.format("sla") in shown
