@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import BaseAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
@@ -24,12 +25,13 @@ CERTIFICATE_FILES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "S
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
-def open_session(settings: Settings, lines: Lines) -> requests.Session:
+def open_session(settings: Settings, lines: Lines, adapter: BaseAdapter | None = None) -> requests.Session:
     """A session that reads proxies and certificates from the environment once, not for each request.
 
     Args:
         settings: Base URL, key and header.
         lines: Keeps the connections.
+        adapter: Sends the requests in place of connections, in tests.
 
     Raises:
         ConfigError: If a variable of the environment names a proxy or certificates that cannot be used.
@@ -44,7 +46,7 @@ def open_session(settings: Settings, lines: Lines) -> requests.Session:
         session.proxies = _find_proxies(settings.base_url)
     if parts.scheme == "https":
         session.verify = _find_certificates()
-    session.mount(f"{parts.scheme}://", LineAdapter(lines))
+    session.mount(f"{parts.scheme}://", adapter or LineAdapter(lines))
     return session
 
 
