@@ -36,17 +36,32 @@ def open_session(settings: Settings, lines: Lines, adapter: BaseAdapter | None =
     Raises:
         ConfigError: If a variable of the environment names a proxy or certificates that cannot be used.
     """
-    session = requests.Session()
-    session.trust_env = False
+    session = open_plain_session(settings.base_url, adapter or LineAdapter(lines))
     session.headers["Accept"] = "application/json"
     session.auth = KeyAuth(settings.api_key, settings.auth_header)
     session.cookies.set_policy(EdgeCookies())
-    parts = urlsplit(settings.base_url)
+    return session
+
+
+def open_plain_session(url: str, adapter: BaseAdapter | None = None) -> requests.Session:
+    """A session for one URL, without the key.
+
+    Args:
+        url: The URL.
+        adapter: Sends the requests.
+
+    Raises:
+        ConfigError: As for `open_session`.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    parts = urlsplit(url)
     if not is_loopback(str(parts.hostname)):
-        session.proxies = _find_proxies(settings.base_url)
+        session.proxies = _find_proxies(url)
     if parts.scheme == "https":
         session.verify = _find_certificates()
-    session.mount(f"{parts.scheme}://", adapter or LineAdapter(lines))
+    if adapter is not None:
+        session.mount(f"{parts.scheme}://", adapter)
     return session
 
 
