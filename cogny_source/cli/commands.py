@@ -6,13 +6,16 @@ import sys
 
 import click
 
-from cogny_source.cli.dashboard import report
+from cogny_source.cli.dashboard import dashboard, report
 from cogny_source.cli.entry import EntryGroup
 from cogny_source.cli.exits import report_failure
+from cogny_source.cli.reports import reports
 from cogny_source.cli.reset import reset
 from cogny_source.cli.status import status
 from cogny_source.cli.streams import dump_for, writing_out
 from cogny_source.cli.sync import census, check, sync_group, verify
+from cogny_source.cli.tickets import tickets
+from cogny_source.cli.webhooks import warehouses, webhooks
 
 
 @click.group(cls=EntryGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -27,6 +30,7 @@ def main() -> None:
     With a key, SOURCES__COGNY__API_KEY:
       cogny check --database growth.duckdb
       cogny sync duckdb --database growth.duckdb
+      cogny reports create --warehouse wh_123abc --prompt "Why did sign-ups fall?" --wait
     """
 
 
@@ -79,5 +83,7 @@ def sandbox(arguments: tuple[str, ...]) -> None:
     sys.exit(report_failure(run, verbose=False))
 
 
-for command in (sync_group, check, status, verify, census, reset, report):
+for command in (sync_group, check, status, verify, census, reset, dashboard, report):
     main.add_command(command)
+for group in (reports, tickets, warehouses, webhooks):
+    main.add_command(group)

@@ -1,4 +1,4 @@
-"""`cogny report`: the state of sync and tickets as one page."""
+"""`cogny dashboard`: the state of sync and tickets as one page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
 
 
-@click.command("report")
+@click.command("dashboard")
 @any_destination
 @click.option(
     "--out",
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 )
 @max_age_option
 @verbose_option
-def report(make_target: MakeTarget, out: Path, max_age: float | None, verbose: bool) -> None:
+def dashboard(make_target: MakeTarget, out: Path, max_age: float | None, verbose: bool) -> None:
     """Write one HTML file with the state of sync and tickets; it works without network.
 
     \b
     Examples:
-      cogny report --database growth.duckdb --out report.html
-      cogny report parquet --bucket-url s3://growth/cogny --out /var/www/growth.html
+      cogny dashboard --database growth.duckdb --out report.html
+      cogny dashboard parquet --bucket-url s3://growth/cogny --out /var/www/growth.html
     """
 
     def run() -> None:
@@ -44,6 +44,20 @@ def report(make_target: MakeTarget, out: Path, max_age: float | None, verbose: b
             _write(make_target(), out, max_age)
 
     sys.exit(report_failure(run, verbose=verbose))
+
+
+def _make_old_name() -> click.Command:
+    """`cogny report`, as the command was called before there was `cogny reports`."""
+
+    def run(**values: object) -> None:
+        click.echo("cogny report is called cogny dashboard now; the old name will go.", err=True)
+        assert dashboard.callback is not None
+        dashboard.callback(**values)
+
+    return click.Command("report", callback=run, params=dashboard.params, help=dashboard.help, hidden=True)
+
+
+report = _make_old_name()
 
 
 def _write(target: Target, out: Path, max_age: float | None) -> None:

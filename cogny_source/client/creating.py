@@ -149,6 +149,9 @@ class Creator:
                 if found is None:
                     raise unknown(error, ADVICE, wanted.token) from error
                 return self._remember(found)
+            except BaseException:  # Ctrl-C, while the answer is out
+                logger.warning("interrupted while a report is created: with the token %s it is found", wanted.token)
+                raise
 
     def _find_before(self, wanted: Wanted) -> Report | None:
         search = _Search(self, wanted, None)

@@ -72,12 +72,12 @@ class Follower:
                 logger.info("%s; the stream is taken up again", error)
             if self._told.total() > before:
                 self._pauses = Pauses(self._context.timing.jitter)
-                continue
-            event_of_look = self._look()
-            if event_of_look is not None:
-                yield event_of_look
-                if event_of_look.is_last:
-                    return
+            else:
+                event_of_look = self._look()
+                if event_of_look is not None:
+                    yield event_of_look
+                    if event_of_look.is_last:
+                        return
             if not self._deadline.sleep(self._pauses.draw(None)):
                 raise self._timed_out()
 

@@ -296,7 +296,7 @@ def test_help_names_the_commands() -> None:
     """Each with examples."""
     runner = CliRunner()
     shown = runner.invoke(main, ["--help"]).output
-    for name in ("check", "sync", "status", "verify", "census", "reset", "report", "schema", "sandbox"):
+    for name in ("check", "sync", "status", "verify", "census", "reset", "dashboard", "schema", "sandbox"):
         assert name in shown
         if name not in ("sync", "sandbox"):
             assert "Examples:" in runner.invoke(main, [name, "--help"]).output
@@ -304,8 +304,8 @@ def test_help_names_the_commands() -> None:
 
 def test_report_is_written(cogny: Script, sandbox: SandboxServer) -> None:
     """One file, with the tickets that there are; not for what was never synced."""
-    assert "nothing was synced there yet" in cogny("report", expect=2).stderr
+    assert "nothing was synced there yet" in cogny("dashboard", expect=2).stderr
     cogny("sync", "duckdb", "--quiet")
-    assert cogny("report", "--out", "page.html", SOURCES__COGNY__API_KEY="").stdout == "page.html is written.\n"
+    assert cogny("dashboard", "--out", "page.html", SOURCES__COGNY__API_KEY="").stdout == "page.html is written.\n"
     assert f"{len(sandbox.world.rows('tickets')):,}" in Path("page.html").read_text(encoding="utf-8")
-    assert "the folder nowhere is not there" in cogny("report", "--out", "nowhere/page.html", expect=2).stderr
+    assert "the folder nowhere is not there" in cogny("dashboard", "--out", "nowhere/page.html", expect=2).stderr

@@ -135,7 +135,7 @@ def assert_agreement(cogny: Script, level: str, problems: Problems) -> None:
     text = cogny("status", expect=fails).stdout
     told = json.loads(cogny("status", "--format", "json", expect=fails).stdout)
     cogny("status", "--fail-on", "warn", expect=int(level != "ok"))
-    cogny("report")
+    cogny("dashboard")
     page = Page(Path("report.html").read_text(encoding="utf-8"))
     assert (told["healthy"], told["level"]) == (not fails, level)
     assert {(found["resource"], found["kind"]) for found in told["findings"]} == problems
@@ -162,7 +162,7 @@ def test_late_data_is_told_alike(cogny: Script, hours: int, level: str, kind: st
     assert_agreement(cogny, level, {("tickets", kind), ("reports", kind)})
     told = json.loads(cogny("status", "--format", "json", "--max-age", "100h").stdout)
     assert (told["level"], told["findings"]) == ("ok", [])
-    cogny("report", "--max-age", "100h")
+    cogny("dashboard", "--max-age", "100h")
     assert "Yes.</strong>" in Path("report.html").read_text(encoding="utf-8")
     told = json.loads(cogny("status", "--format", "json", "--max-age", "3h", expect=1).stdout)
     assert {found["kind"] for found in told["findings"]} == {"too_old"}
@@ -172,12 +172,12 @@ def test_dataset_that_was_never_synced_is_told_alike(cogny: Script) -> None:
     """No page is written of what is not there; of an empty dataset in a database that is, it says so."""
     [found] = read_findings(cogny, "status", expect=1)
     assert (found["resource"], found["kind"]) == (None, "never_synced")
-    assert "nothing was synced there yet" in cogny("report", expect=2).stderr
+    assert "nothing was synced there yet" in cogny("dashboard", expect=2).stderr
     cogny("sync", "duckdb", "--quiet")
     assert [found["kind"] for found in read_findings(cogny, "status", "--dataset", "other", expect=1)] == [
         "never_synced"
     ]
-    cogny("report", "--dataset", "other")
+    cogny("dashboard", "--dataset", "other")
     assert "There is no data yet.</strong>" in Path("report.html").read_text(encoding="utf-8")
 
 
@@ -234,7 +234,7 @@ def test_comparison_is_told(cogny: Script) -> None:
     assert cogny("status").stdout.count(told) == 3
     resources = json.loads(cogny("status", "--format", "json").stdout)["resources"]
     assert all(datetime.fromisoformat(known["compared_since"]) <= datetime.now(UTC) for known in resources)
-    cogny("report")
+    cogny("dashboard")
     assert Path("report.html").read_text(encoding="utf-8").count(told) == 3
 
 

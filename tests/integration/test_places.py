@@ -11,7 +11,7 @@ import pytest
 from cogny_source.sandbox import SandboxServer
 from tests.support.syncs import Script
 
-COMMANDS = [("status",), ("report",), ("reset", "tickets", "--yes"), ("sync", "duckdb"), ("verify",), ("census",)]
+COMMANDS = [("status",), ("dashboard",), ("reset", "tickets", "--yes"), ("sync", "duckdb"), ("verify",), ("census",)]
 NO_TEXT = os.fsdecode(b"caf\xe9")
 
 
@@ -45,7 +45,7 @@ def test_empty_file_holds_nothing_yet(cogny: Script) -> None:
     """As a file of which DuckDB has written the beginning; looking makes no database of it."""
     Path("empty.duckdb").touch()
     assert "never synced" in cogny("status", "--database", "empty.duckdb", expect=1).stdout
-    assert "nothing was synced there yet" in cogny("report", "--database", "empty.duckdb", expect=2).stderr
+    assert "nothing was synced there yet" in cogny("dashboard", "--database", "empty.duckdb", expect=2).stderr
     assert Path("empty.duckdb").stat().st_size == 0
 
 
@@ -57,7 +57,7 @@ def test_empty_file_holds_nothing_yet(cogny: Script) -> None:
         (("status", "parquet", "--bucket-url", NO_TEXT), r"--bucket-url is caf\udce9, which is no text"),
         (("sync", "duckdb", "--resources", NO_TEXT), r"unknown resource caf\udce9"),
         (("sync", "duckdb", "--start-date", NO_TEXT), r"start_date is 'caf\udce9'"),
-        (("report", "--database", "\x1b[2J/x.duckdb"), r"the folder \x1b[2J does not exist"),
+        (("dashboard", "--database", "\x1b[2J/x.duckdb"), r"the folder \x1b[2J does not exist"),
     ],
 )
 def test_names_that_are_no_text_are_shown_and_refused(cogny: Script, arguments: tuple[str, ...], told: str) -> None:
@@ -76,7 +76,7 @@ def test_present_folder_whose_name_is_no_text_is_told(cogny: Script, monkeypatch
 def test_page_into_a_file_of_any_name(cogny: Script) -> None:
     """It is written, and its name shown."""
     cogny("sync", "duckdb", "--quiet", "--resources", "warehouses")
-    assert cogny("report", "--out", f"{NO_TEXT}\n.html").stdout == r"caf\udce9\n.html is written." + "\n"
+    assert cogny("dashboard", "--out", f"{NO_TEXT}\n.html").stdout == r"caf\udce9\n.html is written." + "\n"
     assert Path(f"{NO_TEXT}\n.html").exists()
 
 
@@ -84,7 +84,7 @@ def test_page_takes_the_place_of_files_alone(cogny: Script) -> None:
     """A pipe, or a device such as `/dev/stdout`, stays what it is."""
     cogny("sync", "duckdb", "--quiet", "--resources", "warehouses")
     os.mkfifo("pipe.html")
-    assert "pipe.html is a device or a pipe" in cogny("report", "--out", "pipe.html", expect=2).stderr
+    assert "pipe.html is a device or a pipe" in cogny("dashboard", "--out", "pipe.html", expect=2).stderr
     assert Path("pipe.html").is_fifo()
 
 

@@ -22,7 +22,7 @@ from cogny_source.sandbox import SandboxServer
 from tests.support.syncs import KEY, Script
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-COMMANDS = [("status", "--format", "json"), ("report",)]
+COMMANDS = [("status", "--format", "json"), ("dashboard",)]
 # Root may write whatever the mode of a file says, but for a process that has let go of that.
 LIMITED = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 needs_limits = pytest.mark.usefixtures("limits")
@@ -102,7 +102,7 @@ def test_session_that_writes_is_not_waited_for_long(cogny: Script, monkeypatch: 
     cogny("sync", "duckdb", "--quiet")
     with session_of_an_analyst("cogny.duckdb", read_only=False):
         done = cogny("status", "--format", "json", expect=1)
-        assert "another process still holds the database" in cogny("report", expect=1).stderr
+        assert "another process still holds the database" in cogny("dashboard", expect=1).stderr
     [found] = json.loads(done.stdout)["findings"]
     assert (found["kind"], found["level"]) == ("not_read", "error")
     assert "another process still holds the database" in found["sentence"]
@@ -132,7 +132,7 @@ def test_user_who_may_only_read_is_told(cogny: Script, read: Run, tmp_path: Path
         assert (done.returncode, done.stderr) == (0, "")
         told = json.loads(done.stdout)
         assert [(known["level"], known["rows"]) for known in told["resources"]] == [("ok", 450), ("ok", 40), ("ok", 5)]
-        done = read("report", destination, *place[destination])
+        done = read("dashboard", destination, *place[destination])
         assert (done.returncode, done.stdout, done.stderr) == (0, "report.html is written.\n", "")
     assert digest_files(folder) == before
 

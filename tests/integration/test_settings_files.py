@@ -22,7 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return settings
 
 
-@pytest.mark.parametrize("command", [("status",), ("report",), ("reset", "tickets"), ("check",), ("sync", "duckdb")])
+@pytest.mark.parametrize("command", [("status",), ("dashboard",), ("reset", "tickets"), ("check",), ("sync", "duckdb")])
 def test_each_command_tells_of_it_first(cogny: Script, folder: Path, command: tuple[str, ...]) -> None:
     """In one sentence, with exit code 2."""
     (folder / "secrets.toml").write_bytes(SECTION + f"api_key = {KEY}\n".encode())

@@ -35,12 +35,26 @@ REFUSALS = {
 # As a user would write it.
 PROGRAM = """\
 import dlt
-from cogny_source import Settings, SyncResult, cogny_source, sync
+from cogny_source import Cogny, Settings, SyncResult, cogny_source, sync
+from cogny_source.client import Report, Ticket
+from cogny_source.testing import open_cogny
 
 pipeline = dlt.pipeline("cogny", destination=dlt.destinations.duckdb("growth.duckdb"), dataset_name="cogny_data")
 result: SyncResult = sync(pipeline, Settings("sk_test_sandbox"), resources=["tickets"])
 rows: dict[str, int] = {run.resource: run.rows_loaded[run.resource] for run in result.resources}
 names: list[str] = list(cogny_source().resources)
+
+
+def ask(client: Cogny, warehouse_id: str) -> str | None:
+    report: Report = client.reports.wait(client.reports.create(warehouse_id, "Why?", max_iterations=3), timeout=300)
+    tickets: list[Ticket] = list(client.tickets.list(status="open", priority="high"))
+    impacts: list[float] = [it.estimated_impact.confidence or 0.0 for it in tickets if it.estimated_impact]
+    client.tickets.bulk_update([it.id for it in tickets], status="in_progress", assignee=None)
+    return report.url if impacts else None
+
+
+with open_cogny() as client:
+    ask(client, client.sandbox.warehouse_id)
 """
 
 

@@ -31,6 +31,13 @@ WRONG = (
     ("extract.listing", "extract.incremental"),
     ("sandbox.world", "timestamps"),
     ("api.retry", "api.http_client"),
+    ("api.wire", "api.http_client"),
+    ("client.reports", "engine.runner"),
+    ("client.models", "client.reports"),
+    ("client.cogny", "extract.listing"),
+    ("client.cogny", "sandbox.world"),
+    ("engine.runner", "testing"),
+    ("settings", "dlt_settings"),
 )
 
 

@@ -200,6 +200,25 @@ def requests_of(client: SandboxCogny, count: int) -> list[ReportRequest]:
     return [ReportRequest(warehouse_id=client.sandbox.warehouse_id, prompt=f"Why {n}?") for n in range(count)]
 
 
+def test_ctrl_c_while_the_answer_is_out_tells_the_token(
+    client: SandboxCogny, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With it the report is found, as it was made."""
+    answer = client.sandbox._api.answer
+
+    def interrupt(request: Any) -> Any:
+        answer(request)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(client.sandbox._api, "answer", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        create(client)
+    monkeypatch.setattr(client.sandbox._api, "answer", answer)
+    token = caplog.records[-1].getMessage().split("token ")[1].split()[0]
+    assert create(client, token=token).id == made(client)[0]["id"]
+    assert len(made(client)) == 1
+
+
 def test_many_keep_within_what_may_run(open_client: Open) -> None:
     """Too many unfinished reports are waited for; all are created, in their order."""
     client = open_client(max_unfinished_reports=3, report_seconds=20.0, retry_after_seconds=5)

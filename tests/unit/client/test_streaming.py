@@ -140,6 +140,28 @@ def test_a_long_silence_loses_no_event(open_client: Open) -> None:
     assert types(events) == COURSE
 
 
+def test_a_stream_that_says_the_same_anew_each_time_is_not_hammered(
+    open_client: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each connection brings an event and ends: it is taken up again after a pause."""
+    client = open_client(report_seconds=60.0)
+    report = create(client)
+    answer = client.sandbox._api.answer
+    opened: list[float] = []
+
+    def tick(request: Any) -> Answer:
+        if not request.path.endswith("/stream"):
+            return answer(request)
+        opened.append(client.sandbox.clock())
+        data = b"event: status\ndata: %.3f\n\n" % opened[-1]
+        return Answer(200, data, "text/event-stream")
+
+    monkeypatch.setattr(client.sandbox._api, "answer", tick)
+    with pytest.raises(WaitTimedOut):
+        list(client.reports.stream(report, timeout=50))
+    assert 10 < len(opened) < 30
+
+
 def test_an_unknown_report_and_a_revoked_key(client: SandboxCogny) -> None:
     """Neither is waited for."""
     with pytest.raises(NotFound):
