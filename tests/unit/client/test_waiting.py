@@ -7,15 +7,12 @@ from typing import Any
 
 import pytest
 
-from cogny_source.api.calls import Call
 from cogny_source.client import Report, ReportFailed, ReportRequest, WaitTimedOut
 from cogny_source.client.waiting import Pauses
 from cogny_source.errors import AuthError, NotFound
 from cogny_source.testing import SandboxCogny
 
 Open = Callable[..., SandboxCogny]
-STANDARD = "sk_live_standard_sandbox"
-CALL = Call("GET", "/tickets", {"limit": 100})
 
 
 def create(client: SandboxCogny, prompt: str = "Why?") -> Report:
@@ -219,25 +216,3 @@ def test_none_are_done_at_once(client: SandboxCogny) -> None:
     """Nothing is asked for."""
     assert client.reports.wait_all([]) == []
     assert client.sandbox.requests == []
-
-
-def test_a_poll_beside_a_first_load_waits_a_quarter_of_a_minute_at_most(open_client: Open) -> None:
-    """A sync of the same account leaves ten requests of each window, and a poll takes them without a pause.
-
-    The sync asks as fast as it may; of the polls beside it, 99 in 100 are answered within 15 s.
-    """
-    client = open_client(api_key=STANDARD, report_seconds=5000.0)
-    api, clock = client.sandbox._api, client.sandbox.clock
-    report = create(client)
-    waits = []
-    for _ in range(120):
-        # What a sync does with the window by now: everything but its reserve of ten.
-        window = clock() - clock() % 60
-        used = sum(record.time >= window for record in api.recorded())
-        for _ in range(max(0, 90 - used)):
-            client._http._wire.exchange(CALL)
-        asked = clock()
-        client.reports.get(report.id)
-        waits.append(clock() - asked)
-        clock.sleep(5.0)
-    assert sorted(waits)[int(len(waits) * 0.99)] <= 15.0
