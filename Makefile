@@ -47,9 +47,11 @@ test-unit: $(READY)
 coverage: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long" --cov --cov-report=term:skip-covered --cov-fail-under=95
 
-# All cells of the matrix of faults and moving rows, and the wheel installed with each extra: some minutes more.
+# All cells of the matrix of faults and moving rows, the wheel installed with each extra, and properties with ten times
+# the examples: some minutes more.
 test-long: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m hypothesis --hypothesis-profile=long
 
 # Where no Python can run it, the tests that need it are skipped, but in CI.
 emulator:
