@@ -182,7 +182,7 @@ class _Run:
         """Record an unforeseen error, so that the run does not count as killed."""
         if self.recorded or isinstance(error, CognyError) or not isinstance(error, Exception):
             return
-        self._end_run("failed", f"nobody foresaw this: {describe_unforeseen(error)}")
+        self._end_run("failed", f"an unexpected error: {describe_unforeseen(error)}")
 
     def _open(self, name: str) -> None:
         state = claim_state(self.state_store.states.get(name, {}), self.settings.origin)
