@@ -1,4 +1,4 @@
-"""Settings: dlt's configuration under `sources.cogny`, checked and frozen."""
+"""Settings, checked and frozen; where they come from is not known here."""
 
 from __future__ import annotations
 
@@ -9,15 +9,7 @@ from math import inf, isinf
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-import dlt
-from dlt.common.configuration import configspec
-from dlt.common.configuration.exceptions import ConfigurationException
-from dlt.common.configuration.specs import BaseConfiguration
-from dlt.common.typing import TSecretStrValue
-
-from cogny_source.dlt_internals import find_kind, without_traces
 from cogny_source.errors import ConfigError
-from cogny_source.settings_files import check_settings_files
 from cogny_source.timestamps import parse_instant
 
 BASE_URL = "https://api.cogny.com/v1"
@@ -42,33 +34,6 @@ MISSING_KEY = (
     'or in .dlt/secrets.toml:  [sources.cogny]  api_key = "sk_live_..."  (see .dlt/secrets.toml.example)\n'
     "or try the connector without a key: add --sandbox."
 )
-
-
-@configspec
-class CognyConfiguration(BaseConfiguration):
-    """The keys that dlt looks up under `sources.cogny`, such as `SOURCES__COGNY__API_KEY`."""
-
-    api_key: TSecretStrValue | None = None
-    base_url: str = BASE_URL
-    auth_header: str = "bearer"
-    requests_per_minute: float | None = None
-    reserve_requests: int = 10
-    start_date: str | None = None
-    overlap_seconds: float = 60.0
-    lookback_hours: float = 48.0
-    lookback_every_hours: float = 24.0
-    scrub_share: float = 0.01
-    max_deletion_share: float = 0.1
-    max_deletion_rows: int = 50
-    connect_timeout_seconds: float = 10.0
-    read_timeout_seconds: float = 60.0
-    max_wait_seconds: float = 3600.0
-    max_outage_seconds: float = 900.0
-    max_answer_megabytes: float = 64.0
-    chunk_rows: int = 10_000
-    workers: int = 8
-    history: bool = True
-    destination_wait_seconds: float = 300.0
 
 
 @dataclass(frozen=True)
@@ -155,17 +120,15 @@ class Settings:
                 raise ConfigError(f"{name} is a share: it must lie between 0 and 1")
 
 
-def resolve_settings(**explicit: Any) -> Settings:
-    """Read the settings from dlt's configuration.
+def make_settings(values: dict[str, Any]) -> Settings:
+    """Settings from values as they were found.
 
     Args:
-        **explicit: Settings by name that win over the configuration; None counts as not given.
+        values: Settings by name; `api_key`, `base_url`, `start_date` and `requests_per_minute` among them.
 
     Raises:
         ConfigError: If the key is missing or a value is wrong.
     """
-    values = _read_configuration()
-    values.update({name: value for name, value in explicit.items() if value is not None})
     if not values["api_key"]:
         raise ConfigError(MISSING_KEY)
     values["base_url"] = str(values["base_url"]).rstrip("/")
@@ -173,49 +136,6 @@ def resolve_settings(**explicit: Any) -> Settings:
     if values["requests_per_minute"] is None and not values["api_key"].startswith(DEVELOPMENT_PREFIX):
         values["requests_per_minute"] = STANDARD_REQUESTS_PER_MINUTE
     return Settings(**values)
-
-
-def resolve_alert_webhook() -> str | None:
-    """The URL for failure alerts, from `sources.cogny.alert_webhook`; None if there is none.
-
-    Raises:
-        ConfigError: If it is not a URL that is safe to call.
-    """
-    with without_traces():
-        url = _look_up("alert_webhook", str)
-    if not url:
-        return None
-    try:
-        safe = _is_unread(url)
-    except ValueError:
-        safe = False
-    if not safe:
-        raise ConfigError("alert_webhook must be a URL that begins with https:// (http:// only for this machine)")
-    return str(url)
-
-
-def _read_configuration() -> dict[str, Any]:
-    """The values that dlt finds under `sources.cogny` itself.
-
-    dlt's injection would also take a bare `API_KEY` or `BASE_URL` of another program from the environment.
-    """
-    defaults = CognyConfiguration()
-    values: dict[str, Any] = {}
-    with without_traces():
-        for name, hint in CognyConfiguration.get_resolvable_fields().items():
-            found = _look_up(name, find_kind(hint))
-            values[name] = getattr(defaults, name) if found is None else found
-    return values
-
-
-def _look_up(name: str, kind: Any) -> Any:
-    """A setting from dlt's providers; None if they lack it."""
-    try:
-        found = dlt.secrets.get(f"sources.cogny.{name}", kind)
-        return dlt.config.get(f"sources.cogny.{name}", kind) if found is None else found
-    except ConfigurationException:
-        check_settings_files()
-        raise ConfigError(f"a setting under sources.cogny cannot be read: {name}") from None
 
 
 def parse_date(value: str | datetime | None, name: str) -> datetime | None:
@@ -248,13 +168,13 @@ def _check_base_url(base_url: str) -> None:
         raise ConfigError(PLAIN_URL) from None
     if port_is_wrong or parts.username or parts.password or parts.query or parts.fragment or not parts.hostname:
         raise ConfigError(PLAIN_URL)
-    if not _is_unread(base_url):
+    if not is_unread(base_url):
         raise ConfigError(
             "base_url must begin with https:// (http:// only for this machine): the key would travel unread"
         )
 
 
-def _is_unread(url: str) -> bool:
+def is_unread(url: str) -> bool:
     """Whether a request to a URL cannot be read on its way."""
     parts = urlsplit(url)
     host = parts.hostname

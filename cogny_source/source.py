@@ -15,13 +15,13 @@ from cogny_source.api.http_client import make_client
 from cogny_source.api.meter import Meter
 from cogny_source.destinations.dlt_source import Supply, make_resource
 from cogny_source.destinations.registry import find_adapter
+from cogny_source.dlt_settings import resolve_settings
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.plan import make_plan
 from cogny_source.extract.resource import read_resource
 from cogny_source.extract.state import claim_state
 from cogny_source.records.chunk import Chunk, merge_chunks
-from cogny_source.settings import resolve_settings
 
 
 @configspec

@@ -178,7 +178,7 @@ def _run(target: Target, options: Options) -> int | None:
 @contextmanager
 def _settings(options: Options, world: Path) -> Iterator[Settings]:
     """The settings; with `--sandbox` those of a sandbox that runs within the block."""
-    from cogny_source.settings import resolve_settings
+    from cogny_source.dlt_settings import resolve_settings
 
     with run_sandbox(world) if options.sandbox else nullcontext() as sandbox:
         yield resolve_settings(

@@ -16,6 +16,7 @@ import dlt
 from cogny_source.api.http_client import HttpClient, Timing, make_client
 from cogny_source.destinations.dlt_internals import cache_capabilities
 from cogny_source.destinations.registry import check_supported, open_session
+from cogny_source.dlt_settings import resolve_settings
 from cogny_source.engine.account import check_account
 from cogny_source.engine.address_space import check_address_space, read_limit
 from cogny_source.engine.cancellation import CancelToken
@@ -36,7 +37,7 @@ from cogny_source.extract.state import claim_state
 from cogny_source.log_fields import common_fields, fields
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package
-from cogny_source.settings import Settings, parse_date, resolve_settings
+from cogny_source.settings import Settings, parse_date
 from cogny_source.windows import Window
 
 logger = logging.getLogger(__name__)

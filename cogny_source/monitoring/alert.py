@@ -7,10 +7,11 @@ import socket
 from threading import Thread
 from urllib.parse import urlsplit
 
+from cogny_source.dlt_settings import resolve_alert_webhook
 from cogny_source.errors import ConfigError
 from cogny_source.monitoring.health import Health, Level
 from cogny_source.plain_text import hide_keys, safe_lines
-from cogny_source.settings import is_loopback, resolve_alert_webhook
+from cogny_source.settings import is_loopback
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,20 @@ _HTML = """<!DOCTYPE html>
 <html lang="en-US"><head><title>api.cogny.com | {status}: {reason}</title></head>
 <body><h1>{reason} <small>Error code {status}</small></h1><p>The web server is not reachable.</p></body></html>
 """
-_REASONS = {502: "Bad gateway", 521: "Web server is down"}
+_REASONS = {502: "Bad gateway", 504: "Gateway time-out", 521: "Web server is down", 524: "A timeout occurred"}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of an answer that comes over time.
+
+    Attributes:
+        after_seconds: How long it lets wait.
+        data: Its bytes; None if the connection is cut instead.
+    """
+
+    after_seconds: float
+    data: bytes | None
 
 
 @dataclass(frozen=True)
@@ -25,6 +38,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: str | None = None
     """The fault that struck the request, for the record."""
+    pieces: Iterator[Piece] | None = None
+    """What comes over time, in place of the body."""
 
 
 class ApiError(Exception):
@@ -44,10 +59,12 @@ def invalid(name: str, message: str) -> ApiError:
     return ApiError(400, "INVALID_PARAMETER", message, {"parameter": name})
 
 
-def success(data: bytes, meta: Mapping[str, str], pagination: Mapping[str, Any] | None = None) -> Answer:
+def success(
+    data: bytes, meta: Mapping[str, str], pagination: Mapping[str, Any] | None = None, status: int = 200
+) -> Answer:
     """A success envelope around data that is serialised already."""
     tail = b"" if pagination is None else b',"pagination":' + orjson.dumps(pagination)
-    return Answer(200, b'{"success":true,"data":' + data + tail + b',"meta":' + orjson.dumps(meta) + b"}")
+    return Answer(status, b'{"success":true,"data":' + data + tail + b',"meta":' + orjson.dumps(meta) + b"}")
 
 
 def failure(error: ApiError, meta: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:

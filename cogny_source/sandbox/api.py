@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -15,24 +14,25 @@ from threading import Lock
 import orjson
 
 from cogny_source.sandbox.answers import Answer, ApiError, failure, html_page, success
-from cogny_source.sandbox.faults import REQUEST_FAULTS, draw_fault, dress, dresses_rows
+from cogny_source.sandbox.exports import DOWNLOADS, Exports
+from cogny_source.sandbox.faults import EVERY_FAULT, draw_fault, dress, dresses_rows
 from cogny_source.sandbox.instants import SECOND, format_instant
 from cogny_source.sandbox.keys import DEFAULT_KEYS, TEST_PREFIX, Access, presented_key
-from cogny_source.sandbox.limits import Allowance, Limiter
+from cogny_source.sandbox.limits import MONTH_SECONDS, Allowance, Limiter
 from cogny_source.sandbox.listing import parse_query, select_page
+from cogny_source.sandbox.making import Making
+from cogny_source.sandbox.routes import ROOT, Route, find_route, has_scope, is_batch
 from cogny_source.sandbox.rows import Row, report_content
+from cogny_source.sandbox.stream import stream_report
 from cogny_source.sandbox.switches import Switches
 from cogny_source.sandbox.table import Record, Table, dump
 from cogny_source.sandbox.world import RESOURCES, World
+from cogny_source.sandbox.writes import Writes
 
-ROOT = "/v1"
+__all__ = ["ROOT", "Api", "Request", "RequestRecord"]
+
 MAX_RECORDS = 100_000
 
-_ROUTES = {
-    "list": re.compile(ROOT + "/(tickets|reports|warehouses)"),
-    "single": re.compile(ROOT + "/(tickets|reports)/([^/]+)"),
-    "content": re.compile(ROOT + "/(reports)/([^/]+)/content"),
-}
 _NOT_FOUND = {"tickets": "TICKET_NOT_FOUND", "reports": "REPORT_NOT_FOUND"}
 
 
@@ -91,6 +91,9 @@ class Api:
         self._lock = Lock()
         self._answered = 0
         self._frozen: dict[str, Table] = {}
+        self._making = Making(world, lambda: self.switches)
+        self._exports = Exports(world, lambda: self.switches)
+        self._writes = Writes(world, self._making, self._exports)
 
     def fail_next(self, *faults: str) -> None:
         """Inject faults into the next requests, one each, before those drawn at random.
@@ -98,7 +101,7 @@ class Api:
         Raises:
             ValueError: If there is no such fault.
         """
-        unknown = set(faults) - set(REQUEST_FAULTS)
+        unknown = set(faults) - set(EVERY_FAULT)
         if unknown:
             raise ValueError(f"no fault is named {', '.join(sorted(unknown))}")
         self._script.extend(faults)
@@ -108,8 +111,8 @@ class Api:
         with self._lock:
             self._answered += 1
             request = replace(request, number=self._answered)
-        fault = self._next_fault(request.number)
-        answer = self._struck(request, fault) or self._routed(request)
+        fault = self._next_fault(request)
+        answer = self._struck(request, fault) or self._lost(self._routed(request), fault)
         answer = replace(answer, headers={**self._date(), **answer.headers}, fault=fault)
         record = RequestRecord(self._clock(), request.method, request.path, request.params, answer.status, fault)
         with self._lock:
@@ -125,14 +128,14 @@ class Api:
         """Every row as it is shown under the switches, in creation order."""
         return [dress(self.switches, row) for row in self.world.rows(resource)]
 
-    def _next_fault(self, number: int) -> str | None:
+    def _next_fault(self, request: Request) -> str | None:
         if self._script:
             return self._script.popleft()
         switches = self.switches
         if switches.away_requests:
             switches.away_requests -= 1
             return "html_521"
-        return draw_fault(switches, number)
+        return draw_fault(switches, request.number, writes=request.method != "GET")
 
     def _is_revoked(self, number: int) -> bool:
         most = self.switches.revoked_after_requests
@@ -142,7 +145,7 @@ class Api:
         """The answer under a fault, or None if the request is answered as usual."""
         if fault == "reset":
             return Answer(0, b"")
-        if fault in ("html_502", "html_521"):
+        if fault is not None and fault.startswith("html_"):
             return html_page(int(fault[-3:]))
         if fault == "empty_200":
             return Answer(200, b"")
@@ -158,80 +161,114 @@ class Api:
             return self._turned_away(request, self.switches.retry_after_seconds, {})
         return None
 
+    def _lost(self, answer: Answer, fault: str | None) -> Answer:
+        """The answer, or what comes in its place once the request took effect."""
+        if fault in ("lost_504", "lost_524"):
+            return html_page(int(fault[-3:]))
+        if fault == "lost_reset":
+            return Answer(0, b"")
+        return Answer(200, b"") if fault == "lost_empty" else answer
+
     def _routed(self, request: Request) -> Answer:
         headers: dict[str, str] = {}
+        if request.path.startswith(DOWNLOADS):
+            return self._exports.download(request.path, has_key=presented_key(request.headers) is not None)
         try:
             key = presented_key(request.headers) or ""
             access = self.keys.get(key)
             if access is None or self._is_revoked(request.number):
                 raise ApiError(401, "UNAUTHORIZED", "the API key is missing or invalid")
-            allowance = self._take(key, access)
+            allowance = self._take(key, access, batch=is_batch(request.method, request.path))
             if allowance is not None:
                 headers = self._limit_headers(allowance)
                 if not allowance.granted:
                     return self._turned_away(request, ceil(allowance.reset_seconds), headers)
-            return replace(self._dispatch(request, access), headers=headers)
+            answer = self._dispatch(request, access)
+            return replace(answer, headers={**answer.headers, **headers})
         except ApiError as error:
+            if error.status == 429:
+                return self._turned_away(request, self.switches.retry_after_seconds, headers, error)
             return failure(error, self._meta(request), headers)
 
-    def _take(self, key: str, access: Access) -> Allowance | None:
+    def _take(self, key: str, access: Access, *, batch: bool) -> Allowance | None:
         """Count the request against the key's limit; None if the key has none."""
-        limit, switches = access.requests_per_minute, self.switches
+        limit, switches, now = access.requests_per_minute, self.switches, self._clock()
+        if access.requests_per_month is not None:
+            return self._limiter.take(key, access.requests_per_month * 60 / MONTH_SECONDS, now, MONTH_SECONDS)
         if switches.requests_per_minute is not None and not key.startswith(TEST_PREFIX):
             limit = switches.requests_per_minute
-        return None if limit is None else self._limiter.take(key, limit, self._clock(), switches.window_seconds)
+        if limit is not None and batch:
+            key, limit = f"{key} in batches", switches.batch_requests_per_minute
+        return None if limit is None else self._limiter.take(key, limit, now, switches.window_seconds)
 
     def _dispatch(self, request: Request, access: Access) -> Answer:
-        """Call the function that serves the path, once the key has the scope for it."""
-        matches = {name: match for name, route in _ROUTES.items() if (match := route.fullmatch(request.path))}
-        if not matches or ("single" in matches and not self.switches.single_rows):
-            raise ApiError(404, "NOT_FOUND", "there is no such path")
-        if request.method != "GET":
-            raise ApiError(405, "METHOD_NOT_ALLOWED", f"{request.method} is not served here")
-        name, match = matches.popitem()
-        resource, *identity = match.groups()
-        scope = f"{resource}:read"
-        if scope not in access.scopes:
-            raise ApiError(403, "INSUFFICIENT_PERMISSIONS", "the key lacks a scope", {"required_scope": scope})
-        if name == "list":
-            return self._list(request, resource)
-        if name == "single":
-            return self._single(request, resource, *identity)
-        return self._content(request, *identity)
+        """Call what serves the operation, once the key has the scope for it."""
+        route = find_route(request.method, request.path, single_rows=self.switches.single_rows)
+        operation = route.operation
+        if not has_scope(access.scopes, operation.scope):
+            raise ApiError(
+                403, "INSUFFICIENT_PERMISSIONS", "the key lacks a scope", {"required_scope": operation.scope}
+            )
+        with self.world.lock:
+            self._making.settle()
+            if operation.name == "list":
+                return self._list(request, route.resource)
+            if operation.name == "single":
+                return success(self._shown(self._record(*_place(route))), self._meta(request))
+            if operation.name == "content":
+                return self._content(request, route.identity)
+            if operation.name == "stream":
+                return self._stream(request, route.identity)
+            if route.identity:
+                self._record(*_place(route))
+            status, content = self._writes.perform(operation.name, route.identity, request.body, _host(request))
+            return success(self._shown_content(route.resource, content), self._meta(request), status=status)
 
     def _list(self, request: Request, resource: str) -> Answer:
         switches = self.switches
         query = parse_query(resource, request.params, switches)
-        with self.world.lock:
-            meta = self._meta(request)
-            table = self._listed_table(resource)
-            page = select_page(table, query, switches, request.number)
-            data = b",".join([self._shown(table.records[identity]) for identity in page.ids])
-            churn = (switches.churn_per_page, switches.churn_creates_per_page, switches.churn_deletes_per_page)
-            if any(churn):
-                self.world.churn(resource, *churn)
+        meta = self._meta(request)
+        table = self._listed_table(resource)
+        page = select_page(table, query, switches, request.number)
+        data = b",".join([self._shown(table.records[identity]) for identity in page.ids])
+        churn = (switches.churn_per_page, switches.churn_creates_per_page, switches.churn_deletes_per_page)
+        if any(churn):
+            self.world.churn(resource, *churn)
         return success(b"[" + data + b"]", meta, page.pagination)
 
     def _listed_table(self, resource: str) -> Table:
         """The rows that a list shows; to be called under the world's lock."""
-        if not self.switches.lists_frozen:
-            self._frozen.clear()
+        if self.switches.lists_frozen:
+            if not self._frozen:
+                self._frozen = {name: deepcopy(self.world.table(name)) for name in RESOURCES}
+            return self._frozen[resource]
+        self._frozen.clear()
+        hidden = self._making.hidden() if resource == "reports" else []
+        if not hidden:
             return self.world.table(resource)
-        if not self._frozen:
-            self._frozen = {name: deepcopy(self.world.table(name)) for name in RESOURCES}
-        return self._frozen[resource]
+        table = deepcopy(self.world.table(resource))
+        for identity in hidden:
+            table.discard(identity)
+        return table
 
-    def _single(self, request: Request, resource: str, identity: str) -> Answer:
-        with self.world.lock:
-            return success(self._shown(self._record(resource, identity)), self._meta(request))
+    def _stream(self, request: Request, identity: str) -> Answer:
+        self._record("reports", identity)
+        last = request.headers.get("last-event-id", "")
+        pieces = stream_report(self.world, self._making, self.switches, identity, int(last) if last.isdigit() else 0)
+        return Answer(200, b"", "text/event-stream", pieces=pieces)
 
     def _content(self, request: Request, identity: str) -> Answer:
-        with self.world.lock:
-            report = self._record("reports", identity).row()
-            if report["status"] != "completed":
-                status = {"status": report["status"]}
-                raise ApiError(400, "REPORT_NOT_COMPLETED", "the report is not completed", status)
-            return success(orjson.dumps(report_content(self.world.seed, report)), self._meta(request))
+        report = self._record("reports", identity).row()
+        if report["status"] != "completed":
+            status = self.switches.unready_content_status
+            raise ApiError(status, "REPORT_NOT_COMPLETED", "the report is not completed", {"status": report["status"]})
+        return success(orjson.dumps(report_content(self.world.seed, report)), self._meta(request))
+
+    def _shown_content(self, resource: str, content: Row) -> bytes:
+        """The row that a write gives, as it is shown; whatever else it gives, as it is."""
+        identity = content.get("id")
+        record = self.world.table(resource).records.get(identity) if resource in RESOURCES and identity else None
+        return self._shown(record) if record is not None and content.keys() >= {"created_at"} else dump(content)
 
     def _record(self, resource: str, identity: str) -> Record:
         record = self.world.table(resource).records.get(identity)
@@ -244,13 +281,15 @@ class Api:
             return dump(dress(self.switches, record.row()))
         return record.body
 
-    def _turned_away(self, request: Request, wait_seconds: int, headers: Mapping[str, str]) -> Answer:
+    def _turned_away(
+        self, request: Request, wait_seconds: int, headers: Mapping[str, str], error: ApiError | None = None
+    ) -> Answer:
         advice = {
             "seconds": {"Retry-After": str(wait_seconds)},
             "date": {"Retry-After": formatdate(ceil(self._told_seconds()) + wait_seconds, usegmt=True)},
             "none": {},
         }[self.switches.retry_after]
-        error = ApiError(429, "RATE_LIMIT_EXCEEDED", "too many requests")
+        error = error or ApiError(429, "RATE_LIMIT_EXCEEDED", "too many requests")
         return failure(error, self._meta(request), {**headers, **advice})
 
     def _limit_headers(self, allowance: Allowance) -> dict[str, str]:
@@ -276,3 +315,11 @@ class Api:
 
     def _clock(self) -> float:
         return (self.world.clock or time.time)()
+
+
+def _place(route: Route) -> tuple[str, str]:
+    return route.resource, route.identity
+
+
+def _host(request: Request) -> str:
+    return request.headers.get("host", "127.0.0.1")

@@ -45,9 +45,11 @@ class SandboxApp:
         if late_seconds:
             await asyncio.sleep(late_seconds)
         answer = self._api.answer(request)
-        if answer.fault == "reset":
+        if answer.pieces is not None:
+            await _send_pieces(answer, scope[TRANSPORT], receive, send)
+        elif answer.fault in ("reset", "lost_reset"):
             await _reset(scope[TRANSPORT], receive)
-        elif answer.fault == "cut_short":
+        elif answer.fault in ("cut_short", "lost_cut"):
             await _send_part(answer, scope[TRANSPORT], receive, send)
         elif answer.fault == "dribble":
             await _send_slowly(answer, self._api.switches.stall_seconds, send)
@@ -81,6 +83,23 @@ async def _send_part(answer: Answer, transport: asyncio.Transport, receive: Rece
     await _until_disconnected(receive)
 
 
+async def _send_pieces(answer: Answer, transport: asyncio.Transport, receive: Receive, send: Send) -> None:
+    """Send each piece when its time has come; hang up where the answer says so, or the reader has."""
+    assert answer.pieces is not None
+    await send(_start(answer))
+    for piece in answer.pieces:
+        await asyncio.sleep(piece.after_seconds)
+        if piece.data is None:
+            transport.close()
+            await _until_disconnected(receive)
+            return
+        if transport.is_closing():
+            return
+        if piece.data:
+            await send({"type": "http.response.body", "body": piece.data, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
 async def _send_slowly(answer: Answer, seconds: float, send: Send) -> None:
     """Send the body in small pieces, spread over the time."""
     await send(_start(answer))
@@ -104,6 +123,7 @@ async def _until_disconnected(receive: Receive) -> None:
 
 
 def _start(answer: Answer) -> Message:
-    headers = {"Content-Type": answer.content_type, "Content-Length": str(len(answer.body)), **answer.headers}
+    length = {} if answer.pieces is not None else {"Content-Length": str(len(answer.body))}
+    headers = {"Content-Type": answer.content_type, **length, **answer.headers}
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     return {"type": "http.response.start", "status": answer.status, "headers": encoded}

@@ -11,7 +11,9 @@ from cogny_source.sandbox.switches import Switches
 REQUEST_FAULTS = (
     "reset",
     "html_502",
+    "html_504",
     "html_521",
+    "html_524",
     "error_500",
     "rate_limited",
     "empty_200",
@@ -20,6 +22,9 @@ REQUEST_FAULTS = (
     "cut_short",
     "dribble",
 )
+# A write takes effect before one of these strikes.
+LOST_ANSWERS = ("lost_reset", "lost_504", "lost_524", "lost_cut", "lost_empty")
+EVERY_FAULT = REQUEST_FAULTS + LOST_ANSWERS
 
 _UNREADABLE = ("yesterday", "2025-02-30T10:00:00Z", "1738578600", "", "0000-00-00 00:00:00")
 
@@ -31,11 +36,11 @@ def strikes(seed: int, fault: str, subject: object, probability: float) -> bool:
     return probability >= 1 or _lot(seed, fault, subject) < probability
 
 
-def draw_fault(switches: Switches, number: int) -> str | None:
-    """The fault that a request gets, or None."""
+def draw_fault(switches: Switches, number: int, *, writes: bool = False) -> str | None:
+    """The fault that a request gets, or None; an answer can be lost where the request writes."""
     if switches.away:
         return "html_521"
-    for fault in REQUEST_FAULTS:
+    for fault in EVERY_FAULT if writes else REQUEST_FAULTS:
         if strikes(switches.fault_seed, fault, number, getattr(switches, fault)):
             return fault
     return None

@@ -8,7 +8,14 @@ from typing import Any
 
 from cogny_source.sandbox.switches import ORDERS, Switches
 
-_OPTIONAL_COUNTS = ("revoked_after_requests", "requests_per_minute", "cursor_lifetime_pages")
+_OPTIONAL_COUNTS = (
+    "revoked_after_requests",
+    "requests_per_minute",
+    "cursor_lifetime_pages",
+    "max_unfinished_reports",
+    "stream_drops_after_events",
+    "stream_stalls_after_events",
+)
 
 
 def add_switch_flags(parser: ArgumentParser) -> None:

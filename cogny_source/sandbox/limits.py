@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MONTH_SECONDS = 30 * 86_400.0
+
 
 @dataclass(frozen=True)
 class Allowance:
@@ -27,7 +29,7 @@ class Limiter:
         """Begin with no request counted."""
         self._counts: dict[str, tuple[float, int]] = {}
 
-    def take(self, key: str, limit: int, now: float, window_seconds: float = 60.0) -> Allowance:
+    def take(self, key: str, limit: float, now: float, window_seconds: float = 60.0) -> Allowance:
         """Count a request, unless the window is full.
 
         Args:

@@ -38,7 +38,9 @@ class Switches:
     """The answer comes `stall_seconds` late."""
     stall_seconds: float = 30.0
     html_502: float = 0.0
+    html_504: float = 0.0
     html_521: float = 0.0
+    html_524: float = 0.0
     error_500: float = 0.0
     rate_limited: float = 0.0
     """429 out of the blue, whatever the key."""
@@ -53,12 +55,25 @@ class Switches:
     """The body comes in small pieces, and takes `stall_seconds`."""
     latency_seconds: float = 0.0
 
+    # Faults that strike a write: it takes effect, and its answer is lost.
+    lost_reset: float = 0.0
+    """The connection is reset."""
+    lost_504: float = 0.0
+    """The edge answers 504 in the API's place."""
+    lost_524: float = 0.0
+    lost_cut: float = 0.0
+    """The body ends before its Content-Length."""
+    lost_empty: float = 0.0
+    """200 without a body."""
+
     # Keys, rate limits and headers.
     revoked_after_requests: int | None = None
     """Once the server has answered so many requests, every key is refused with 401."""
     requests_per_minute: int | None = None
     """A limit for every key but test keys, in place of the key's own."""
     window_seconds: float = 60.0
+    batch_requests_per_minute: int = 10
+    """The limit of bulk updates and exports, counted for themselves; test keys have none."""
     retry_after: str = "seconds"
     """How a 429 tells when to come back: `seconds`, `date` or `none`."""
     retry_after_seconds: int = 1
@@ -103,6 +118,26 @@ class Switches:
     """How many rows change after each page."""
     churn_creates_per_page: int = 0
     churn_deletes_per_page: int = 0
+
+    # Writes, and reports that are being made.
+    report_seconds: float = 5.0
+    """How long a report takes, in seconds."""
+    failing_reports: float = 0.0
+    """The share of them that fails."""
+    max_unfinished_reports: int | None = None
+    """With so many unfinished, another one is refused with 429."""
+    metadata_dropped: bool = False
+    """The metadata of a new report is not kept."""
+    listed_after_seconds: float = 0.0
+    """A new report is missing in lists for so long; its own answer is there at once."""
+    unready_content_status: int = 404
+    """What the content of a report that is not completed answers with: 404 or 400."""
+    stream_event_ids: bool = True
+    """Whether events carry ids, and a stream goes on after `Last-Event-ID`."""
+    stream_drops_after_events: int | None = None
+    """Each stream is cut after so many events."""
+    stream_stalls_after_events: int | None = None
+    """After so many events nothing comes for `stall_seconds`; then the stream is cut."""
 
     # Faults of a row.
     undeclared_fields: bool = False
@@ -199,6 +234,12 @@ def _count_or_none(value: Any) -> int | None:
     return None if value is None else _count(value)
 
 
+def _status(value: Any) -> int:
+    if isinstance(value, bool) or value not in (400, 404):
+        raise ValueError(f"{value!r} is neither 400 nor 404")
+    return int(value)
+
+
 def _one_of(*choices: str) -> Check:
     def check(value: Any) -> str:
         if value not in choices:
@@ -255,6 +296,12 @@ _CHECKS |= {
     "requests_per_minute": _count_or_none,
     "cursor_lifetime_pages": _count_or_none,
     "window_seconds": _window,
+    "report_seconds": _number,
+    "listed_after_seconds": _number,
+    "max_unfinished_reports": _count_or_none,
+    "stream_drops_after_events": _count_or_none,
+    "stream_stalls_after_events": _count_or_none,
+    "unready_content_status": _status,
     "clock_offset_seconds": _offset,
     "retry_after": _one_of("seconds", "date", "none"),
     "cursor_kind": _one_of("keyset", "row", "offset"),

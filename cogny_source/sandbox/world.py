@@ -173,6 +173,11 @@ class World:
             for _ in range(created):
                 self._create(rng, resource, self._next_moment())
 
+    def pass_moment(self) -> int:
+        """Move on by as little as there is, and tell the time, in microseconds; for rows that are put."""
+        with self.lock:
+            return self._next_moment()
+
     def _next_moment(self) -> int:
         self._now = self.observe() + 1
         return self._now

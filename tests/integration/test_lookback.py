@@ -12,6 +12,7 @@ import pytest
 
 from cogny_source import sync
 from cogny_source.sandbox import SandboxServer, World
+from cogny_source.sandbox.api import Request
 from cogny_source.timestamps import format_instant
 from tests.support.syncs import make_pipeline, settings_for, wait
 from tests.support.truth import Ask, assert_exact
@@ -78,11 +79,12 @@ def test_list_of_changes_that_was_empty_once_is_read_again(
 
 def _empty_the_list_of_changes(sandbox: SandboxServer) -> None:
     """The next answer but one, which is that to the question for changes, has no rows."""
-    answer, asked = sandbox.api._next_fault, []
+    asked: list[Request] = []
+    answer = sandbox.api._next_fault
 
-    def next_fault(number: int) -> str | None:
-        asked.append(number)
-        return "empty_list" if len(asked) == 2 else answer(number)
+    def next_fault(request: Request) -> str | None:
+        asked.append(request)
+        return "empty_list" if len(asked) == 2 else answer(request)
 
     sandbox.api._next_fault = next_fault  # type: ignore[method-assign]
 

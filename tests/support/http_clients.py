@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -15,9 +15,6 @@ from cogny_source.errors import (
     ServerError,
     TransientError,
 )
-
-if TYPE_CHECKING:
-    pass
 
 Made = Callable[..., HttpClient]
 

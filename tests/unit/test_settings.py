@@ -15,8 +15,9 @@ from dlt.common.configuration.providers import ConfigTomlProvider, EnvironProvid
 from dlt.common.configuration.specs.config_providers_context import ConfigProvidersContainer
 from dlt.common.configuration.specs.pluggable_run_context import PluggableRunContext
 
+from cogny_source.dlt_settings import CognyConfiguration, resolve_settings
 from cogny_source.errors import ConfigError
-from cogny_source.settings import CognyConfiguration, Settings, parse_date, resolve_settings
+from cogny_source.settings import Settings, parse_date
 
 LIVE, TEST = "sk_live_7f3a9c51d2e84b60", "sk_test_7f3a9c51d2e84b60"
 NAMES = [item.name for item in fields(Settings)]
