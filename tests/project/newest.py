@@ -2,8 +2,8 @@
 
     python -m tests.project.newest ENVIRONMENT pytest-argument…
 
-Each try installs into the environment again: with all bounds lifted; where tests fail so, these tests with each bound alone;
-and at last all tests with those lifted that can go.
+Each try installs into the environment again: with all bounds lifted; where tests fail so, these tests with each bound
+alone; and at last all tests with those lifted that can go.
 """
 
 from __future__ import annotations

@@ -72,6 +72,6 @@ def test_newest_releases_within_the_bounds_are_tried_where_none_can_go() -> None
 def test_no_bound_can_go_where_the_rest_fails_without_it() -> None:
     """Bounds that pass alone what failed, but fail another test."""
     trials = iter([Trial(NEWEST, False, FAILED), Trial(NEWEST, True), Trial(NEWEST, False), Trial(NEWEST, False)])
-    verdicts, works = judge(BOUNDS, lambda bounds, tests: next(trials))
+    verdicts, works = judge(BOUNDS, lambda *_: next(trials))
     assert not works
     assert {verdict for _, verdict in verdicts.values()} == {KEEP, NOTHING_NEWER}
