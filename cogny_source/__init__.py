@@ -7,10 +7,10 @@ The names below are imported on first use: importing dlt takes a second or more,
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cogny_source.client.cogny import Cogny
     from cogny_source.destinations.filesystem.dlt_client import open_folder
     from cogny_source.engine.cancellation import CancelToken
     from cogny_source.engine.progress import Progress
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CancelToken",
+    "Cogny",
     "CognyError",
     "Progress",
     "ResourceRun",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Cogny": "cogny_source.client.cogny",
     "CognyError": "cogny_source.errors",
     "Progress": "cogny_source.engine.progress",
     "ResourceRun": "cogny_source.engine.run_record",
@@ -50,6 +52,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("cogny-source")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

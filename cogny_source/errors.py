@@ -2,6 +2,7 @@
 
 CognyError
 ├── ConfigError         settings are missing or wrong: correct them (exit code 2)
+├── InvalidArgument     an argument that the API would refuse; nothing was sent (exit code 2)
 ├── TransientError      the API or the network failed: try again later (exit code 1)
 │   ├── RateLimited     the limit is used up, and waiting exceeds the run's budget
 │   ├── ServerError     a 5xx, an HTML page, a cut-short or empty body
@@ -18,6 +19,7 @@ CognyError
 │   ├── PaginationError a repeated or missing cursor, a list without an end
 │   ├── MassDeletion    too many rows are no longer listed: a person must accept their deletion
 │   └── AnswerTooLarge  an answer larger than max_answer_megabytes
+├── OutcomeUnknown      a write whose answer was lost: it may have taken effect (exit code 1)
 ├── LoadFailed          the destination refused a load package, or is held by another process
 ├── VerificationFailed  the destination differs from the API (exit code 1)
 ├── AlreadyRunning      another run holds the lock of this working directory (exit code 75)
@@ -69,6 +71,19 @@ class ConfigError(CognyError):
     """A setting is missing or wrong."""
 
 
+class InvalidArgument(CognyError):
+    """An argument that the API would refuse; nothing was sent.
+
+    Args:
+        name: The argument.
+        reason: What is wrong with it, such as `is empty`.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name} {reason}")
+        self.name = name
+
+
 class TransientError(CognyError):
     """A request failed, but the same request may succeed later.
 
@@ -93,7 +108,14 @@ class TransientError(CognyError):
 
 
 class RateLimited(TransientError):
-    """HTTP 429."""
+    """HTTP 429.
+
+    Attributes:
+        window_used_up: Whether the window is; otherwise it is this request alone that is turned away, such as a report
+            while too many are unfinished.
+    """
+
+    window_used_up: bool = True
 
 
 class ServerError(TransientError):
@@ -109,7 +131,13 @@ class Contradiction(ServerError):
 
 
 class NetworkError(TransientError):
-    """No answer: connection refused or reset, host name not found, time-out."""
+    """No answer: connection refused or reset, host name not found, time-out.
+
+    Attributes:
+        may_have_arrived: Whether the request may have reached the API: not if no connection was made.
+    """
+
+    may_have_arrived: bool = True
 
 
 class FatalError(CognyError):
@@ -150,6 +178,28 @@ class MassDeletion(ContractError):
 
 class AnswerTooLarge(ContractError):
     """An answer larger than `max_answer_megabytes`."""
+
+
+class OutcomeUnknown(CognyError):
+    """A write whose answer was lost, and of which a look did not tell whether it took effect. It is not sent again.
+
+    Args:
+        message: One plain sentence.
+        token: With it, `create(token=…)` or `create_many(token=…)` looks for the report first; None for other writes.
+        status: As in `CognyError`, like the following arguments.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        token: str | None = None,
+        status: int | None = None,
+        request_id: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message, status=status, request_id=request_id, path=path)
+        self.token = token
 
 
 class LoadFailed(CognyError):

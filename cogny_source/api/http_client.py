@@ -1,4 +1,4 @@
-"""GET requests to the API: paced, retried where that may help, and counted."""
+"""Requests to the API: paced, sent again where that may help and cannot do harm, and counted."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 from math import inf
 
 import requests
+from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
-from cogny_source.api.cookies import MOST_COOKIE_BYTES
+from cogny_source.api.calls import Call, Params
 from cogny_source.api.envelope import Answer, find_contradiction, read_answer
-from cogny_source.api.lines import Lines
 from cogny_source.api.meter import Meter
+from cogny_source.api.outcome import Outcome, judge
 from cogny_source.api.rate_limit import Pace, RateLimiter
-from cogny_source.api.request_ids import RequestIds
+from cogny_source.api.reset import parse_number
 from cogny_source.api.retry import (
     Effort,
     Patience,
@@ -31,11 +32,8 @@ from cogny_source.api.retry import (
     server_epoch,
 )
 from cogny_source.api.server_clock import MOST_DRIFT_SECONDS, ServerClock, read_server_clock
-from cogny_source.api.session import open_session
-from cogny_source.api.tls import find_distrust
-from cogny_source.api.transport import Timeouts, TooLong, describe_failure, read_body
+from cogny_source.api.wire import Wire
 from cogny_source.errors import (
-    AnswerTooLarge,
     CognyError,
     Contradiction,
     EdgeRefusal,
@@ -44,7 +42,6 @@ from cogny_source.errors import (
     NetworkError,
     RateLimited,
     TransientError,
-    Untrusted,
 )
 from cogny_source.log_fields import fields
 from cogny_source.settings import Settings
@@ -53,10 +50,10 @@ from cogny_source.timestamps import parse_http_date
 logger = logging.getLogger(__name__)
 
 QUIET_WAIT_SECONDS = 2.0
-MEGABYTE = 2**20
 # The parameters of a request for a whole list; any other one filters the list or continues it.
 UNFILTERED = {"limit", "sort"}
-Params = Mapping[str, str | int]
+# Bulk updates and exports, of every tier.
+BATCH_REQUESTS_PER_MINUTE = 10.0
 
 
 @dataclass(frozen=True)
@@ -81,27 +78,31 @@ class Timing:
 
 
 class HttpClient:
-    """Sends GET requests to the API. Thread-safe.
+    """Sends requests to the API. Thread-safe.
 
     Args:
         settings: Base URL, key, time-outs, the longest wait and the longest outage to tolerate.
         limiter: The pace, shared by all resources of a run.
         timing: Clock, sleep and chance.
+        batch_limiter: The pace of batch operations, which are counted for themselves; None if there are none.
+        adapter: Sends the requests in place of connections, in tests.
     """
 
-    def __init__(self, settings: Settings, limiter: RateLimiter, timing: Timing | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        limiter: RateLimiter,
+        timing: Timing | None = None,
+        *,
+        batch_limiter: RateLimiter | None = None,
+        adapter: BaseAdapter | None = None,
+    ) -> None:
         self.limiter = limiter
-        self._settings = settings
         self._timing = timing or Timing()
-        self._lines = Lines()
-        self._session = open_session(settings, self._lines)
-        # Prepared once for all paths: preparing each request anew is a third of its CPU time.
-        self._prepared = self._session.prepare_request(requests.Request("GET", settings.base_url))
-        self._timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
+        self._batch_limiter = batch_limiter or limiter
+        self._settings = settings
+        self._wire = Wire(settings, self._timing.stopwatch, self._timing.check, adapter)
         self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
-        self._most_bytes = int(settings.max_answer_megabytes * MEGABYTE)
-        self._request_ids = RequestIds()
-        self._reached = False
         self._recognised = False
         self._answered = False
         self._first = threading.Lock()
@@ -124,63 +125,123 @@ class HttpClient:
             TransientError: If the outage, or the wait that the API asks for, is longer than the settings allow.
             FatalError: If the API refuses the request.
         """
+        return self.send(Call("GET", path, params, scope=scope), meter)
+
+    def send(self, call: Call, meter: Meter, *, until: float = inf) -> Answer:
+        """Send a request, and again until it is answered or that is pointless; a write only if it did not run.
+
+        Args:
+            call: The request.
+            meter: Counts what it costs.
+            until: No attempt begins after this moment of the stopwatch.
+
+        Raises:
+            TransientError: If the outage or the wait is too long, or the deadline comes first. Of a write, also where
+                its outcome is unknown: `judge` tells.
+            FatalError: If the API refuses the request.
+        """
         effort = Effort()
         while True:
             with self._alone_at_first():
-                self._wait_for_slot(path, meter)
+                self._wait_for_slot(call, meter, until)
                 self._timing.check()
                 meter.add(requests=1)
                 sent_at = self._timing.stopwatch()
                 try:
-                    answer = self._try_once(path, params, scope)
+                    answer = self._try_once(call, until)
                 except CognyError as error:
                     # A refusal is an answer too, such as 404 for a single row: the limiter lets the next request go.
-                    self.limiter.settle(sent_at, answered=isinstance(error, FatalError))
+                    self._settle(call, sent_at, answered=isinstance(error, FatalError))
                     raise
-            self.limiter.settle(sent_at, answered=isinstance(answer, Answer))
+            self._settle(call, sent_at, answered=isinstance(answer, Answer))
             if isinstance(answer, Answer):
                 return answer
             meter.add(throttled=int(isinstance(answer, RateLimited)))
-            delay = self._next_delay(answer, effort, sent_at)
+            if call.writes and judge(answer) is not Outcome.NOT_RUN:
+                raise answer
+            delay = self._next_delay(call, answer, effort, sent_at, until)
             if delay is None:
                 raise answer
-            if isinstance(answer, RateLimited):
-                self.limiter.pause(delay)
             logger.warning(
                 "%s; attempt %d is repeated in %.1f s",
                 answer,
                 effort.attempts,
                 delay,
-                extra=fields(path=path, request_id=answer.request_id, status=answer.status, attempt=effort.attempts),
+                extra=fields(
+                    path=call.path, request_id=answer.request_id, status=answer.status, attempt=effort.attempts
+                ),
             )
             meter.add(retries=1)
-            self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
+            self._wait(delay, f"{call.path}: after attempt {effort.attempts}", meter)
+
+    @contextmanager
+    def open(
+        self, call: Call, headers: Mapping[str, str], read_seconds: float, meter: Meter
+    ) -> Iterator[requests.Response]:
+        """Send a request once, and leave the body of its answer to be read within the block.
+
+        Args:
+            call: The request.
+            headers: Its headers beside the usual ones.
+            read_seconds: The time-out of each read of the body.
+            meter: Counts what it costs.
+
+        Raises:
+            CognyError: If the status is not 200, or the connection breaks within the block.
+        """
+        self._wait_for_slot(call, meter, inf)
+        meter.add(requests=1)
+        with self._wire.open(call, headers, read_seconds) as response:
+            self.limiter.read_headers(response.headers)
+            if response.status_code != 200:
+                self._read(call, response)
+            try:
+                yield response
+            except (OSError, HTTPError) as exc:
+                raise self._wire.explain(exc, call, read_seconds) from exc
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._wire.session.close()
 
     def hang_up(self) -> None:
         """Abort every open request, from another thread, and refuse new ones."""
-        self._lines.hang_up()
+        self._wire.lines.hang_up()
 
-    def _try_once(self, path: str, params: Params, scope: str | None) -> Answer | TransientError:
+    def _limiter_of(self, call: Call) -> RateLimiter:
+        return self._batch_limiter if call.batch else self.limiter
+
+    def _settle(self, call: Call, sent_at: float, *, answered: bool) -> None:
+        for limiter in {self._limiter_of(call), self.limiter}:
+            limiter.settle(sent_at, answered=answered)
+
+    def _try_once(self, call: Call, until: float) -> Answer | TransientError:
         try:
-            return self._send(path, params)
+            response = self._wire.exchange(call, until)
+            self._limiter_of(call).read_headers(response.headers)
+            self._answered = True
+            return self._read(call, response)
         except Forbidden as error:
-            _name_scope(error, scope)
+            _name_scope(error, call.scope)
             raise
         except TransientError as error:
             return error
 
-    def _next_delay(self, error: TransientError, effort: Effort, sent_at: float) -> float | None:
+    def _next_delay(
+        self, call: Call, error: TransientError, effort: Effort, sent_at: float, until: float
+    ) -> float | None:
         """Seconds before the next attempt; None to give up, with the reason added to the error's message."""
         effort.add_failure(error, self._timing.stopwatch())
         delay = retry_delay(error, effort.attempts, self._timing.jitter())
-        if isinstance(error, RateLimited):
-            delay = max(delay, self.limiter.refuse(sent_at, error.retry_after_seconds))
-        reached = self._recognised if isinstance(error, EdgeRefusal) else self._reached
+        limiter = self._limiter_of(call) if isinstance(error, RateLimited) and error.window_used_up else None
+        if limiter is not None:
+            delay = max(delay, limiter.refuse(sent_at, error.retry_after_seconds))
+        reached = self._recognised if isinstance(error, EdgeRefusal) else self._wire.reached
         reason = reason_to_give_up(error, delay, effort, self._patience, reached=reached)
+        if self._timing.stopwatch() + delay > until:
+            reason = reason or "the next attempt would come after the deadline"
+        if limiter is not None and (reason is None or until < inf):
+            limiter.pause(delay)
         if reason is not None:
             doubt = "; base_url may lead elsewhere" if isinstance(error, EdgeRefusal) and not reached else ""
             error.message += f"; {reason}{doubt}"
@@ -188,23 +249,18 @@ class HttpClient:
         effort.add_wait(delay)
         return delay
 
-    def _send(self, path: str, params: Params) -> Answer:
-        response = self._fetch(path, params)
-        self.limiter.read_headers(response.headers)
-        self._answered = True
+    def _read(self, call: Call, response: requests.Response) -> Answer:
+        """Read an answer's envelope."""
         try:
-            answer = read_answer(response, path)
-            self._check_answer(answer, path, params)
+            answer = read_answer(response, call.path)
+            self._check_answer(answer, call)
         except CognyError as error:
-            self._check_request_id(error.request_id, response, path)
+            self._check_request_id(error.request_id, response, call.path)
             self._recognised = self._recognised or not isinstance(error, TransientError)
             self._conceal_key(error)
-            asks_to_wait = isinstance(error, RateLimited) or "Retry-After" in response.headers
-            if isinstance(error, TransientError) and asks_to_wait:
-                now = server_epoch(response.headers, self._timing.clock())
-                error.retry_after_seconds = retry_after_seconds(response.headers, now)
+            _read_advice(error, call, response, self._timing.clock())
             raise
-        self._check_request_id(answer.request_id, response, path)
+        self._check_request_id(answer.request_id, response, call.path)
         self._recognised = True
         clock = read_server_clock(answer.server_time, parse_http_date(response.headers.get("Date")), self._now())
         self._warn_of_clock(clock)
@@ -233,54 +289,17 @@ class HttpClient:
                 "the API's clock is %.0f s %s this machine's; no watermark passes the newest change", abs(drift), side
             )
 
-    def _check_answer(self, answer: Answer, path: str, params: Params) -> None:
-        contradiction = find_contradiction(answer, from_the_start=params.keys() <= UNFILTERED)
+    def _check_answer(self, answer: Answer, call: Call) -> None:
+        contradiction = find_contradiction(answer, from_the_start=call.params.keys() <= UNFILTERED)
         if contradiction is not None:
-            raise Contradiction(contradiction, status=200, request_id=answer.request_id, path=path)
+            raise Contradiction(contradiction, status=200, request_id=answer.request_id, path=call.path)
 
     def _check_request_id(self, answered: str | None, response: requests.Response, path: str) -> None:
-        """Refuse an answer with the id of another request of this client: it is late, or comes from a cache."""
-        sent = response.request.headers.get("X-Request-ID")
-        if self._request_ids.is_ours(answered) and answered != sent:
-            self._session.close()  # later answers over this connection cannot be trusted either
-            raise NetworkError("the answer is that of another request", request_id=str(sent), path=path)
-
-    def _fetch(self, path: str, params: Params) -> requests.Response:
-        """Send the request once and read the whole answer, whatever its status."""
-        request_id = self._request_ids.make()
-        deadline = self._timing.stopwatch() + self._timeouts.answer_seconds
-        try:
-            response = self._session.send(
-                self._make_request(path, params, request_id),
-                timeout=(self._timeouts.connect_seconds, self._timeouts.read_seconds),
-                allow_redirects=False,
-                stream=True,
-            )
-            self._reached = True
-            read_body(response, lambda: self._timing.stopwatch() > deadline, self._most_bytes)
-        except TooLong:
-            most = f"{self._settings.max_answer_megabytes:g} MB (max_answer_megabytes)"
-            raise AnswerTooLarge(f"the answer holds more than {most}", request_id=request_id, path=path) from None
-        except (OSError, HTTPError) as exc:
-            self._timing.check()
-            distrust = find_distrust(exc)
-            if distrust is not None:
-                raise Untrusted(distrust, request_id=request_id, path=path) from exc
-            raise NetworkError(describe_failure(exc, self._timeouts), request_id=request_id, path=path) from exc
-        return response
-
-    def _make_request(self, path: str, params: Params, request_id: str) -> requests.PreparedRequest:
-        url = self._settings.base_url + path
-        request = self._prepared.copy()
-        request.prepare_url(url, dict(params))
-        request.headers["X-Request-ID"] = request_id
-        if self._session.cookies:  # an edge may keep a client at one server by them
-            request.headers.pop("Cookie", None)
-            request.prepare_cookies(self._session.cookies)
-            if len(request.headers.get("Cookie") or "") > MOST_COOKIE_BYTES:
-                del request.headers["Cookie"]
-                self._session.cookies.clear()
-        return request
+        """Refuse the answer to another request of this client."""
+        if self._wire.is_of_another(response, answered):
+            self._wire.session.close()  # later answers over this connection cannot be trusted either
+            sent = str(response.request.headers.get("X-Request-ID"))
+            raise NetworkError("the answer is that of another request", request_id=sent, path=path)
 
     @contextmanager
     def _alone_at_first(self) -> Iterator[None]:
@@ -301,16 +320,16 @@ class HttpClient:
     def _conceal(self, text: str | None) -> str | None:
         return text.replace(self._settings.api_key, "[the key]") if text else text
 
-    def _wait_for_slot(self, path: str, meter: Meter) -> None:
-        while (wait_seconds := self.limiter.reserve_slot()) > 0:
-            if wait_seconds > self._settings.max_wait_seconds:
-                raise RateLimited(
-                    f"the rate limit is used up for another {wait_seconds:.0f} s, longer than "
-                    f"max_wait_seconds={self._settings.max_wait_seconds:.0f}",
-                    path=path,
-                    retry_after_seconds=wait_seconds,
-                )
-            self._wait(wait_seconds, f"{path}: the rate limit's window is used up", meter)
+    def _wait_for_slot(self, call: Call, meter: Meter, until: float) -> None:
+        # A batch operation counts as a request too; the scarcer slot comes first.
+        for limiter in dict.fromkeys((self._limiter_of(call), self.limiter)):
+            while (wait_seconds := limiter.reserve_slot()) > 0:
+                if wait_seconds > self._settings.max_wait_seconds:
+                    limit = f"max_wait_seconds={self._settings.max_wait_seconds:.0f}"
+                    raise _used_up(call, wait_seconds, f"longer than {limit}")
+                if self._timing.stopwatch() + wait_seconds > until:
+                    raise _used_up(call, wait_seconds, "beyond the deadline")
+                self._wait(wait_seconds, f"{call.path}: the rate limit's window is used up", meter)
 
     def _wait(self, seconds: float, reason: str, meter: Meter) -> None:
         end = self._timing.stopwatch() + seconds
@@ -329,14 +348,37 @@ class HttpClient:
             logger.info("going on after %.1f s (%s)", seconds, reason)
 
 
+def _used_up(call: Call, wait_seconds: float, excess: str) -> RateLimited:
+    message = f"the rate limit is used up for another {wait_seconds:.0f} s, {excess}"
+    return RateLimited(message, path=call.path, retry_after_seconds=wait_seconds)
+
+
+def _read_advice(error: CognyError, call: Call, response: requests.Response, now: float) -> None:
+    """Give an error what the headers tell: how long to wait, and whether the window is used up."""
+    if isinstance(error, RateLimited) and call.writes:
+        left = parse_number(response.headers.get("X-RateLimit-Remaining", ""))
+        error.window_used_up = not left
+    asks_to_wait = isinstance(error, RateLimited) or "Retry-After" in response.headers
+    if isinstance(error, TransientError) and asks_to_wait:
+        error.retry_after_seconds = retry_after_seconds(response.headers, server_epoch(response.headers, now))
+
+
 def _name_scope(error: Forbidden, scope: str | None) -> None:
     """Add the scope to the message; only the sender knows it."""
     if scope and scope not in error.message:
         error.message += f"; the key needs the scope {scope}"
 
 
-def make_client(settings: Settings, timing: Timing | None = None) -> HttpClient:
-    """A client with the limiter that its settings ask for."""
+def make_client(settings: Settings, timing: Timing | None = None, *, adapter: BaseAdapter | None = None) -> HttpClient:
+    """A client with the limiters that its settings ask for.
+
+    Args:
+        settings: The settings.
+        timing: Clock, sleep and chance.
+        adapter: Sends the requests in place of connections, in tests.
+    """
     timing = timing or Timing(clock=time.time)
     pace = Pace(settings.requests_per_minute, reserve_at_most=settings.reserve_requests)
-    return HttpClient(settings, RateLimiter(pace, timing.stopwatch, timing.clock), timing)
+    batch = Pace(None if settings.requests_per_minute is None else BATCH_REQUESTS_PER_MINUTE, reserve_at_most=0)
+    limiter, batch_limiter = (RateLimiter(chosen, timing.stopwatch, timing.clock) for chosen in (pace, batch))
+    return HttpClient(settings, limiter, timing, batch_limiter=batch_limiter, adapter=adapter)

@@ -29,6 +29,16 @@ class Lines:
         self._lock = threading.Lock()
         self._open: WeakSet[socket.socket] = WeakSet()
         self._hung_up: Future[None] = Future()
+        self._here = threading.local()
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether the last connection that this thread began to make was not made, its TLS handshake included."""
+        return getattr(self._here, "connecting", False)
+
+    @is_connecting.setter
+    def is_connecting(self, connecting: bool) -> None:
+        self._here.connecting = connecting
 
     def dial(self, connect: Callable[[], socket.socket]) -> socket.socket:
         """Connect in a separate thread, as nothing can abort a DNS lookup or a half-open connection.
@@ -141,8 +151,10 @@ class _Line:
         return line
 
     def connect(self) -> None:
+        self.lines.is_connecting = True
         try:
             super().connect()  # type: ignore[misc]
+            self.lines.is_connecting = False
             line = getattr(self.sock, "socket", self.sock)  # TLS within TLS to a proxy
             if isinstance(line, socket.socket):
                 self.lines.add(line)

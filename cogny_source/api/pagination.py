@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from cogny_source.api.calls import Params
 from cogny_source.api.envelope import Answer, find_contradiction
-from cogny_source.api.http_client import Params
 from cogny_source.api.meter import Meter
 from cogny_source.api.news import News
 from cogny_source.errors import AnswerTooLarge, ContractError, PaginationError

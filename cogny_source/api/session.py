@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from requests.adapters import BaseAdapter
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.exceptions import LocationValueError
 from urllib3.util import parse_url
@@ -24,27 +25,43 @@ CERTIFICATE_FILES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "S
 PROXY_SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
 
 
-def open_session(settings: Settings, lines: Lines) -> requests.Session:
+def open_session(settings: Settings, lines: Lines, adapter: BaseAdapter | None = None) -> requests.Session:
     """A session that reads proxies and certificates from the environment once, not for each request.
 
     Args:
         settings: Base URL, key and header.
         lines: Keeps the connections.
+        adapter: Sends the requests in place of connections, in tests.
 
     Raises:
         ConfigError: If a variable of the environment names a proxy or certificates that cannot be used.
     """
-    session = requests.Session()
-    session.trust_env = False
+    session = open_plain_session(settings.base_url, adapter or LineAdapter(lines))
     session.headers["Accept"] = "application/json"
     session.auth = KeyAuth(settings.api_key, settings.auth_header)
     session.cookies.set_policy(EdgeCookies())
-    parts = urlsplit(settings.base_url)
+    return session
+
+
+def open_plain_session(url: str, adapter: BaseAdapter | None = None) -> requests.Session:
+    """A session for one URL, without the key.
+
+    Args:
+        url: The URL.
+        adapter: Sends the requests.
+
+    Raises:
+        ConfigError: As for `open_session`.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    parts = urlsplit(url)
     if not is_loopback(str(parts.hostname)):
-        session.proxies = _find_proxies(settings.base_url)
+        session.proxies = _find_proxies(url)
     if parts.scheme == "https":
         session.verify = _find_certificates()
-    session.mount(f"{parts.scheme}://", LineAdapter(lines))
+    if adapter is not None:
+        session.mount(f"{parts.scheme}://", adapter)
     return session
 
 

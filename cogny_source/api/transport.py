@@ -5,15 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
+from math import inf
 
 import requests
 from urllib3 import HTTPResponse
-from urllib3.exceptions import DecodeError, HTTPError, NameResolutionError, ProtocolError, ReadTimeoutError, SSLError
+from urllib3.exceptions import (
+    DecodeError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 # The deadline of an answer, in read time-outs: a slow server may keep within each single one.
 READS_PER_ANSWER = 5
 # The most that one system call returns; it does not wait for more.
 READ_BYTES = 1 << 16
+# Beside a deadline that has all but come, an answer still gets so long.
+LEAST_SECONDS = 1.0
 
 Failure = OSError | HTTPError
 
@@ -33,15 +44,24 @@ class Timeouts:
     Attributes:
         connect_seconds: To connect.
         read_seconds: For each read of the answer.
+        most_seconds: For the whole answer, where that is less than `READS_PER_ANSWER` reads.
     """
 
     connect_seconds: float
     read_seconds: float
+    most_seconds: float = inf
 
     @property
     def answer_seconds(self) -> float:
         """For the whole answer."""
-        return READS_PER_ANSWER * self.read_seconds
+        return min(READS_PER_ANSWER * self.read_seconds, self.most_seconds)
+
+    def within(self, seconds: float) -> Timeouts:
+        """The same, but no longer than some seconds, of which there is at least one."""
+        if seconds >= self.answer_seconds:
+            return self
+        most = max(LEAST_SECONDS, seconds)
+        return Timeouts(min(self.connect_seconds, most), min(self.read_seconds, most), most)
 
 
 def read_body(response: requests.Response, is_late: Callable[[], bool], most_bytes: int) -> None:
@@ -92,6 +112,18 @@ def _decompress(body: bytes, packing: str, is_late: Callable[[], bool], most_byt
             raise TooLong
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def may_have_arrived(exc: Failure) -> bool:
+    """Whether a request that failed may have reached the server; not if no connection was made.
+
+    Args:
+        exc: The error of sending the request or reading its answer.
+    """
+    if isinstance(exc, requests.ConnectTimeout | requests.exceptions.ProxyError):
+        return False
+    cause = exc.args[0] if exc.args else None
+    return not isinstance(getattr(cause, "reason", cause), NewConnectionError | NameResolutionError)
 
 
 def describe_failure(exc: Failure, timeouts: Timeouts) -> str:

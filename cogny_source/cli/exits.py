@@ -15,6 +15,7 @@ from cogny_source.errors import (
     CognyError,
     ConfigError,
     Forbidden,
+    InvalidArgument,
     Stopped,
     Untrusted,
     describe_unforeseen,
@@ -36,7 +37,7 @@ def exit_code(error: CognyError) -> int:
         return 128 + error.signal_number
     if isinstance(error, AlreadyRunning):
         return EXIT_LOCKED
-    if isinstance(error, ConfigError | AuthError | Forbidden | Untrusted):
+    if isinstance(error, ConfigError | InvalidArgument | AuthError | Forbidden | Untrusted):
         return EXIT_USAGE
     if isinstance(error, OutputFailed) and error.is_closed_pipe:
         return EXIT_PIPE

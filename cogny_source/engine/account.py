@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pyarrow.compute as pc
 
-from cogny_source.api.http_client import Params
+from cogny_source.api.calls import Params
 from cogny_source.api.pagination import PAGE_ROWS, read_page
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import BadRequest, ConfigError

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from cogny_source.api.http_client import Params
+from cogny_source.api.calls import Params
 from cogny_source.api.pagination import Page, read_page
 from cogny_source.errors import BadRequest
 from cogny_source.extract.context import ReadContext

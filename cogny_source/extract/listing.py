@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from cogny_source.api.http_client import Params
+from cogny_source.api.calls import Params
 from cogny_source.api.pagination import GROWTH_ROWS, Page, iter_pages, read_page
 from cogny_source.errors import BadRequest
 from cogny_source.extract.completeness import Readings, RowCounter, Verdict, hash_key

@@ -10,8 +10,8 @@ import dlt
 import pytest
 
 from cogny_source import sync
+from cogny_source.api.calls import Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.http_client import Params
 from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import Getter
 from cogny_source.errors import CognyError, ContractError, Stopped

@@ -64,6 +64,7 @@ class Edge:
 
     Attributes:
         received: Path and headers of each request.
+        bodies: Method and body of each request.
         connections: The client's port of each request; those of one connection have the same.
         before_each_byte: Set, bodies come byte by byte, and it is called before each.
         decides: Set, it gives status and headers of each answer in place of those that were told.
@@ -73,6 +74,7 @@ class Edge:
         """Bind a free port."""
         self._answers: list[Canned] = []
         self.received: list[tuple[str, dict[str, str]]] = []
+        self.bodies: list[tuple[str, bytes]] = []
         self.connections: list[int] = []
         self.before_each_byte: Callable[[], object] | None = None
         self.decides: Callable[[], tuple[int, Mapping[str, str]]] | None = None
@@ -84,7 +86,10 @@ class Edge:
             disable_nagle_algorithm = True  # else every answer waits 40 ms for an ACK of its headers
 
             def do_GET(self) -> None:
+                edge.bodies.append((self.command, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
                 edge._answer(self)
+
+            do_POST = do_PATCH = do_DELETE = do_GET
 
             def log_message(self, *_: Any) -> None:
                 """Stay silent."""

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from requests import PreparedRequest
 
+from cogny_source.api.calls import Call
 from cogny_source.api.http_client import HttpClient, Timing
 from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import Pace, RateLimiter
@@ -153,7 +154,7 @@ def test_paths_that_hold_ids_take_no_memory(sandbox: SandboxServer) -> None:
     """One request is prepared for all: a thousand reports that are asked for one by one leave nothing behind."""
     client = HttpClient(Settings(api_key=STANDARD, base_url=sandbox.base_url), RateLimiter(Pace(None), lambda: 0.0))
     for number in range(1_000):
-        request = client._make_request(f"/reports/rpt_{number}", {}, "id")
+        request = client._wire.make_request(Call("GET", f"/reports/rpt_{number}"), "id")
         assert request.url == f"{sandbox.base_url}/reports/rpt_{number}"
     gc.collect()
     assert sum(isinstance(found, PreparedRequest) for found in gc.get_objects()) <= 2

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cogny_source.api.calls import Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.http_client import HttpClient, Params
+from cogny_source.api.http_client import HttpClient
 from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import MAX_STALE_PAGES, Page, iter_pages, read_page
 from cogny_source.errors import AnswerTooLarge, BadRequest, ContractError, PaginationError, ServerError

@@ -48,15 +48,15 @@ def test_no_form_of_this_machine_has_a_proxy(
 ) -> None:
     """By name, by each of its addresses, with TLS and without; another host has one."""
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
-    assert make_client(f"{scheme}://{host}:8080/v1")._session.proxies == {}
-    assert make_client("https://api.cogny.example/v1")._session.proxies == {"all": "http://127.0.0.1:1"}
+    assert make_client(f"{scheme}://{host}:8080/v1")._wire.session.proxies == {}
+    assert make_client("https://api.cogny.example/v1")._wire.session.proxies == {"all": "http://127.0.0.1:1"}
 
 
 def test_a_host_that_no_proxy_names_has_none(make_client: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """`NO_PROXY` is heeded."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "cogny.example")
-    assert make_client("https://api.cogny.example/v1")._session.proxies == {}
+    assert make_client("https://api.cogny.example/v1")._wire.session.proxies == {}
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_malformed_proxy_is_refused_by_its_variable(
 def test_proxies_of_every_usual_form_are_taken(make_client: Made, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
     """With scheme and without, with a password, by a bare name."""
     monkeypatch.setenv("HTTPS_PROXY", proxy)
-    assert make_client("https://api.cogny.example/v1")._session.proxies == {"https": proxy}
+    assert make_client("https://api.cogny.example/v1")._wire.session.proxies == {"https": proxy}
 
 
 def test_a_socks_proxy_takes_its_package(make_client: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from cogny_source.api.calls import Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.http_client import Params
 from cogny_source.api.meter import Meter
 from cogny_source.errors import CognyError, EdgeRefusal, NetworkError, RateLimited, ServerError
 from cogny_source.extract.context import ReadContext

@@ -1,0 +1,272 @@
+"""Creating reports, each once: one whose answer was lost is looked for by the token in its metadata."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import uuid
+from collections import Counter, OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from cogny_source.api.outcome import Outcome, judge
+from cogny_source.api.pagination import Page, iter_pages
+from cogny_source.client.arguments import ReportRequest, check_text
+from cogny_source.client.context import Context
+from cogny_source.client.errors import CreationIncomplete
+from cogny_source.client.looking import look, unknown
+from cogny_source.client.models import Report
+from cogny_source.client.reading import read_model
+from cogny_source.errors import CognyError, InvalidArgument, OutcomeUnknown
+from cogny_source.timestamps import format_instant, parse_instant, shift
+
+logger = logging.getLogger(__name__)
+
+PATH, READ, WRITE = "/reports", "reports:read", "reports:write"
+MARK = "cogny_request"
+MOST_PAGES = 10
+# Ids of reports that are known to belong to other requests.
+MOST_KNOWN = 10_000
+# A clock may be as wrong as that, and the list is asked from then on.
+MARGIN_SECONDS = 900.0
+# The server's clock is told in whole seconds here and there.
+DRIFT_SECONDS = 2.0
+# How far back a report may lie that a token of another form stands for.
+FOREIGN_TOKEN_AGE = timedelta(days=1)
+TOKEN = re.compile(r"([0-9a-f]{11})-[0-9a-f-]{36}(?:\.\d+)?")
+ADVICE = "create(…, token=error.token) with the same arguments looks for it again"
+
+
+def make_token(now: datetime) -> str:
+    """A new token; it holds the moment, from which on its report is looked for."""
+    return f"{int(now.timestamp() * 1000):011x}-{uuid.uuid4()}"
+
+
+def read_moment(token: str) -> datetime | None:
+    """When a token was made; None if it is of another form."""
+    found = TOKEN.fullmatch(token)
+    return datetime.fromtimestamp(int(found[1], 16) / 1000, UTC) if found else None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A report that is to be created.
+
+    Attributes:
+        body: The body of the request, its metadata with the token.
+        token: The token.
+        since: It cannot be older, by this machine's clock.
+    """
+
+    body: Mapping[str, Any]
+    token: str
+    since: datetime
+
+    @property
+    def subject(self) -> tuple[Any, Any]:
+        """By what it is recognised where the API drops metadata."""
+        return self.body["warehouse_id"], self.body["prompt"]
+
+
+class Creator:
+    """Creates reports. Thread-safe.
+
+    Args:
+        context: Sends the requests.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._under_way: Counter[tuple[Any, Any]] = Counter()
+        self._clock_is_doubtful = False
+        self.keeps_metadata = False
+        """Whether the API was seen to keep the mark, so that a report without it is another's."""
+
+    def create(self, request: ReportRequest, token: str | None = None) -> Report:
+        """Create a report, or find the one that a token stands for.
+
+        Raises:
+            OutcomeUnknown: If the answer was lost and the report was not found.
+            CognyError: If it was not created.
+        """
+        wanted = self._prepare(request, token)
+        if token is not None:
+            found = self._find_before(wanted)
+            if found is not None:
+                return found
+        return self._send(wanted)
+
+    def create_many(self, requests: Sequence[ReportRequest], token: str | None = None) -> list[Report]:
+        """Create reports one after the other.
+
+        Raises:
+            CreationIncomplete: If one of them was not created, or its outcome is unknown.
+            InvalidArgument: If one of them is not possible; none is created then.
+        """
+        begun = token or make_token(self._context.now())
+        wanted = [self._prepare(request, f"{begun}.{number}") for number, request in enumerate(requests)]
+        done: dict[int, Report] = {}
+        try:
+            if token is not None:
+                done = self._find_all(wanted)
+            for number, one in enumerate(wanted):
+                if number not in done:
+                    done[number] = self._send(one)
+        except CognyError as error:
+            message = f"{len(done)} of {len(wanted)} reports are created; the next one is not: {error.message}"
+            raise CreationIncomplete(message, begun, done) from error
+        return [done[number] for number in range(len(wanted))]
+
+    def _prepare(self, request: ReportRequest, token: str | None) -> Wanted:
+        body = request.make_body()
+        now = self._context.now()
+        token = make_token(now) if token is None else check_text(token, "token")
+        if MARK in body.get("metadata", {}):
+            raise InvalidArgument("metadata", f"must not hold {MARK}, which is the client's; use token=")
+        metadata = {**body.get("metadata", {}), MARK: token}
+        return Wanted({**body, "metadata": metadata}, token, read_moment(token) or now - FOREIGN_TOKEN_AGE)
+
+    def _send(self, wanted: Wanted) -> Report:
+        sent_at = self._context.timing.stopwatch()
+        with self._announcing(wanted):
+            try:
+                answer = self._context.write("POST", PATH, WRITE, dict(wanted.body))
+                report = read_model(Report, answer.data, answer.request_id)
+                self.keeps_metadata = self.keeps_metadata or MARK in report.metadata
+                return self._remember(report)
+            except CognyError as error:
+                if judge(error) is not Outcome.UNKNOWN:
+                    raise
+                logger.warning("%s; looking whether the report was created", error)
+                found = look(self._context, _Search(self, wanted, sent_at).find)
+                if found is None:
+                    raise unknown(error, ADVICE, wanted.token) from error
+                return self._remember(found)
+
+    def _find_before(self, wanted: Wanted) -> Report | None:
+        search = _Search(self, wanted, None)
+        found = look(self._context, search.find)
+        if found is None and (search.failed or search.is_doubtful):
+            why = "the list of reports cannot be read" if search.failed else "several reports may be the one"
+            raise OutcomeUnknown(f"{why}: {ADVICE}", token=wanted.token, path=PATH)
+        return None if found is None else self._remember(found)
+
+    def _find_all(self, wanted: Sequence[Wanted]) -> dict[int, Report]:
+        """Those of several that are there; one look at a list that may lag is not enough for the others."""
+        found: dict[int, Report] = {}
+        for number, one in enumerate(wanted):
+            report = self._find_before(one)
+            if report is None:
+                break  # they were created in their order
+            found[number] = report
+        return found
+
+    def _remember(self, report: Report) -> Report:
+        with self._lock:
+            self._known[report.id] = None
+            if len(self._known) > MOST_KNOWN:
+                self._known.popitem(last=False)
+        return report
+
+    @contextmanager
+    def _announcing(self, wanted: Wanted) -> Iterator[None]:
+        with self._lock:
+            self._under_way[wanted.subject] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way[wanted.subject] -= 1
+
+    def is_known(self, identity: object) -> bool:
+        """Whether a report belongs to another request of this client."""
+        with self._lock:
+            return identity in self._known
+
+    def is_alone(self, wanted: Wanted) -> bool:
+        """Whether no other request of the same subject is under way."""
+        with self._lock:
+            return self._under_way[wanted.subject] <= 1
+
+    def read_rows(self, wanted: Wanted) -> Iterator[tuple[Mapping[str, Any], Page]]:
+        """The reports that may be the one, each with its page; ten pages at most."""
+        since = format_instant(shift(wanted.since, -MARGIN_SECONDS))
+        # The newest first, where the API heeds it.
+        params = {"sort": "-created_at"} | ({} if self._clock_is_doubtful else {"created_after": since})
+        pages = iter_pages(self._context.http, PATH, params, self._context.meter, scope=READ)
+        for page in islice(pages, MOST_PAGES):
+            if page.doubtful_time and not self._clock_is_doubtful:
+                self._clock_is_doubtful = True  # this machine's time may lie after the report's
+                yield from self.read_rows(wanted)
+                return
+            for row in page.rows:
+                yield row, page
+
+    def server_time_of(self, moment: float, told: datetime | None) -> datetime:
+        """A moment of the stopwatch by the server's clock."""
+        return self._context.server_time_of(moment, told)
+
+
+class _Search:
+    """Looks for one report, some times.
+
+    Attributes:
+        failed: Whether no look succeeded so far.
+        is_doubtful: Whether the last look found reports without metadata that may be the one.
+    """
+
+    def __init__(self, creator: Creator, wanted: Wanted, sent_at: float | None) -> None:
+        self._creator = creator
+        self._wanted = wanted
+        self._sent_at = sent_at
+        self._suspect: str | None = None
+        self.failed = True
+        self.is_doubtful = False
+
+    def find(self) -> Report | None:
+        """The report; None if it is not there, or not surely."""
+        nameless: dict[str, Report] = {}
+        for row, page in self._creator.read_rows(self._wanted):
+            metadata = row.get("metadata")
+            mark = metadata.get(MARK) if isinstance(metadata, dict) else None
+            if mark == self._wanted.token:
+                return read_model(Report, row, page.request_id)
+            if mark is not None:
+                self._creator.keeps_metadata = True
+            elif self._may_be(row, page.server_time):
+                nameless[str(row.get("id"))] = read_model(Report, row, page.request_id)
+        self.failed = False
+        if self._creator.keeps_metadata:
+            nameless = {}
+        self.is_doubtful = bool(nameless)
+        return self._choose(nameless)
+
+    def _choose(self, nameless: Mapping[str, Report]) -> Report | None:
+        """The one report of the same prompt and warehouse, once two looks in a row have found it alone."""
+        only = next(iter(nameless)) if len(nameless) == 1 and self._creator.is_alone(self._wanted) else None
+        if only is None or only != self._suspect:
+            self._suspect = only
+            return None
+        logger.warning(
+            "the API does not keep metadata: report %s is taken for the one whose answer was lost, by its prompt", only
+        )
+        return nameless[only]
+
+    def _may_be(self, row: Mapping[str, Any], told: datetime | None) -> bool:
+        if (row.get("warehouse_id"), row.get("prompt")) != self._wanted.subject or self._creator.is_known(
+            row.get("id")
+        ):
+            return False
+        created = parse_instant(row.get("created_at"))
+        if created is None:
+            return False
+        if self._sent_at is None:
+            return created >= shift(self._wanted.since, -MARGIN_SECONDS)
+        return created >= shift(self._creator.server_time_of(self._sent_at, told), -DRIFT_SECONDS)

@@ -1,0 +1,97 @@
+"""Downloads of exports; the key goes along to the origin of `base_url` alone, whatever a URL or a redirect says."""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from cogny_source.api.auth import KeyAuth
+from cogny_source.api.retry import MAX_DOUBTFUL_ATTEMPTS, retry_delay
+from cogny_source.api.session import open_plain_session
+from cogny_source.api.transport import Timeouts, TooLong, describe_failure, read_body
+from cogny_source.client.context import Context
+from cogny_source.errors import AnswerTooLarge, ContractError, NetworkError, NotFound, ServerError, TransientError
+from cogny_source.settings import is_unread
+
+MEGABYTE = 2**20
+MOST_REDIRECTS = 5
+PORTS = {"http": 80, "https": 443}
+
+
+def download(context: Context, url: str) -> bytes:
+    """Read a file of another server than the API's, or of the API's.
+
+    Args:
+        context: Settings and clock.
+        url: Where it lies.
+
+    Raises:
+        NotFound: If it has expired, or is not there.
+        TransientError: If the server is away.
+        ContractError: If the URL can be read on its way, or leads round in circles.
+        AnswerTooLarge: If it is larger than `max_answer_megabytes`.
+    """
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return _follow(context, url)
+        except TransientError as error:
+            if attempt >= MAX_DOUBTFUL_ATTEMPTS:
+                raise
+            context.timing.sleep(retry_delay(error, attempt, context.timing.jitter()))
+
+
+def _follow(context: Context, url: str) -> bytes:
+    for _ in range(MOST_REDIRECTS + 1):
+        response = _get(context, url)
+        if response.is_redirect:
+            url = urljoin(url, response.headers["Location"])
+            continue
+        status = response.status_code
+        if status >= 500 or status in (408, 425, 429):
+            raise ServerError("the file's server is failing", status=status)
+        if status != 200:
+            raise NotFound("the file has expired, or is not there: export the tickets again", status=status)
+        return response.content
+    raise ContractError("the download leads round in circles")
+
+
+def _get(context: Context, url: str) -> requests.Response:
+    """Send one request; a redirect is not followed, as it could carry the key elsewhere."""
+    settings = context.settings
+    if not _is_safe(url):
+        raise ContractError("download_url must begin with https://: the file would be read on its way")
+    timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
+    stopwatch = context.timing.stopwatch
+    with open_plain_session(url, context.adapter) as session:
+        if _origin(urlsplit(url)) == _origin(urlsplit(settings.base_url)):
+            session.auth = KeyAuth(settings.api_key, settings.auth_header)
+        try:
+            response = session.get(
+                url, timeout=(timeouts.connect_seconds, timeouts.read_seconds), allow_redirects=False, stream=True
+            )
+            deadline = stopwatch() + timeouts.answer_seconds
+            read_body(response, lambda: stopwatch() > deadline, int(settings.max_answer_megabytes * MEGABYTE))
+        except TooLong:
+            raise AnswerTooLarge(
+                f"the file holds more than {settings.max_answer_megabytes:g} MB (max_answer_megabytes)"
+            ) from None
+        except (OSError, HTTPError) as exc:
+            # The URL may hold a signature, and the library's own message the URL.
+            raise NetworkError(describe_failure(exc, timeouts)) from None
+    return response
+
+
+def _is_safe(url: str) -> bool:
+    try:
+        return is_unread(url)
+    except ValueError:
+        return False
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port, which decide whether two URLs are of one origin."""
+    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme)

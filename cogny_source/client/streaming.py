@@ -1,0 +1,167 @@
+"""A report in the making, event by event: a stream that drops or stalls is taken up again, or the report is polled."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+
+import requests
+
+from cogny_source.api.calls import Call
+from cogny_source.api.envelope import parse_json
+from cogny_source.api.sse import EventParser, ServerSentEvent
+from cogny_source.client.context import Context
+from cogny_source.client.errors import WaitTimedOut
+from cogny_source.client.models import Report, ReportEvent
+from cogny_source.client.reading import read_model
+from cogny_source.client.waiting import PATH, SCOPE, Deadline, Pauses
+from cogny_source.errors import AuthError, CognyError, ContractError, FatalError, Forbidden, TransientError, Untrusted
+from cogny_source.plain_text import safe_text
+
+logger = logging.getLogger(__name__)
+
+EVENT_STREAM = "text/event-stream"
+# A stream that says nothing for so long is left; one whose events stay out for so long is checked.
+SILENCE_SECONDS = 30.0
+# So many connections in a row without a new event, and the report is polled.
+MOST_IDLE_CONNECTIONS = 3
+PIECE_BYTES = 1 << 14
+MEGABYTE = 2**20
+
+
+class Follower:
+    """Follows one report.
+
+    Args:
+        context: Sends the requests.
+        identity: The report.
+        timeout_seconds: How long that may take.
+    """
+
+    def __init__(self, context: Context, identity: str, timeout_seconds: float) -> None:
+        self._context = context
+        self._identity = identity
+        self._deadline = Deadline.after(context, timeout_seconds)
+        self._pauses = Pauses(context.timing.jitter)
+        self._last_id = ""
+        self._told: Counter[tuple[str, str]] = Counter()
+        self._status: str | None = None
+        self._report: Report | None = None
+
+    def events(self) -> Iterator[ReportEvent]:
+        """The events, until the report is done.
+
+        Raises:
+            WaitTimedOut: If it was not done in time.
+            CognyError: If the API refuses to tell.
+        """
+        idle = 0
+        while idle < MOST_IDLE_CONNECTIONS:
+            before = self._told.total()
+            try:
+                for event in self._read_stream():
+                    yield event
+                    if event.is_last:
+                        return
+            except (AuthError, Forbidden, Untrusted):
+                raise
+            except FatalError as error:  # there is no such stream; whether there is such a report, a look tells
+                logger.info("%s; the report is polled", error)
+                break
+            except (TransientError, ContractError) as error:
+                logger.info("%s; the stream is taken up again", error)
+            idle = 0 if self._told.total() > before else idle + 1
+            if idle:
+                last = self._look_for_end()
+                if last is not None:
+                    yield last
+                    return
+                self._pause()
+        yield from self._poll()
+
+    def _read_stream(self) -> Iterator[ReportEvent]:
+        """The new events of one connection; what came before is left out."""
+        call = Call("GET", f"{PATH}/{self._identity}/stream", scope=SCOPE)
+        headers = {"Accept": EVENT_STREAM, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
+        if self._last_id:
+            headers["Last-Event-ID"] = self._last_id
+        repeated = Counter() if self._last_id else self._told.copy()
+        silence = min(SILENCE_SECONDS, max(1.0, self._deadline.left))
+        self._check_time()
+        with self._context.http.open(call, headers, silence, self._context.meter) as response:
+            _check_type(response)
+            for event in self._parse(response):
+                key = (event.type, event.data)
+                if repeated[key] > 0:  # without ids a stream begins anew
+                    repeated[key] -= 1
+                    continue
+                self._told[key] += 1
+                self._last_id = event.id
+                yield self._read_event(event)
+
+    def _parse(self, response: requests.Response) -> Iterator[ServerSentEvent]:
+        """The events as they come; comments alone do not keep a stream going."""
+        parser = EventParser(int(self._context.settings.max_answer_megabytes * MEGABYTE))
+        stopwatch = self._context.timing.stopwatch
+        heard_at = stopwatch()
+        while piece := response.raw.read1(PIECE_BYTES, decode_content=True):
+            for event in parser.feed(piece):
+                heard_at = stopwatch()
+                yield event
+            self._check_time()
+            if stopwatch() - heard_at > SILENCE_SECONDS:
+                return
+
+    def _read_event(self, event: ServerSentEvent) -> ReportEvent:
+        try:
+            data = parse_json(event.data.encode())
+        except ValueError:
+            data = event.data
+        if event.type == "status" and isinstance(data, dict):
+            self._status = data.get("status", self._status)
+        return ReportEvent(type=safe_text(event.type), data=data, id=event.id or None)
+
+    def _poll(self) -> Iterator[ReportEvent]:
+        while True:
+            last = self._look_for_end()
+            report = self._report
+            if last is None and report is not None and report.status != self._status:
+                self._status = report.status
+                yield ReportEvent(type="status", data=report.raw, report=report)
+            if last is not None:
+                yield last
+                return
+            self._pause()
+
+    def _look_for_end(self) -> ReportEvent | None:
+        """The last event, if the report is done."""
+        self._check_time()
+        try:
+            answer = self._context.get(f"{PATH}/{self._identity}", SCOPE, until=self._deadline.at)
+        except TransientError as error:
+            logger.warning("%s; still waiting", error)
+            return None
+        self._report = read_model(Report, answer.data, answer.request_id)
+        if not self._report.is_finished:
+            return None
+        kind = "completed" if self._report.is_completed else "error"
+        return ReportEvent(type=kind, data=self._report.raw, report=self._report)
+
+    def _pause(self) -> None:
+        if not self._deadline.sleep(self._pauses.draw(None)):
+            raise self._timed_out()
+
+    def _check_time(self) -> None:
+        if self._deadline.left <= 0:
+            raise self._timed_out()
+
+    def _timed_out(self) -> CognyError:
+        message = f"report {self._identity} is not done after {self._deadline.timeout_seconds:g} s"
+        return WaitTimedOut(message, self._report)
+
+
+def _check_type(response: requests.Response) -> None:
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != EVENT_STREAM:
+        raise ContractError("the API answered with something else than a stream of events", status=response.status_code)
