@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from cogny_source.api.http_client import Params
 from cogny_source.api.pagination import PAGE_ROWS, read_page
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.errors import BadRequest, ConfigError
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.lookup import LookupUnusable, fetch_row
@@ -25,9 +25,7 @@ LAST_LOOKUPS = 3
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def check_account(
-    contexts: Sequence[ReadContext], states: Mapping[str, State], destination: DestinationSession
-) -> None:
+def check_account(contexts: Sequence[ReadContext], states: Mapping[str, State], destination: DestinationReader) -> None:
     """Refuse rows of another account, before any is loaded.
 
     One row that the API lists and the destination holds proves the account. The check tries the listed warehouses,
@@ -87,11 +85,11 @@ def _fetch_oldest(context: ReadContext, state: State) -> list[str]:
     return [str(row["id"]) for row in read_page(answer, endpoint.path).rows if row.get("id") is not None]
 
 
-def _holds_any(context: ReadContext, destination: DestinationSession, keys: Sequence[str]) -> bool:
+def _holds_any(context: ReadContext, destination: DestinationReader, keys: Sequence[str]) -> bool:
     return any(len(table) for table in destination.read_keys(context.endpoint.table, keys))
 
 
-def _gives_any(context: ReadContext, destination: DestinationSession) -> bool:
+def _gives_any(context: ReadContext, destination: DestinationReader) -> bool:
     """Whether the API returns one of the `LAST_LOOKUPS` rows of the destination that changed last."""
     stamps = None if context.endpoint.whole else destination.read_stamps(context.endpoint.table, EPOCH)
     if stamps is None:

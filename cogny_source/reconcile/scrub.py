@@ -13,7 +13,7 @@ from datetime import datetime
 from math import inf
 
 from cogny_source.api.pagination import Page, iter_pages
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.errors import BadRequest
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.lookup import find_deleted
@@ -56,7 +56,7 @@ class Scrub:
     """
 
     def __init__(
-        self, context: ReadContext, destination: DestinationSession, start: datetime | None, guard: DeletionGuard
+        self, context: ReadContext, destination: DestinationReader, start: datetime | None, guard: DeletionGuard
     ) -> None:
         self._context = context
         self._destination = destination
@@ -82,13 +82,14 @@ class Scrub:
         if part is None:
             logger.info("%s: the API ignores windows of creation time; a census replaces the scrub", self._spec.name)
             return replace(coverage, sliceable=False)
+        seen_at = part.time or now
         with Comparison.with_destination(self._destination, self._spec, part.window) as comparison:
             verdicts = Verdicts(self._context)
             yield self._take_in(part, comparison, verdicts)
             gone = self._find_gone(comparison, part.window)
             confirmed = find_deleted(self._context, gone, comparison.any_listed()) if gone else []
             unsure = gone if confirmed is None else sorted({*gone} - {*confirmed})
-            aged = find_aged(self._destination, self._spec, unsure, part.time) if confirmed is not None else {*unsure}
+            aged = {*unsure} if confirmed is None else find_aged(self._destination, self._spec, unsure, seen_at)
             if aged or verdicts.open:
                 again = self._read(part.window, inf)
                 if again is None or again.window != part.window:
@@ -103,8 +104,8 @@ class Scrub:
             return coverage
         if confirmed:
             counts.correct("not listed", len(confirmed))
-            yield mark_deleted(self._destination, self._spec, confirmed, part.time)
-        return coverage.advance(part.window.end, part.time or now)
+            yield mark_deleted(self._destination, self._spec, confirmed, seen_at)
+        return coverage.advance(part.window.end, seen_at)
 
     def _take_in(self, part: Slice, comparison: Comparison, verdicts: Verdicts) -> Chunk:
         verdicts.begin_listing()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.errors import ContractError, MassDeletion
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.counting import note_count
@@ -50,7 +50,7 @@ class Reconciliation:
         context: ReadContext,
         state: State,
         plan: Plan,
-        destination: DestinationSession,
+        destination: DestinationReader,
         loaded_since: datetime | None = None,
     ) -> None:
         self._context = context
@@ -94,7 +94,7 @@ class Reconciliation:
         """Compare the next slice of the table with the API, within the spare requests of the rate limit."""
         counts, plan = self._context.counts, self._plan
         # Without a time of the API, this machine's clock measures the time since the last slice.
-        now = counts.taken_at or datetime.now(UTC)
+        now = counts.taken_at or self._context.now()
         coverage = load_coverage(self._state)
         if coverage is None:
             coverage = Coverage.of_all(self._loaded_since, now)
