@@ -84,7 +84,10 @@ class Reconciliation:
         elif wanted:
             logger.warning("%s: %s", name, describe_difference(counts.unexplained_rows or 0))
         if not self._context.endpoint.whole and self._plan.census != "never":
+            corrected = counts.corrections.total()
             yield from self._scrub()
+            if counts.corrections.total() != corrected:
+                self._measure()
         if self._plan.verify:
             counts.differences = verify(self._context, self._state, self._destination)
         counts.compared_since = find_compared_since(self._state)

@@ -141,6 +141,17 @@ def test_living_row_behind_a_slice_is_not_marked(
     assert ask("SELECT count(*), count(deleted_at) FROM tickets") == [(1_250, 0)]
 
 
+def test_rows_that_a_scrub_marks_are_counted(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """An API without counts: the figures of the run that found a row gone are those of the table after it."""
+    sandbox.switches.total_count = False
+    sync(pipeline, settings_for(sandbox))
+    sandbox.world.delete("reports", sandbox.world.rows("reports")[3]["id"])
+    wait(sandbox, days=7)
+    _, reports, _ = run(sandbox, tmp_path).resources
+    assert reports.counts.corrections == {"not listed": 1}
+    assert reports.counts.live_rows == 39
+
+
 @pytest.mark.parametrize(
     "habit",
     [
