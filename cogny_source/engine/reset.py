@@ -6,6 +6,7 @@ import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import dlt
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from cogny_source.destinations.registry import open_session
 from cogny_source.engine.run_record import ResourceRun, build_rows
-from cogny_source.engine.state_store import StateStore
+from cogny_source.engine.state_store import StateStore, restore_states
 from cogny_source.engine.working_dir import hold_lock
 from cogny_source.errors import ConfigError
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
@@ -59,7 +60,8 @@ class Reset:
         self._pipeline = pipeline
         self._destination = open_session(pipeline, wait_seconds)
         self._loader = self._destination.adapter.make_loader(self._destination)
-        self._state_store = StateStore(self._destination, self._loader, [self._name])
+        restore = partial(restore_states, self._destination, self._loader)
+        self._state_store = StateStore(self._destination, [self._name], restore)
 
     def look(self) -> Known:
         """Read what a reset would forget.

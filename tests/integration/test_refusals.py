@@ -134,7 +134,7 @@ def test_unexpected_error_is_on_record(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr("cogny_source.engine.runner._Run._load_next_chunks", fail)
+        patched.setattr("cogny_source.engine.run_loop.Run._load_next_chunks", fail)
         with pytest.raises(ZeroDivisionError):
             sync(pipeline, settings_for(sandbox))
     sync(pipeline, settings_for(sandbox))

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from cogny_source.api.calls import Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.http_client import Params
 from cogny_source.api.meter import Meter
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from cogny_source.api.calls import Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.http_client import Params
 from cogny_source.api.meter import Meter
 from cogny_source.errors import BadRequest
 from cogny_source.extract.context import ReadContext
