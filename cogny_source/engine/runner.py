@@ -32,11 +32,11 @@ from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.extract.plan import Census, Plan, make_plan
 from cogny_source.extract.resource import choose_mode
-from cogny_source.extract.state import claim_state
+from cogny_source.extract.state import claim_state, inherit_start_date
 from cogny_source.log_fields import common_fields, fields
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package
-from cogny_source.settings import Settings, parse_date, resolve_settings
+from cogny_source.settings import Settings, parse_date, parse_start_date, resolve_settings
 from cogny_source.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ def sync(
         pipeline: A dlt pipeline with its destination and dataset.
         settings: The settings; by default those of dlt's configuration.
         resources: The resources to sync; by default all.
-        start_date: Rows created before it are left out; overrides the setting.
+        start_date: Rows created before it are left out; overrides the setting. The dataset keeps it: a run without one
+            goes by the dataset's, an earlier one loads what lies between, and `all` loads everything.
         end_date: If given, only rows created in `[start_date, end_date)` are read, and no watermark moves.
         full_refresh: Read everything again; old rows stay until the new ones replace them.
         census: When to compare all rows that the API lists with the destination, to mark deleted rows and load missing
@@ -117,7 +118,7 @@ def sync(
 def _make_plan(
     settings: Settings, start_date: str | datetime | None, end_date: str | datetime | None, **options: Any
 ) -> Plan:
-    begin = parse_date(start_date, "start_date") or settings.start_date
+    begin = parse_start_date(start_date) or settings.start_date
     end = parse_date(end_date, "end_date")
     if begin and end and begin >= end:
         raise ConfigError("end_date must be later than start_date")
@@ -187,6 +188,8 @@ class _Run:
     def _open(self, name: str) -> None:
         state = claim_state(self.state_store.states.get(name, {}), self.settings.origin)
         run, endpoint = self.runs[name], ENDPOINTS[name]
+        if not endpoint.whole:
+            state = inherit_start_date(state, self.state_store.states.values())
         run.mode = choose_mode(endpoint, state, self.plan)
         run.updated_after_before = run.updated_after = state.get("updated_after")
         context = ReadContext(
