@@ -7,7 +7,8 @@ CognyError
 │   ├── ServerError     a 5xx, an HTML page, a cut-short or empty body
 │   │   ├── EdgeRefusal     a 4xx without JSON: an edge in front of the API refused, or the base URL is wrong
 │   │   └── Contradiction   an answer that contradicts itself, such as a count without a row
-│   └── NetworkError    no connection, a reset, a time-out
+│   └── NetworkError    a reset, a time-out
+│       └── Unreachable     no connection at all
 ├── FatalError          the API refused the request: a retry changes nothing
 │   ├── AuthError       401, the key is missing or invalid (exit code 2)
 │   ├── Forbidden       403, the key lacks a scope (exit code 2)
@@ -109,7 +110,11 @@ class Contradiction(ServerError):
 
 
 class NetworkError(TransientError):
-    """No answer: connection refused or reset, host name not found, time-out."""
+    """No answer: no connection, a reset, a time-out."""
+
+
+class Unreachable(NetworkError):
+    """No connection: refused, host name not found, time-out, or a proxy or TLS that fails."""
 
 
 class FatalError(CognyError):

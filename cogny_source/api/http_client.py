@@ -19,12 +19,14 @@ from cogny_source.api.cookies import MOST_COOKIE_BYTES
 from cogny_source.api.envelope import Answer, find_contradiction, read_answer
 from cogny_source.api.lines import Lines
 from cogny_source.api.meter import Meter
+from cogny_source.api.outage import Outage, find_address, find_obstacle
 from cogny_source.api.rate_limit import Pace, RateLimiter
 from cogny_source.api.request_ids import RequestIds
 from cogny_source.api.retry import (
     Effort,
     Patience,
     describe_clock,
+    longest_trial,
     reason_to_give_up,
     retry_after_seconds,
     retry_delay,
@@ -44,6 +46,7 @@ from cogny_source.errors import (
     NetworkError,
     RateLimited,
     TransientError,
+    Unreachable,
     Untrusted,
 )
 from cogny_source.log_fields import fields
@@ -101,6 +104,7 @@ class HttpClient:
         self._patience = Patience(settings.max_outage_seconds, settings.max_wait_seconds)
         self._most_bytes = int(settings.max_answer_megabytes * MEGABYTE)
         self._request_ids = RequestIds()
+        self._outage = Outage(find_address(settings.base_url), self._timing.stopwatch)
         self._reached = False
         self._recognised = False
         self._answered = False
@@ -146,6 +150,12 @@ class HttpClient:
                 raise answer
             if isinstance(answer, RateLimited):
                 self.limiter.pause(delay)
+            meter.add(retries=1)
+            if isinstance(answer, Unreachable):
+                lasts_seconds = longest_trial(answer, effort, self._patience, reached=self._reached)
+                self._outage.tell(answer.message, lasts_seconds)
+                self._wait(delay, f"no connection to {self._outage.address}", meter, is_told=True)
+                continue
             logger.warning(
                 "%s; attempt %d is repeated in %.1f s",
                 answer,
@@ -153,7 +163,6 @@ class HttpClient:
                 delay,
                 extra=fields(path=path, request_id=answer.request_id, status=answer.status, attempt=effort.attempts),
             )
-            meter.add(retries=1)
             self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
 
     def close(self) -> None:
@@ -257,6 +266,7 @@ class HttpClient:
                 stream=True,
             )
             self._reached = True
+            self._outage.end()
             read_body(response, lambda: self._timing.stopwatch() > deadline, self._most_bytes)
         except TooLong:
             most = f"{self._settings.max_answer_megabytes:g} MB (max_answer_megabytes)"
@@ -266,6 +276,9 @@ class HttpClient:
             distrust = find_distrust(exc)
             if distrust is not None:
                 raise Untrusted(distrust, request_id=request_id, path=path) from exc
+            obstacle = find_obstacle(exc, self._timeouts.connect_seconds)
+            if obstacle is not None:  # the request never arrived, so that its id helps nobody
+                raise Unreachable(f"cannot connect to {self._outage.address}: {obstacle}", path=path) from exc
             raise NetworkError(describe_failure(exc, self._timeouts), request_id=request_id, path=path) from exc
         return response
 
@@ -312,10 +325,10 @@ class HttpClient:
                 )
             self._wait(wait_seconds, f"{path}: the rate limit's window is used up", meter)
 
-    def _wait(self, seconds: float, reason: str, meter: Meter) -> None:
+    def _wait(self, seconds: float, reason: str, meter: Meter, *, is_told: bool = False) -> None:
         end = self._timing.stopwatch() + seconds
         # If several readers wait for the same moment, one of them logs it.
-        is_logged = seconds > QUIET_WAIT_SECONDS and end > self._logged_until + QUIET_WAIT_SECONDS
+        is_logged = not is_told and seconds > QUIET_WAIT_SECONDS and end > self._logged_until + QUIET_WAIT_SECONDS
         if is_logged:
             self._logged_until = end
             until = describe_clock(self._timing.clock() + seconds)
