@@ -174,11 +174,15 @@ class Stopped(CognyError):
 
     Args:
         signal_number: The signal, such as 15 for SIGTERM.
+
+    Attributes:
+        loaded: What the run has loaded, such as `10,100 of 20,000 tickets`; None if nobody counted.
     """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by signal {signal_number}")
         self.signal_number = signal_number
+        self.loaded: str | None = None
 
 
 def describe_unforeseen(error: BaseException) -> str:
