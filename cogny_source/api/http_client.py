@@ -165,6 +165,11 @@ class HttpClient:
             )
             self._wait(delay, f"{path}: after attempt {effort.attempts}", meter)
 
+    @property
+    def reached(self) -> bool:
+        """Whether the API, or an edge in front of it, ever answered."""
+        return self._reached
+
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
