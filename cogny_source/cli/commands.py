@@ -68,10 +68,8 @@ def _render_schema(output: str) -> str:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sandbox(arguments: tuple[str, ...]) -> None:
     """Serve an API with made-up data on this machine, until Ctrl-C; --help lists its options."""
-    from cogny_source.cli.sandbox import require_sandbox
 
     def run() -> int:
-        require_sandbox()
         from cogny_source.sandbox.__main__ import main as serve
 
         return serve(arguments, prog="cogny sandbox")

@@ -94,6 +94,8 @@ def _list_details(error: CognyError) -> dict[str, object]:
 
 
 def _describe(error: CognyError) -> str:
+    if isinstance(error, Stopped) and error.loaded:
+        return f"The run was {error}: {error.loaded} are loaded; the next one goes on from there."
     if isinstance(error, Stopped):
         return f"The run was {error}; the next one goes on from what is loaded."
     return f"Error: {error}"

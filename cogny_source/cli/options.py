@@ -51,7 +51,7 @@ class Options:
 
     Attributes:
         resources: The resources to sync, comma-separated; all if empty.
-        start_date: Rows created before it are left out.
+        start_date: Rows created before it are left out; None for the date that the dataset was loaded with.
         end_date: Load the window by creation time up to it; the watermark does not move.
         full_refresh: Read everything again.
         chunk_rows: Rows loaded at once; fewer if rows are long.
@@ -131,13 +131,23 @@ _TELLING = [
     click.option("--quiet", is_flag=True, help="Print warnings and errors only."),
     click.option("--verbose", is_flag=True, help="Print the summary as a table too; end a failure with its traceback."),
 ]
-_SYNC = [
-    _RESOURCES,
-    click.option("--start-date", help="Leave out rows created before it, such as 2025-02-03."),
-    click.option("--end-date", help="Load only rows created before it; the watermark does not move."),
-    click.option("--full-refresh", is_flag=True, help="Read everything again; old rows stay until then."),
+_START_DATE = click.option(
+    "--start-date",
+    metavar="DATE",
+    help="Leave out rows created before it, such as 2025-02-03. The dataset keeps it; an earlier one later on loads"
+    " what is missing, and all loads everything.",
+)
+_READING = [
     click.option("--chunk-rows", type=click.IntRange(min=1), help="Rows loaded at once; of long rows fewer."),
     click.option("--workers", type=click.IntRange(min=1), help="Most readers of a long first load. Default: 8."),
+    click.option("--history/--no-history", default=None, help="Keep each version of a row. Default: keep."),
+]
+_SYNC = [
+    _RESOURCES,
+    _START_DATE,
+    click.option("--end-date", help="Load only rows created before it; the watermark does not move."),
+    click.option("--full-refresh", is_flag=True, help="Read everything again; old rows stay until then."),
+    *_READING,
     click.option(
         "--census",
         type=click.Choice(["never", "auto", "always"]),
@@ -152,7 +162,6 @@ _SYNC = [
         "--verify", is_flag=True, help="Compare database and API afterwards, row for row; exit 1 if not equal."
     ),
     _ACCEPT_DELETIONS,
-    click.option("--history/--no-history", default=None, help="Keep each version of a row. Default: keep."),
     click.option("--check", is_flag=True, help="Prove access to API and destination, and end without a sync."),
     *_TELLING,
 ]
@@ -178,8 +187,8 @@ def resource_options(command: Command) -> Command:
 
 
 def census_options(command: Command) -> Command:
-    """Add the option that accepts many deletions."""
-    return _apply([_ACCEPT_DELETIONS], command)
+    """Add the options of a sync that a census and a verification have too."""
+    return _apply([_START_DATE, *_READING, _ACCEPT_DELETIONS], command)
 
 
 def any_destination(command: Command) -> Command:

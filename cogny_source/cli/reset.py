@@ -78,7 +78,8 @@ def _announce(resource: str, known: Known) -> str:
     left = f", and the {known.backfill_windows} windows left of its first load" if known.backfill_windows else ""
     mark = f"the watermark {known.updated_after}" if known.updated_after else "the state"
     requests = -(-known.rows // PAGE_ROWS)
+    since = f" from {known.start_date} on" if known.start_date else ""
     return (
-        f"{resource}: {mark}{left} will be forgotten. The {known.rows:,} rows stay; the next sync reads all rows again,"
-        f" in about {requests:,} requests, and replaces them."
+        f"{resource}: {mark}{left} will be forgotten. The {known.rows:,} rows stay; the next sync reads all rows{since}"
+        f" again, in about {requests:,} requests, and replaces them."
     )

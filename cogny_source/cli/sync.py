@@ -26,7 +26,7 @@ from cogny_source.cli.sandbox import EmbeddedSandbox, run_sandbox
 from cogny_source.cli.streams import OutputFailed, say, writing_out
 from cogny_source.destinations.registry import REGISTRATIONS
 from cogny_source.engine.cancellation import CancelToken
-from cogny_source.errors import CognyError, VerificationFailed
+from cogny_source.errors import CognyError, Stopped, VerificationFailed
 from cogny_source.plain_text import dump_safe_json, safe_text
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     import dlt
 
+    from cogny_source.cli.live_progress import Watch
     from cogny_source.destinations.session import DestinationSession
     from cogny_source.destinations.target import Target
-    from cogny_source.engine.progress import Progress
     from cogny_source.engine.run_record import SyncResult
     from cogny_source.monitoring.health import Health
     from cogny_source.settings import Settings
@@ -217,7 +217,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
 
     showing, stop = _open_display(options), CancelToken()
     # From here on a signal makes the run load what is complete and end.
-    with _settings(options, world) as settings, showing as progress, stop.on_signals():
+    with _settings(options, world) as settings, showing as watch, stop.on_signals(), _announcing(stop, watch):
         result = sync(
             pipeline,
             settings,
@@ -228,7 +228,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
             census=options.census,
             verify=options.verify,
             accept_deletions=options.accept_deletions,
-            progress=progress,
+            progress=watch,
             stop=stop,
         )
     if options.verify or not options.quiet:
@@ -241,7 +241,25 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
         _refuse_differences(result)
 
 
-def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
+@contextmanager
+def _announcing(stop: CancelToken, watch: Watch | None) -> Iterator[None]:
+    """Tell that the run ends, as soon as a signal has come, and what it has loaded."""
+
+    def announce() -> None:
+        if watch is not None:
+            watch.stop()
+        logger.info("stopping: what is complete is loaded first; a second signal ends the run at once")
+
+    try:
+        # In a thread: a signal handler may interrupt a write to the same stream.
+        with stop.linked().call_after(0.0, announce):
+            yield
+    except Stopped as stopped:
+        stopped.loaded = None if watch is None else watch.describe_loaded()
+        raise
+
+
+def _open_display(options: Options) -> AbstractContextManager[Watch | None]:
     """Set up logging and progress; a quiet run does not import rich, which takes 0.1 s."""
     from cogny_source.cli.logs import configure_logging
 

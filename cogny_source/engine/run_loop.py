@@ -26,7 +26,7 @@ from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import Endpoint
 from cogny_source.extract.plan import Plan
 from cogny_source.extract.resource import choose_mode
-from cogny_source.extract.state import claim_state
+from cogny_source.extract.state import claim_state, inherit_start_date
 from cogny_source.log_fields import fields
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package
@@ -135,6 +135,8 @@ class Run:
     def _open(self, name: str) -> None:
         state = claim_state(self.state_store.states.get(name, {}), self.settings.origin)
         run, endpoint = self.runs[name], self.endpoints[name]
+        if not endpoint.whole:
+            state = inherit_start_date(state, self.state_store.states.values())
         run.mode = choose_mode(endpoint, state, self.plan)
         run.updated_after_before = run.updated_after = state.get("updated_after")
         context = ReadContext(

@@ -29,7 +29,7 @@ from cogny_source.errors import ConfigError
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.extract.plan import Census, Plan, make_plan
 from cogny_source.log_fields import common_fields
-from cogny_source.settings import Settings, parse_date
+from cogny_source.settings import Settings, parse_date, parse_start_date
 from cogny_source.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,8 @@ def sync(
         pipeline: A dlt pipeline with its destination and dataset.
         settings: The settings; by default those of dlt's configuration.
         resources: The resources to sync; by default all.
-        start_date: Rows created before it are left out; overrides the setting.
+        start_date: Rows created before it are left out; overrides the setting. The dataset keeps it: a run without one
+            goes by the dataset's, an earlier one loads what lies between, and `all` loads everything.
         end_date: If given, only rows created in `[start_date, end_date)` are read, and no watermark moves.
         full_refresh: Read everything again; old rows stay until the new ones replace them.
         census: When to compare all rows that the API lists with the destination, to mark deleted rows and load missing
@@ -110,7 +111,7 @@ def sync(
 def _make_plan(
     settings: Settings, start_date: str | datetime | None, end_date: str | datetime | None, **options: Any
 ) -> Plan:
-    begin = parse_date(start_date, "start_date") or settings.start_date
+    begin = parse_start_date(start_date) or settings.start_date
     end = parse_date(end_date, "end_date")
     if begin and end and begin >= end:
         raise ConfigError("end_date must be later than start_date")

@@ -13,6 +13,7 @@ from cogny_source.errors import (
     NetworkError,
     RateLimited,
     ServerError,
+    Unreachable,
     Untrusted,
 )
 from cogny_source.sandbox import SandboxServer
@@ -203,8 +204,10 @@ def test_a_closed_port_is_given_up_after_eight_attempts(make_client: Made, meter
     """Where nobody ever listened the base URL may be wrong, and a minute is enough to tell."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        error = fail(make_client(f"http://127.0.0.1:{unused.getsockname()[1]}/v1"), meter=meter)
-    assert (type(error), error.message) == (NetworkError, f"the connection failed or was reset{BLIND}")
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+        error = fail(make_client(f"http://{address}/v1"), meter=meter)
+    message = f"cannot connect to {address}: connection refused{BLIND}"
+    assert (type(error), error.message, error.request_id) == (Unreachable, message, None)
     assert (error.status, meter.requests) == (None, 8)
 
 
@@ -216,8 +219,9 @@ def test_a_name_that_cannot_be_resolved_is_told(make_client: Made, monkeypatch: 
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     error = fail(make_client("https://api.cogny.example/v1"))
-    message = f"the host name cannot be resolved: no network, or a wrong base URL{BLIND}"
-    assert (type(error), error.message) == (NetworkError, message)
+    told = "the host name cannot be resolved: no network, or a wrong base URL"
+    message = f"cannot connect to api.cogny.example:443: {told}{BLIND}"
+    assert (type(error), error.message) == (Unreachable, message)
 
 
 def test_a_connection_that_takes_too_long_is_told(make_client: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,7 +232,8 @@ def test_a_connection_that_takes_too_long_is_told(make_client: Made, monkeypatch
 
     monkeypatch.setattr("urllib3.util.connection.create_connection", connect)
     error = fail(make_client("https://api.cogny.example/v1", connect_timeout_seconds=2.5))
-    assert (type(error), error.message) == (NetworkError, f"no connection within 2.5 s{BLIND}")
+    message = f"cannot connect to api.cogny.example:443: no connection within 2.5 s{BLIND}"
+    assert (type(error), error.message) == (Unreachable, message)
 
 
 def test_a_server_without_tls_is_told(edge: Edge, make_client: Made) -> None:
@@ -243,5 +248,6 @@ def test_a_proxy_that_refuses_is_told(edge: Edge, make_client: Made, monkeypatch
     for name in ("https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, edge.base_url.removesuffix("/v1"))
     error = fail(make_client("https://api.cogny.example/v1"))
-    assert (type(error), error.message) == (NetworkError, f"the proxy refused the connection{BLIND}")
+    message = f"cannot connect to api.cogny.example:443: the proxy refused the connection{BLIND}"
+    assert (type(error), error.message) == (Unreachable, message)
     assert edge.received == []
