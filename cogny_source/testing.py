@@ -126,12 +126,13 @@ def open_cogny(
         **switches: How the API misbehaves, as `Switches` names it: `lost_504=0.3`, `report_seconds=60.0`.
 
     Raises:
-        ValueError: If no switch has a name, or its value makes no sense.
+        ValueError: If there is no such switch, or its value makes no sense.
     """
     clock = Clock(BORN.timestamp())
     world = World(seed, tickets, reports, warehouses, now=BORN)
     world.clock = clock
-    api = Api(world, Switches(**switches))
+    api = Api(world)
+    api.switches.update(switches)
     timing = Timing(clock=clock, sleep=clock.sleep, jitter=lambda: 0.5, stopwatch=clock)
     arguments: dict[str, Any] = {"base_url": BASE_URL, "auth_header": "bearer", **(settings or {})}
     client = SandboxCogny(api_key, timing=timing, adapter=SandboxAdapter(api, clock), **arguments)

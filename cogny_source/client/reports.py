@@ -239,7 +239,7 @@ class Reports:
 
         Args:
             report: The report, or its id.
-            timeout: Seconds that it may take.
+            timeout: Seconds that it may take; a stream that is silent at the end is left up to 15 s later.
 
         Raises:
             WaitTimedOut: If it was not done in time.

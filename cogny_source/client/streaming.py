@@ -24,8 +24,7 @@ logger = logging.getLogger(__name__)
 EVENT_STREAM = "text/event-stream"
 # A stream that says nothing for so long is left; one whose events stay out for so long is checked.
 SILENCE_SECONDS = 30.0
-# So many connections in a row without a new event, and the report is polled.
-MOST_IDLE_CONNECTIONS = 3
+LEAST_SECONDS = 1.0
 PIECE_BYTES = 1 << 14
 MEGABYTE = 2**20
 
@@ -56,11 +55,11 @@ class Follower:
             WaitTimedOut: If it was not done in time.
             CognyError: If the API refuses to tell.
         """
-        idle = 0
-        while idle < MOST_IDLE_CONNECTIONS:
+        streams = True
+        while True:
             before = self._told.total()
             try:
-                for event in self._read_stream():
+                for event in self._read_stream() if streams else ():
                     yield event
                     if event.is_last:
                         return
@@ -68,17 +67,19 @@ class Follower:
                 raise
             except FatalError as error:  # there is no such stream; whether there is such a report, a look tells
                 logger.info("%s; the report is polled", error)
-                break
+                streams = False
             except (TransientError, ContractError) as error:
                 logger.info("%s; the stream is taken up again", error)
-            idle = 0 if self._told.total() > before else idle + 1
-            if idle:
-                last = self._look_for_end()
-                if last is not None:
-                    yield last
+            if self._told.total() > before:
+                self._pauses = Pauses(self._context.timing.jitter)
+                continue
+            event_of_look = self._look()
+            if event_of_look is not None:
+                yield event_of_look
+                if event_of_look.is_last:
                     return
-                self._pause()
-        yield from self._poll()
+            if not self._deadline.sleep(self._pauses.draw(None)):
+                raise self._timed_out()
 
     def _read_stream(self) -> Iterator[ReportEvent]:
         """The new events of one connection; what came before is left out."""
@@ -87,11 +88,11 @@ class Follower:
         if self._last_id:
             headers["Last-Event-ID"] = self._last_id
         repeated = Counter() if self._last_id else self._told.copy()
-        silence = min(SILENCE_SECONDS, max(1.0, self._deadline.left))
         self._check_time()
-        with self._context.http.open(call, headers, silence, self._context.meter) as response:
+        silence_seconds = min(SILENCE_SECONDS, max(LEAST_SECONDS, self._deadline.left))
+        with self._context.http.open(call, headers, silence_seconds, self._context.meter) as response:
             _check_type(response)
-            for event in self._parse(response):
+            for event in self._parse(response, silence_seconds):
                 key = (event.type, event.data)
                 if repeated[key] > 0:  # without ids a stream begins anew
                     repeated[key] -= 1
@@ -100,7 +101,7 @@ class Follower:
                 self._last_id = event.id
                 yield self._read_event(event)
 
-    def _parse(self, response: requests.Response) -> Iterator[ServerSentEvent]:
+    def _parse(self, response: requests.Response, silence_seconds: float) -> Iterator[ServerSentEvent]:
         """The events as they come; comments alone do not keep a stream going."""
         parser = EventParser(int(self._context.settings.max_answer_megabytes * MEGABYTE))
         stopwatch = self._context.timing.stopwatch
@@ -110,7 +111,8 @@ class Follower:
                 heard_at = stopwatch()
                 yield event
             self._check_time()
-            if stopwatch() - heard_at > SILENCE_SECONDS:
+            # Close to the deadline a connection with a shorter time-out takes its place.
+            if stopwatch() - heard_at > SILENCE_SECONDS or self._deadline.left < silence_seconds / 2:
                 return
 
     def _read_event(self, event: ServerSentEvent) -> ReportEvent:
@@ -122,35 +124,23 @@ class Follower:
             self._status = data.get("status", self._status)
         return ReportEvent(type=safe_text(event.type), data=data, id=event.id or None)
 
-    def _poll(self) -> Iterator[ReportEvent]:
-        while True:
-            last = self._look_for_end()
-            report = self._report
-            if last is None and report is not None and report.status != self._status:
-                self._status = report.status
-                yield ReportEvent(type="status", data=report.raw, report=report)
-            if last is not None:
-                yield last
-                return
-            self._pause()
-
-    def _look_for_end(self) -> ReportEvent | None:
-        """The last event, if the report is done."""
+    def _look(self) -> ReportEvent | None:
+        """What a look at the report tells: its end, or another status than the last event told."""
         self._check_time()
         try:
             answer = self._context.get(f"{PATH}/{self._identity}", SCOPE, until=self._deadline.at)
         except TransientError as error:
             logger.warning("%s; still waiting", error)
             return None
-        self._report = read_model(Report, answer.data, answer.request_id)
-        if not self._report.is_finished:
+        report = self._report = read_model(Report, answer.data, answer.request_id)
+        if report.is_finished:
+            kind = "completed" if report.is_completed else "error"
+        elif report.status != self._status:
+            kind = "status"
+        else:
             return None
-        kind = "completed" if self._report.is_completed else "error"
-        return ReportEvent(type=kind, data=self._report.raw, report=self._report)
-
-    def _pause(self) -> None:
-        if not self._deadline.sleep(self._pauses.draw(None)):
-            raise self._timed_out()
+        self._status = report.status
+        return ReportEvent(type=kind, data=report.raw, report=report)
 
     def _check_time(self) -> None:
         if self._deadline.left <= 0:
