@@ -130,7 +130,7 @@ def test_account_is_recognised_without_single_rows_and_filters(
     """More rows before the start date than a page has, which an API without filters lists first: further pages tell."""
     births = sorted(row["created_at"] for row in sandbox.world.rows("tickets"))
     sandbox.switches.single_rows = False
-    sandbox.switches.ignored_filters = {"tickets": {"*"}}
+    sandbox.switches.ignored_filters = {"tickets": frozenset({"*"})}
     sync(pipeline, settings_for(sandbox), resources=["tickets"], start_date=births[300])
     sandbox.world.patch("tickets", sandbox.world.rows("tickets")[299]["id"], notes="changed")
     sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=births[300])

@@ -134,7 +134,7 @@ def test_living_row_behind_a_slice_is_not_marked(
         changed = rows[-1] if place in (3, 40) else row
         sandbox.world.put("tickets", row | {"updated_at": changed["created_at"]})
     sandbox.switches.ignored_sorts = {"tickets": "least_recently_updated_first"}
-    sandbox.switches.ignored_filters = {"tickets": {"*"}}
+    sandbox.switches.ignored_filters = {"tickets": frozenset({"*"})}
     sync(pipeline, settings_for(sandbox), resources=["tickets"])
     wait(sandbox, days=2)
     sync(make_pipeline(tmp_path), settings_for(sandbox, lookback_hours=0.0), resources=["tickets"])
