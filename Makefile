@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The theme's news of its successor, at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak sandbox docs site site-serve bench peers profile clean
+.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak simulate sandbox docs site site-serve bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -151,6 +151,11 @@ dist: $(READY)
 soak: $(READY)
 	SOAK_SCENARIOS=$${SOAK_SCENARIOS:-200} SOAK_FIRST_SEED=$${SOAK_FIRST_SEED:-1000} \
 		$(BIN)/python -m pytest tests/soak/test_soak.py -n 2 --tb=short
+
+# Ten thousand random worlds in one process a core, without HTTP, disks and threads; SIMULATE="--first 20000" plays others,
+# and `python -m tests.simulation replay SEED` plays one again.
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation random $(SIMULATE)
 
 sandbox: $(READY)
 	$(BIN)/python -m cogny_source.sandbox --port 8080 --tickets 5000
