@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from cogny_source.cli.help import DESTINATION
 from cogny_source.cli.places import make_target
 from cogny_source.destinations.registration import DATASET, Option
 from cogny_source.destinations.registry import REGISTRATIONS
@@ -119,7 +120,26 @@ judged_resources_option = click.option(
     help="Comma-separated; they must be synced. Default: those that the dataset is synced for.",
 )
 verbose_option = click.option("--verbose", is_flag=True, help="End a failure with its traceback.")
-_RESOURCES = click.option("--resources", default="", help="Comma-separated: tickets,reports,warehouses. Default: all.")
+
+
+def _refuse_no_names(context: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse `--resources ""`, as of a variable that is not set: it would sync all of them.
+
+    Raises:
+        click.BadParameter: If the option is given, and names nothing.
+    """
+    is_given = context.get_parameter_source(str(param.name)) is ParameterSource.COMMANDLINE
+    if is_given and not split_names(value):
+        raise click.BadParameter("it names no resource; leave the option out for all of them")
+    return value
+
+
+_RESOURCES = click.option(
+    "--resources",
+    default="",
+    callback=_refuse_no_names,
+    help="Comma-separated: tickets,reports,warehouses. Default: all.",
+)
 _ACCEPT_DELETIONS = click.option(
     "--accept-deletions",
     is_flag=True,
@@ -201,7 +221,7 @@ def any_destination(command: Command) -> Command:
         return command(make_target=make_target, **values)
 
     names = list(REGISTRATIONS)
-    argument = click.argument("destination", type=click.Choice(names), default=names[0], envvar="COGNY_DESTINATION")
+    argument = click.argument("destination", type=click.Choice(names), default=names[0], envvar=DESTINATION)
     return _apply([argument, *map(_as_click, PLACE_OPTIONS.values())], call)
 
 

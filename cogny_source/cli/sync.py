@@ -13,6 +13,7 @@ import click
 
 from cogny_source.cli.entry import EntryCommand
 from cogny_source.cli.exits import EPILOG, EXIT_LOCKED, EXIT_USAGE, report_failure
+from cogny_source.cli.help import GroupedCommand, SyncGroup
 from cogny_source.cli.options import (
     MakeTarget,
     Options,
@@ -48,9 +49,15 @@ SUMMARY_WIDTH = 140
 INTERRUPTED = 130
 
 
-@click.group("sync")
+@click.group("sync", cls=SyncGroup)
 def sync_group() -> None:
-    """Sync the API into a destination."""
+    """Sync the API into a destination.
+
+    \b
+    Examples:
+      cogny sync --database growth.duckdb
+      cogny sync parquet --bucket-url s3://growth/cogny
+    """
 
 
 def sync_command(destination: str) -> click.Command:
@@ -62,7 +69,7 @@ def sync_command(destination: str) -> click.Command:
     return sync_group.commands[destination]
 
 
-@click.command("verify", epilog=EPILOG)
+@click.command("verify", cls=GroupedCommand, epilog=EPILOG, short_help="Sync, then compare every row with the API.")
 @any_destination
 @resource_options
 @census_options
@@ -77,7 +84,12 @@ def verify(make_target: MakeTarget, **options: Any) -> None:
     execute(make_target, Options(**options, verify=True))
 
 
-@click.command("census", epilog=EPILOG)
+@click.command(
+    "census",
+    cls=GroupedCommand,
+    epilog=EPILOG,
+    short_help="Sync, then list all rows: mark what is gone, bring what is missing.",
+)
 @any_destination
 @resource_options
 @census_options
@@ -92,7 +104,7 @@ def census(make_target: MakeTarget, **options: Any) -> None:
     execute(make_target, Options(**options, census="always"))
 
 
-@click.command("check")
+@click.command("check", cls=GroupedCommand, short_help="Try settings, key, clock, rate limit and destination.")
 @any_destination
 @resource_options
 def check(make_target: MakeTarget, **options: Any) -> None:
@@ -154,9 +166,13 @@ def _call_for_help(code: int, health: Health) -> None:
 
 
 for _destination in REGISTRATIONS.values():
-    sync_group.command(_destination.name, cls=EntryCommand, help=_destination.sync_help, epilog=EPILOG)(
-        sync_options(_destination.name)(execute)
-    )
+    sync_group.command(
+        _destination.name,
+        cls=EntryCommand,
+        help=_destination.sync_help,
+        short_help=_destination.sync_help.partition("\n")[0],
+        epilog=EPILOG,
+    )(sync_options(_destination.name)(execute))
 
 
 def _run(target: Target, options: Options) -> int | None:
@@ -164,6 +180,7 @@ def _run(target: Target, options: Options) -> int | None:
     from cogny_source.cli.session import open_for_loading, pipelines_dir
 
     with prepare_process():
+        _check_options(options)
         if options.check:
             with _settings(options, target.world or pipelines_dir(target) / "sandbox.json") as settings:
                 return _check(target, settings, options)
@@ -173,6 +190,19 @@ def _run(target: Target, options: Options) -> int | None:
         if not options.quiet and options.log_format == "text":
             say(f"To open the database: {target.show}")
     return None
+
+
+def _check_options(options: Options) -> None:
+    """Check what needs neither key nor API first, and before a sandbox keeps a file.
+
+    Raises:
+        ConfigError: If a value makes no sense.
+    """
+    from cogny_source.engine.runner import check_dates
+    from cogny_source.extract.endpoints import select_resources
+
+    select_resources(options.names)
+    check_dates(options.start_date, options.end_date, compares_all=options.census == "always" or options.verify)
 
 
 @contextmanager

@@ -108,15 +108,32 @@ def sync(
             client.close()
 
 
+def check_dates(
+    start_date: str | datetime | None, end_date: str | datetime | None, *, compares_all: bool
+) -> tuple[datetime | None, datetime | None]:
+    """The beginning and the end of what is to be read, as `sync` takes them.
+
+    Args:
+        start_date: As for `sync`.
+        end_date: As for `sync`.
+        compares_all: Whether whole tables are compared afterwards.
+
+    Raises:
+        ConfigError: If one is no date, or they contradict each other or the comparison.
+    """
+    begin, end = parse_start_date(start_date), parse_date(end_date, "end_date")
+    if begin and end and begin >= end:
+        raise ConfigError("end_date must be later than start_date")
+    if end and compares_all:
+        raise ConfigError("census and verify compare whole tables: leave end_date out")
+    return begin, end
+
+
 def _make_plan(
     settings: Settings, start_date: str | datetime | None, end_date: str | datetime | None, **options: Any
 ) -> Plan:
-    begin = parse_start_date(start_date) or settings.start_date
-    end = parse_date(end_date, "end_date")
-    if begin and end and begin >= end:
-        raise ConfigError("end_date must be later than start_date")
-    if end and (options["census"] == "always" or options["verify"]):
-        raise ConfigError("census and verify compare whole tables: leave end_date out")
+    compares_all = options["census"] == "always" or options["verify"]
+    begin, end = check_dates(start_date or settings.start_date, end_date, compares_all=compares_all)
     return make_plan(settings, start_date=begin, window=Window(begin, end) if end else None, **options)
 
 
