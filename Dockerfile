@@ -3,7 +3,7 @@
 #   docker run --rm --env-file cogny.env --volume cogny:/data --read-only --tmpfs /tmp cogny-source
 # docs/schedules.md tells how to run it by a schedule.
 
-# 3.13 is the newest Python that the project supports.
+# The Python that the requirements are pinned for, which is that of Debian trixie.
 FROM python:3.13-slim-trixie AS build
 WORKDIR /build
 # Without pip: the environment is filled from outside, and nothing in it can install more.

@@ -8,7 +8,8 @@ CognyError
 │   ├── ServerError     a 5xx, an HTML page, a cut-short or empty body
 │   │   ├── EdgeRefusal     a 4xx without JSON: an edge in front of the API refused, or the base URL is wrong
 │   │   └── Contradiction   an answer that contradicts itself, such as a count without a row
-│   └── NetworkError    no connection, a reset, a time-out
+│   └── NetworkError    a reset, a time-out
+│       └── Unreachable     no connection at all
 ├── FatalError          the API refused the request: a retry changes nothing
 │   ├── AuthError       401, the key is missing or invalid (exit code 2)
 │   ├── Forbidden       403, the key lacks a scope (exit code 2)
@@ -131,13 +132,17 @@ class Contradiction(ServerError):
 
 
 class NetworkError(TransientError):
-    """No answer: connection refused or reset, host name not found, time-out.
+    """No answer: no connection, a reset, a time-out.
 
     Attributes:
         may_have_arrived: Whether the request may have reached the API: not if no connection was made.
     """
 
     may_have_arrived: bool = True
+
+
+class Unreachable(NetworkError):
+    """No connection: refused, host name not found, time-out, or a proxy or TLS that fails."""
 
 
 class FatalError(CognyError):
@@ -219,11 +224,15 @@ class Stopped(CognyError):
 
     Args:
         signal_number: The signal, such as 15 for SIGTERM.
+
+    Attributes:
+        loaded: What the run has loaded, such as `10,100 of 20,000 tickets`; None if nobody counted.
     """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by signal {signal_number}")
         self.signal_number = signal_number
+        self.loaded: str | None = None
 
 
 def describe_unforeseen(error: BaseException) -> str:

@@ -11,7 +11,10 @@ from urllib.parse import urlsplit
 
 from cogny_source.errors import ConfigError
 from cogny_source.timestamps import parse_instant
+from cogny_source.windows import BEGINNING
 
+# The start date that loads all rows.
+EVERYTHING = "all"
 BASE_URL = "https://api.cogny.com/v1"
 DEVELOPMENT_PREFIX = "sk_test_"
 STANDARD_REQUESTS_PER_MINUTE = 100.0
@@ -46,7 +49,8 @@ class Settings:
         auth_header: The header that carries the key.
         requests_per_minute: The pace until a header says otherwise; None for unlimited.
         reserve_requests: The most requests of a window that are left to the account's other users.
-        start_date: Rows created before it are left out; None for all rows.
+        start_date: Rows created before it are left out; None for the date that the dataset was loaded with, or all rows
+            if there is none.
         overlap_seconds: How far before the watermark an incremental pass begins.
         lookback_hours: How far before the watermark a second look begins, for changes that became visible late; 0 for
             no second look.
@@ -132,10 +136,19 @@ def make_settings(values: dict[str, Any]) -> Settings:
     if not values["api_key"]:
         raise ConfigError(MISSING_KEY)
     values["base_url"] = str(values["base_url"]).rstrip("/")
-    values["start_date"] = parse_date(values["start_date"], "start_date")
+    values["start_date"] = parse_start_date(values["start_date"])
     if values["requests_per_minute"] is None and not values["api_key"].startswith(DEVELOPMENT_PREFIX):
         values["requests_per_minute"] = STANDARD_REQUESTS_PER_MINUTE
     return Settings(**values)
+
+
+def parse_start_date(value: str | datetime | None) -> datetime | None:
+    """Parse a start date: `all` for all rows, whatever date the dataset was loaded with.
+
+    Raises:
+        ConfigError: If it is neither `all` nor a date nor an instant.
+    """
+    return BEGINNING if value == EVERYTHING else parse_date(value, "start_date")
 
 
 def parse_date(value: str | datetime | None, name: str) -> datetime | None:

@@ -46,7 +46,7 @@ def cogny_source(
         api_key: The key, `sk_live_…` or `sk_test_…`.
         base_url: The API's base URL.
         auth_header: `bearer` or `x-api-key`.
-        start_date: Rows created before it are left out.
+        start_date: Rows created before it are left out. The dataset keeps it for later runs; `all` for all rows.
 
     Returns:
         The resources `tickets`, `reports` and `warehouses`, which yield Arrow tables.

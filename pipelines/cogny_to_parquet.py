@@ -1,6 +1,6 @@
 """Sync the Cogny API into a folder of Parquet files; `--help` shows the options."""
 
-from cogny_source.cli import sync_command
+from cogny_source.__main__ import sync_into
 
 if __name__ == "__main__":
-    sync_command("parquet")()
+    sync_into("parquet")

@@ -20,6 +20,7 @@ import duckdb
 import pytest
 import requests
 from click.testing import CliRunner
+from hypothesis import settings as hypothesis_settings
 
 from cogny_source.cli import main
 from cogny_source.sandbox import SandboxServer, World
@@ -31,6 +32,10 @@ from tests.support.webhook import Webhook
 # dlt asks once a second whether a job is done.
 POLL_SECONDS = 0.05
 TESTS = Path(__file__).parent
+# The same examples in each run, and many more, other ones each time, in `make test-long`.
+hypothesis_settings.register_profile("short", max_examples=100, derandomize=True, deadline=None)
+hypothesis_settings.register_profile("long", max_examples=1000, deadline=None)
+hypothesis_settings.load_profile("short")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

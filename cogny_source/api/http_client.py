@@ -26,6 +26,7 @@ from cogny_source.api.retry import (
     Effort,
     Patience,
     describe_clock,
+    longest_trial,
     reason_to_give_up,
     retry_after_seconds,
     retry_delay,
@@ -42,6 +43,7 @@ from cogny_source.errors import (
     NetworkError,
     RateLimited,
     TransientError,
+    Unreachable,
 )
 from cogny_source.log_fields import fields
 from cogny_source.settings import Settings
@@ -162,6 +164,12 @@ class HttpClient:
             delay = self._next_delay(call, answer, effort, sent_at, until)
             if delay is None:
                 raise answer
+            meter.add(retries=1)
+            if isinstance(answer, Unreachable):
+                outage = self._wire.outage
+                outage.tell(answer.message, longest_trial(answer, effort, self._patience, reached=self._wire.reached))
+                self._wait(delay, f"no connection to {outage.address}", meter, is_told=True)
+                continue
             logger.warning(
                 "%s; attempt %d is repeated in %.1f s",
                 answer,
@@ -171,7 +179,6 @@ class HttpClient:
                     path=call.path, request_id=answer.request_id, status=answer.status, attempt=effort.attempts
                 ),
             )
-            meter.add(retries=1)
             self._wait(delay, f"{call.path}: after attempt {effort.attempts}", meter)
 
     @contextmanager
@@ -199,6 +206,11 @@ class HttpClient:
                 yield response
             except (OSError, HTTPError) as exc:
                 raise self._wire.explain(exc, call, read_seconds) from exc
+
+    @property
+    def reached(self) -> bool:
+        """Whether the API, or an edge in front of it, ever answered."""
+        return self._wire.reached
 
     def close(self) -> None:
         """Close the connections."""
@@ -331,10 +343,10 @@ class HttpClient:
                     raise _used_up(call, wait_seconds, "beyond the deadline")
                 self._wait(wait_seconds, f"{call.path}: the rate limit's window is used up", meter)
 
-    def _wait(self, seconds: float, reason: str, meter: Meter) -> None:
+    def _wait(self, seconds: float, reason: str, meter: Meter, *, is_told: bool = False) -> None:
         end = self._timing.stopwatch() + seconds
         # If several readers wait for the same moment, one of them logs it.
-        is_logged = seconds > QUIET_WAIT_SECONDS and end > self._logged_until + QUIET_WAIT_SECONDS
+        is_logged = not is_told and seconds > QUIET_WAIT_SECONDS and end > self._logged_until + QUIET_WAIT_SECONDS
         if is_logged:
             self._logged_until = end
             until = describe_clock(self._timing.clock() + seconds)

@@ -83,8 +83,7 @@ def retry_delay(error: TransientError, attempt: int, jitter: float) -> float:
         attempt: Attempts so far, from 1.
         jitter: A random number in [0, 1), for full jitter.
     """
-    # 2.0 ** 1024 overflows.
-    longest = min(MAX_BACKOFF_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 10))
+    longest = longest_backoff(attempt)
     least = longest * LEAST_SHARE
     if error.retry_after_seconds is not None:
         return max(error.retry_after_seconds, min(least, BASE_SECONDS))
@@ -121,6 +120,28 @@ def reason_to_give_up(
         times = "once" if effort.attempts == 1 else f"{effort.attempts} times"
         return f"tried {times} in {effort.away_seconds:.0f} s"
     return None
+
+
+def longest_trial(error: TransientError, effort: Effort, patience: Patience, *, reached: bool) -> float:
+    """The most seconds for which a request that just failed is still repeated.
+
+    Args:
+        error: The error of the last attempt.
+        effort: Attempts and waits so far.
+        patience: The limits of both.
+        reached: Whether the API ever answered this client.
+    """
+    left = max(0.0, patience.max_outage_seconds - effort.away_seconds)
+    most = _most_attempts(error, reached=reached)
+    if most == inf:
+        return left
+    return min(left, sum(longest_backoff(attempt) for attempt in range(effort.attempts, int(most))))
+
+
+def longest_backoff(attempt: int) -> float:
+    """The longest wait in seconds after so many attempts, from 1, without advice of the API."""
+    # 2.0 ** 1024 overflows.
+    return min(MAX_BACKOFF_SECONDS, BASE_SECONDS * 2.0 ** min(attempt - 1, 10))
 
 
 def _most_attempts(error: TransientError, *, reached: bool) -> float:

@@ -19,6 +19,8 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from cogny_source.api.outage import TLS_FAILED
+
 # The deadline of an answer, in read time-outs: a slow server may keep within each single one.
 READS_PER_ANSWER = 5
 # The most that one system call returns; it does not wait for more.
@@ -127,7 +129,7 @@ def may_have_arrived(exc: Failure) -> bool:
 
 
 def describe_failure(exc: Failure, timeouts: Timeouts) -> str:
-    """What failed, in one sentence.
+    """What failed on a connection, in one sentence.
 
     Args:
         exc: The error of sending the request or reading its answer.
@@ -135,17 +137,10 @@ def describe_failure(exc: Failure, timeouts: Timeouts) -> str:
     """
     if isinstance(exc, DeadlinePassed):
         return f"the answer did not end within {timeouts.answer_seconds:g} s"
-    if isinstance(exc, requests.ConnectTimeout):
-        return f"no connection within {timeouts.connect_seconds:g} s"
     if isinstance(exc, requests.ReadTimeout | ReadTimeoutError):
         return f"no answer within {timeouts.read_seconds:g} s"
     if isinstance(exc, requests.exceptions.SSLError | SSLError):
-        return "the TLS connection failed (certificate or protocol)"
-    if isinstance(exc, requests.exceptions.ProxyError):
-        return "the proxy refused the connection"
+        return TLS_FAILED
     if isinstance(exc, requests.exceptions.ContentDecodingError | DecodeError | ProtocolError):
         return "the answer was cut short"
-    cause = exc.args[0] if exc.args else None
-    if isinstance(getattr(cause, "reason", None), NameResolutionError):
-        return "the host name cannot be resolved: no network, or a wrong base URL"
     return "the connection failed or was reset"

@@ -13,11 +13,12 @@ from urllib3.exceptions import HTTPError
 from cogny_source.api.calls import Call
 from cogny_source.api.cookies import MOST_COOKIE_BYTES
 from cogny_source.api.lines import Lines
+from cogny_source.api.outage import Outage, find_address, find_obstacle
 from cogny_source.api.request_ids import RequestIds
 from cogny_source.api.session import open_session
 from cogny_source.api.tls import find_distrust
 from cogny_source.api.transport import Failure, Timeouts, TooLong, describe_failure, may_have_arrived, read_body
-from cogny_source.errors import AnswerTooLarge, CognyError, NetworkError, Untrusted
+from cogny_source.errors import AnswerTooLarge, CognyError, NetworkError, Unreachable, Untrusted
 from cogny_source.settings import Settings
 
 MEGABYTE = 2**20
@@ -36,6 +37,7 @@ class Wire:
         lines: The connections.
         session: Key, cookies, proxies and certificates.
         reached: Whether the API ever answered.
+        outage: Tells that the host cannot be reached.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Wire:
         self.lines = Lines()
         self.session = open_session(settings, self.lines, adapter)
         self.reached = False
+        self.outage = Outage(find_address(settings.base_url), stopwatch)
         self._settings = settings
         self._stopwatch = stopwatch
         self._check = check
@@ -137,6 +140,7 @@ class Wire:
             request, timeout=(timeouts.connect_seconds, timeouts.read_seconds), allow_redirects=False, stream=True
         )
         self.reached = True
+        self.outage.end()
         return response
 
     def _read_whole(self, response: requests.Response, call: Call, deadline: float) -> None:
@@ -152,6 +156,11 @@ class Wire:
         distrust = find_distrust(exc)
         if distrust is not None:
             return Untrusted(distrust, request_id=request_id, path=call.path)
-        error = NetworkError(describe_failure(exc, timeouts), request_id=request_id, path=call.path)
+        obstacle = find_obstacle(exc, timeouts.connect_seconds)
+        error: NetworkError
+        if obstacle is not None:  # the request never arrived, so that its id helps nobody
+            error = Unreachable(f"cannot connect to {self.outage.address}: {obstacle}", path=call.path)
+        else:
+            error = NetworkError(describe_failure(exc, timeouts), request_id=request_id, path=call.path)
         error.may_have_arrived = may_have_arrived(exc) and not self.lines.is_connecting
         return error

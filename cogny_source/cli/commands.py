@@ -68,14 +68,17 @@ def _render_schema(output: str) -> str:
     return render_tables(list_column_types())
 
 
-@main.command("sandbox", context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@main.command(
+    "sandbox",
+    context_settings={"ignore_unknown_options": True},
+    add_help_option=False,
+    short_help="Serve an API with made-up data on this machine.",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def sandbox(arguments: tuple[str, ...]) -> None:
     """Serve an API with made-up data on this machine, until Ctrl-C; --help lists its options."""
-    from cogny_source.cli.sandbox import require_sandbox
 
     def run() -> int:
-        require_sandbox()
         from cogny_source.sandbox.__main__ import main as serve
 
         return serve(arguments, prog="cogny sandbox")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cogny_source.cli.exits import report_failure
+from cogny_source.cli.help import GroupedCommand
 from cogny_source.cli.options import MakeTarget, any_destination, max_age_option, verbose_option
 from cogny_source.cli.process import prepare_process
 from cogny_source.cli.streams import say
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
 
 
-@click.command("dashboard")
+@click.command("dashboard", cls=GroupedCommand, short_help="Write a page about the sync and the tickets.")
 @any_destination
 @click.option(
     "--out",
@@ -54,7 +55,7 @@ def _make_old_name() -> click.Command:
         assert dashboard.callback is not None
         dashboard.callback(**values)
 
-    return click.Command("report", callback=run, params=dashboard.params, help=dashboard.help, hidden=True)
+    return GroupedCommand("report", callback=run, params=dashboard.params, help=dashboard.help, hidden=True)
 
 
 report = _make_old_name()
@@ -68,7 +69,7 @@ def _write(target: Target, out: Path, max_age: float | None) -> None:
 
     configure_logging("text", quiet=True)
     if not target.is_there():
-        raise ConfigError("nothing was synced there yet")
+        raise ConfigError(f"{target.identity}: nothing was synced there yet")
     now, thresholds = datetime.now(UTC), Thresholds(max_age)
     with look_at(target) as look:
         write_report(look.destination, out, now, look.journal, running=look.running, thresholds=thresholds)

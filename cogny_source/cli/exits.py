@@ -72,7 +72,7 @@ def report_failure(
         sentence = told = (
             "Error: there is not enough memory; nothing is lost: the next run goes on from what is loaded."
         )
-    except Exception as error:  # noqa: BLE001 - the command's edge: what nobody foresaw ends in a sentence, too
+    except Exception as error:  # noqa: BLE001 - the command's edge: an unexpected error ends in a sentence, too
         _check_signals(error)
         details = _print_traceback(verbose, log_format)
         code, sentence, told = _describe_unforeseen(error, verbose)
@@ -94,6 +94,8 @@ def _list_details(error: CognyError) -> dict[str, object]:
 
 
 def _describe(error: CognyError) -> str:
+    if isinstance(error, Stopped) and error.loaded:
+        return f"The run was {error}: {error.loaded} are loaded; the next one goes on from there."
     if isinstance(error, Stopped):
         return f"The run was {error}; the next one goes on from what is loaded."
     return f"Error: {error}"
@@ -102,11 +104,11 @@ def _describe(error: CognyError) -> str:
 def _describe_unforeseen(error: Exception, verbose: bool) -> tuple[int, str, str]:
     """The exit code, the sentence, and a sentence for alerts: a foreign message may contain a secret."""
     named = describe_unforeseen(error)
-    told = f"Error: {type(error).__name__}, which nobody foresaw; `cogny status` tells more."
+    told = f"Error: {type(error).__name__}, an unexpected error; `cogny status` tells more."
     if _is_setting(error):
         return EXIT_USAGE, f"Error: a setting of dlt's own cannot be read: {named}", told
     hint = "" if verbose else "; --verbose shows its traceback"
-    return EXIT_FAILED, f"Error: nobody foresaw this: {named}{hint}. What is loaded stays.", told
+    return EXIT_FAILED, f"Error: an unexpected error: {named}{hint}. What is loaded stays.", told
 
 
 def _is_setting(error: Exception) -> bool:

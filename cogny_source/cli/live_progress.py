@@ -15,9 +15,9 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from cogny_source.engine.progress import Progress
 from cogny_source.engine.run_record import ResourceRun
 from cogny_source.plain_text import safe_text
+from cogny_source.schema import RESOURCE_TABLES
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ class Watch:
         self._wait_ends = 0.0
         self._reason = ""
         self._loading: int | None = None
+        self._loaded: dict[str, int] = {}
+        self._stopping = False
         self.runs: dict[str, ResourceRun] = {}
 
     def read(self, run: ResourceRun, requests_left: int | None) -> None:
@@ -64,16 +66,28 @@ class Watch:
         with self._lock:
             self._loading = None
             self.runs.update({run.resource: run for run in runs})
+            self._loaded = {run.resource: run.rows_loaded[RESOURCE_TABLES[run.resource].name] for run in runs}
+
+    def stop(self) -> None:
+        """A signal asks the run to end."""
+        with self._lock:
+            self._stopping = True
+
+    def describe_loaded(self) -> str | None:
+        """The rows that are loaded, such as `10,100 of 20,000 tickets`; None if there are none."""
+        with self._lock:
+            told = [_describe_rows(self.runs[name], rows) for name, rows in self._loaded.items() if rows]
+        return ", ".join(told) or None
 
     @property
     def status(self) -> str:
         """The present activity, in one line."""
         with self._lock:
-            parts = []
+            parts = ["stopping"] if self._stopping else []
             if self._loading is not None:
                 parts.append(f"loading {self._loading:,} rows" if self._loading else "loading the run's record")
             left = self._wait_ends - self._clock()
-            if left > 0:
+            if left > 0 and not self._stopping:
                 parts.append(f"waiting {left:.0f} s more ({self._reason})")
             if not self.runs and not parts:
                 parts.append("waiting for the API's first answer")
@@ -87,6 +101,11 @@ class Watch:
             return [run for run in self.runs.values() if run.status == "running"]
 
 
+def _describe_rows(run: ResourceRun, rows: int) -> str:
+    total = run.meter.total_count
+    return f"{rows:,}{f' of {total:,}' if total and rows <= total else ''} {run.resource}"
+
+
 def describe_run(run: ResourceRun) -> str:
     """The progress of a resource, in one line."""
     meter = run.meter
@@ -96,7 +115,7 @@ def describe_run(run: ResourceRun) -> str:
 
 
 @contextmanager
-def show_progress(console: Console, *, live: bool) -> Iterator[Progress]:
+def show_progress(console: Console, *, live: bool) -> Iterator[Watch]:
     """Show the progress of a sync within the block.
 
     Args:

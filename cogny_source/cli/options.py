@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from cogny_source.cli.help import DESTINATION
 from cogny_source.cli.places import make_target
 from cogny_source.destinations.registration import DATASET, Option
 from cogny_source.destinations.registry import REGISTRATIONS
@@ -51,7 +52,7 @@ class Options:
 
     Attributes:
         resources: The resources to sync, comma-separated; all if empty.
-        start_date: Rows created before it are left out.
+        start_date: Rows created before it are left out; None for the date that the dataset was loaded with.
         end_date: Load the window by creation time up to it; the watermark does not move.
         full_refresh: Read everything again.
         chunk_rows: Rows loaded at once; fewer if rows are long.
@@ -119,7 +120,26 @@ judged_resources_option = click.option(
     help="Comma-separated; they must be synced. Default: those that the dataset is synced for.",
 )
 verbose_option = click.option("--verbose", is_flag=True, help="End a failure with its traceback.")
-_RESOURCES = click.option("--resources", default="", help="Comma-separated: tickets,reports,warehouses. Default: all.")
+
+
+def _refuse_no_names(context: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse `--resources ""`, as of a variable that is not set: it would sync all of them.
+
+    Raises:
+        click.BadParameter: If the option is given, and names nothing.
+    """
+    is_given = context.get_parameter_source(str(param.name)) is ParameterSource.COMMANDLINE
+    if is_given and not split_names(value):
+        raise click.BadParameter("it names no resource; leave the option out for all of them")
+    return value
+
+
+_RESOURCES = click.option(
+    "--resources",
+    default="",
+    callback=_refuse_no_names,
+    help="Comma-separated: tickets,reports,warehouses. Default: all.",
+)
 _ACCEPT_DELETIONS = click.option(
     "--accept-deletions",
     is_flag=True,
@@ -131,13 +151,23 @@ _TELLING = [
     click.option("--quiet", is_flag=True, help="Print warnings and errors only."),
     click.option("--verbose", is_flag=True, help="Print the summary as a table too; end a failure with its traceback."),
 ]
-_SYNC = [
-    _RESOURCES,
-    click.option("--start-date", help="Leave out rows created before it, such as 2025-02-03."),
-    click.option("--end-date", help="Load only rows created before it; the watermark does not move."),
-    click.option("--full-refresh", is_flag=True, help="Read everything again; old rows stay until then."),
+_START_DATE = click.option(
+    "--start-date",
+    metavar="DATE",
+    help="Leave out rows created before it, such as 2025-02-03. The dataset keeps it; an earlier one later on loads"
+    " what is missing, and all loads everything.",
+)
+_READING = [
     click.option("--chunk-rows", type=click.IntRange(min=1), help="Rows loaded at once; of long rows fewer."),
     click.option("--workers", type=click.IntRange(min=1), help="Most readers of a long first load. Default: 8."),
+    click.option("--history/--no-history", default=None, help="Keep each version of a row. Default: keep."),
+]
+_SYNC = [
+    _RESOURCES,
+    _START_DATE,
+    click.option("--end-date", help="Load only rows created before it; the watermark does not move."),
+    click.option("--full-refresh", is_flag=True, help="Read everything again; old rows stay until then."),
+    *_READING,
     click.option(
         "--census",
         type=click.Choice(["never", "auto", "always"]),
@@ -152,7 +182,6 @@ _SYNC = [
         "--verify", is_flag=True, help="Compare database and API afterwards, row for row; exit 1 if not equal."
     ),
     _ACCEPT_DELETIONS,
-    click.option("--history/--no-history", default=None, help="Keep each version of a row. Default: keep."),
     click.option("--check", is_flag=True, help="Prove access to API and destination, and end without a sync."),
     *_TELLING,
 ]
@@ -178,8 +207,8 @@ def resource_options(command: Command) -> Command:
 
 
 def census_options(command: Command) -> Command:
-    """Add the option that accepts many deletions."""
-    return _apply([_ACCEPT_DELETIONS], command)
+    """Add the options of a sync that a census and a verification have too."""
+    return _apply([_START_DATE, *_READING, _ACCEPT_DELETIONS], command)
 
 
 def any_destination(command: Command) -> Command:
@@ -192,7 +221,7 @@ def any_destination(command: Command) -> Command:
         return command(make_target=make_target, **values)
 
     names = list(REGISTRATIONS)
-    argument = click.argument("destination", type=click.Choice(names), default=names[0], envvar="COGNY_DESTINATION")
+    argument = click.argument("destination", type=click.Choice(names), default=names[0], envvar=DESTINATION)
     return _apply([argument, *map(_as_click, PLACE_OPTIONS.values())], call)
 
 

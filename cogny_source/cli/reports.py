@@ -57,7 +57,9 @@ def reports() -> None:
 @format_option
 @verbose_option
 def create(verbose: bool, output: str | None, wait: bool, timeout: float, **given: Any) -> None:
-    """Create a report, once: one whose answer is lost is looked for, and told of with a token if it is not found.
+    """Create a report, and wait for it with --wait.
+
+    It is created once: where the answer is lost the report is looked for, and the error has a token if it is not found.
 
     \b
     Examples:
@@ -146,7 +148,9 @@ def get(report_id: str, output: str | None, verbose: bool) -> None:
 @format_option
 @verbose_option
 def wait(report_ids: tuple[str, ...], timeout: float, output: str | None, verbose: bool) -> None:
-    """Wait until reports are finished; exit 1 if one of them is not completed, or not in time.
+    """Wait until reports are finished.
+
+    Exit 1 if one of them is not completed, or not in time.
 
     \b
     Example:
@@ -166,7 +170,9 @@ def wait(report_ids: tuple[str, ...], timeout: float, output: str | None, verbos
 @format_option
 @verbose_option
 def content(report_id: str, output: str | None, verbose: bool) -> None:
-    """Show the content of a completed report: as text on a terminal, else as JSON.
+    """Show the content of a completed report.
+
+    As text on a terminal, else as JSON.
 
     \b
     Examples:
@@ -205,7 +211,9 @@ def _print_content(found: ReportContent) -> None:
 @format_option
 @verbose_option
 def stream(report_id: str, timeout: float, output: str | None, verbose: bool) -> None:
-    """Follow a report in the making, an event a line; exit 1 if it fails.
+    """Follow a report in the making, an event a line.
+
+    Exit 1 if it fails.
 
     \b
     Example:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cogny_source.cli.exits import EXIT_FAILED, report_failure
+from cogny_source.cli.help import GroupedCommand
 from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
 from cogny_source.cli.process import prepare_process
 from cogny_source.cli.streams import say, writing_out
@@ -22,7 +23,7 @@ RESOURCES = ("tickets", "reports", "warehouses")
 PAGE_ROWS = 100
 
 
-@click.command("reset")
+@click.command("reset", cls=GroupedCommand, short_help="Let the next sync read a resource again.")
 @click.argument("resource", type=click.Choice(RESOURCES))
 @any_destination
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -53,7 +54,7 @@ def _reset(target: Target, resource: str, yes: bool) -> int:
 
     configure_logging("text", quiet=True)
     if not target.is_there():
-        raise ConfigError("nothing was synced there yet")
+        raise ConfigError(f"{target.identity}: nothing was synced there yet")
     with open_for_loading(target) as pipeline, writing_out():
         click.echo(_announce(resource, Reset(pipeline, resource, WAIT_SECONDS).look()))
     # No lock is held while a person thinks.
@@ -78,7 +79,8 @@ def _announce(resource: str, known: Known) -> str:
     left = f", and the {known.backfill_windows} windows left of its first load" if known.backfill_windows else ""
     mark = f"the watermark {known.updated_after}" if known.updated_after else "the state"
     requests = -(-known.rows // PAGE_ROWS)
+    since = f" from {known.start_date} on" if known.start_date else ""
     return (
-        f"{resource}: {mark}{left} will be forgotten. The {known.rows:,} rows stay; the next sync reads all rows again,"
-        f" in about {requests:,} requests, and replaces them."
+        f"{resource}: {mark}{left} will be forgotten. The {known.rows:,} rows stay; the next sync reads all rows{since}"
+        f" again, in about {requests:,} requests, and replaces them."
     )

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from cogny_source.errors import ConfigError
@@ -25,16 +24,6 @@ class EmbeddedSandbox:
     api_key: str
 
 
-def require_sandbox() -> None:
-    """Check that the sandbox's requirements are installed.
-
-    Raises:
-        ConfigError: If its extra is not installed.
-    """
-    if find_spec("uvicorn") is None:
-        raise ConfigError("the sandbox needs its extra: pip install 'cogny-source[sandbox]'")
-
-
 @contextmanager
 def run_sandbox(world: Path) -> Iterator[EmbeddedSandbox]:
     """Run the sandbox within the block.
@@ -43,9 +32,8 @@ def run_sandbox(world: Path) -> Iterator[EmbeddedSandbox]:
         world: The file that keeps its world, which advances from run to run.
 
     Raises:
-        ConfigError: If the sandbox's own requirements are not installed, or it does not start.
+        ConfigError: If it does not start.
     """
-    require_sandbox()
     world.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "cogny_source.sandbox", "--tickets", str(SANDBOX_TICKETS)]
     command += ["--world", str(world), "--exit-with-parent"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cogny_source.cli.exits import EXIT_FAILED, report_failure
+from cogny_source.cli.help import GroupedCommand
 from cogny_source.cli.options import (
     MakeTarget,
     any_destination,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from cogny_source.monitoring.status import DatasetStatus
 
 
-@click.command("status")
+@click.command("status", cls=GroupedCommand, short_help="Show how a dataset stands, for people and monitors.")
 @any_destination
 @click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @max_age_option

@@ -13,6 +13,7 @@ import click
 
 from cogny_source.cli.entry import EntryCommand
 from cogny_source.cli.exits import EPILOG, EXIT_LOCKED, EXIT_USAGE, report_failure
+from cogny_source.cli.help import GroupedCommand, SyncGroup
 from cogny_source.cli.options import (
     MakeTarget,
     Options,
@@ -26,7 +27,7 @@ from cogny_source.cli.sandbox import EmbeddedSandbox, run_sandbox
 from cogny_source.cli.streams import OutputFailed, say, writing_out
 from cogny_source.destinations.registry import REGISTRATIONS
 from cogny_source.engine.cancellation import CancelToken
-from cogny_source.errors import CognyError, VerificationFailed
+from cogny_source.errors import CognyError, Stopped, VerificationFailed
 from cogny_source.plain_text import dump_safe_json, safe_text
 
 if TYPE_CHECKING:
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 
     import dlt
 
+    from cogny_source.cli.live_progress import Watch
     from cogny_source.destinations.session import DestinationSession
     from cogny_source.destinations.target import Target
-    from cogny_source.engine.progress import Progress
     from cogny_source.engine.run_record import SyncResult
     from cogny_source.monitoring.health import Health
     from cogny_source.settings import Settings
@@ -48,9 +49,15 @@ SUMMARY_WIDTH = 140
 INTERRUPTED = 130
 
 
-@click.group("sync")
+@click.group("sync", cls=SyncGroup)
 def sync_group() -> None:
-    """Sync the API into a destination."""
+    """Sync the API into a destination.
+
+    \b
+    Examples:
+      cogny sync --database growth.duckdb
+      cogny sync parquet --bucket-url s3://growth/cogny
+    """
 
 
 def sync_command(destination: str) -> click.Command:
@@ -62,7 +69,7 @@ def sync_command(destination: str) -> click.Command:
     return sync_group.commands[destination]
 
 
-@click.command("verify", epilog=EPILOG)
+@click.command("verify", cls=GroupedCommand, epilog=EPILOG, short_help="Sync, then compare every row with the API.")
 @any_destination
 @resource_options
 @census_options
@@ -77,7 +84,12 @@ def verify(make_target: MakeTarget, **options: Any) -> None:
     execute(make_target, Options(**options, verify=True))
 
 
-@click.command("census", epilog=EPILOG)
+@click.command(
+    "census",
+    cls=GroupedCommand,
+    epilog=EPILOG,
+    short_help="Sync, then list all: mark what is gone, bring what is missing.",
+)
 @any_destination
 @resource_options
 @census_options
@@ -92,7 +104,7 @@ def census(make_target: MakeTarget, **options: Any) -> None:
     execute(make_target, Options(**options, census="always"))
 
 
-@click.command("check")
+@click.command("check", cls=GroupedCommand, short_help="Try settings, key, clock, rate limit and destination.")
 @any_destination
 @resource_options
 def check(make_target: MakeTarget, **options: Any) -> None:
@@ -154,9 +166,13 @@ def _call_for_help(code: int, health: Health) -> None:
 
 
 for _destination in REGISTRATIONS.values():
-    sync_group.command(_destination.name, cls=EntryCommand, help=_destination.sync_help, epilog=EPILOG)(
-        sync_options(_destination.name)(execute)
-    )
+    sync_group.command(
+        _destination.name,
+        cls=EntryCommand,
+        help=_destination.sync_help,
+        short_help=_destination.sync_help.partition("\n")[0],
+        epilog=EPILOG,
+    )(sync_options(_destination.name)(execute))
 
 
 def _run(target: Target, options: Options) -> int | None:
@@ -164,6 +180,7 @@ def _run(target: Target, options: Options) -> int | None:
     from cogny_source.cli.session import open_for_loading, pipelines_dir
 
     with prepare_process():
+        _check_options(options)
         if options.check:
             with _settings(options, target.world or pipelines_dir(target) / "sandbox.json") as settings:
                 return _check(target, settings, options)
@@ -173,6 +190,19 @@ def _run(target: Target, options: Options) -> int | None:
         if not options.quiet and options.log_format == "text":
             say(f"To open the database: {target.show}")
     return None
+
+
+def _check_options(options: Options) -> None:
+    """Check what needs neither key nor API first, and before a sandbox keeps a file.
+
+    Raises:
+        ConfigError: If a value makes no sense.
+    """
+    from cogny_source.engine.runner import check_dates
+    from cogny_source.extract.endpoints import select_resources
+
+    select_resources(options.names)
+    check_dates(options.start_date, options.end_date, compares_all=options.census == "always" or options.verify)
 
 
 @contextmanager
@@ -217,7 +247,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
 
     showing, stop = _open_display(options), CancelToken()
     # From here on a signal makes the run load what is complete and end.
-    with _settings(options, world) as settings, showing as progress, stop.on_signals():
+    with _settings(options, world) as settings, showing as watch, stop.on_signals(), _announcing(stop, watch):
         result = sync(
             pipeline,
             settings,
@@ -228,7 +258,7 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
             census=options.census,
             verify=options.verify,
             accept_deletions=options.accept_deletions,
-            progress=progress,
+            progress=watch,
             stop=stop,
         )
     if options.verify or not options.quiet:
@@ -241,7 +271,25 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
         _refuse_differences(result)
 
 
-def _open_display(options: Options) -> AbstractContextManager[Progress | None]:
+@contextmanager
+def _announcing(stop: CancelToken, watch: Watch | None) -> Iterator[None]:
+    """Tell that the run ends, as soon as a signal has come, and what it has loaded."""
+
+    def announce() -> None:
+        if watch is not None:
+            watch.stop()
+        logger.info("stopping: what is complete is loaded first; a second signal ends the run at once")
+
+    try:
+        # In a thread: a signal handler may interrupt a write to the same stream.
+        with stop.linked().call_after(0.0, announce):
+            yield
+    except Stopped as stopped:
+        stopped.loaded = None if watch is None else watch.describe_loaded()
+        raise
+
+
+def _open_display(options: Options) -> AbstractContextManager[Watch | None]:
     """Set up logging and progress; a quiet run does not import rich, which takes 0.1 s."""
     from cogny_source.cli.logs import configure_logging
 

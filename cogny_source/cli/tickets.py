@@ -121,7 +121,9 @@ def get(ticket_id: str, output: str | None, verbose: bool) -> None:
 @format_option
 @verbose_option
 def update(ticket_id: str, output: str | None, verbose: bool, **changes: Any) -> None:
-    """Change a ticket; what is not named stays.
+    """Change a ticket.
+
+    What is not named stays.
 
     \b
     Example:
@@ -156,7 +158,9 @@ def dismiss(ticket_id: str, reason: Any, notes: str | None, output: str | None, 
 @format_option
 @verbose_option
 def bulk_update(ticket_ids: tuple[str, ...], yes: bool, output: str | None, verbose: bool, **given: Any) -> None:
-    """Make the same change in several tickets with one request; - reads their ids from standard input.
+    """Make the same change in several tickets.
+
+    With one request; - reads their ids from standard input.
 
     \b
     Examples:
@@ -197,7 +201,9 @@ def stats(output: str | None, verbose: bool) -> None:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file; without, its URL is printed.")
 @verbose_option
 def export(kind: Any, out: Path | None, verbose: bool, fields: tuple[str, ...], **filters: Any) -> None:
-    """Write tickets into a file, for a spreadsheet or for Jira, Asana or Linear.
+    """Write tickets into a file.
+
+    For a spreadsheet, or for Jira, Asana or Linear.
 
     \b
     Examples:

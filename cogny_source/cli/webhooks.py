@@ -43,7 +43,9 @@ def webhooks() -> None:
 @format_option
 @verbose_option
 def create(url: str, events: Any, secret: str, output: str | None, verbose: bool) -> None:
-    """Subscribe a URL to events. The API can neither list nor delete subscriptions.
+    """Subscribe a URL to events.
+
+    The API can neither list nor delete subscriptions.
 
     \b
     Example:

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from cogny_source.errors import ConfigError
+from cogny_source.installation import describe_install
 
 # From this major version on, only relations stream Arrow; `execute` streams Python objects.
 RELATIONS_STREAM_FROM = 2
@@ -33,8 +34,8 @@ def explain_version(error: BaseException) -> ConfigError | None:
     if NEWER_FILE not in str(error):
         return None
     return ConfigError(
-        f"the database was made with a newer DuckDB than the installed version {duckdb.__version__}: run"
-        " pip install --upgrade duckdb, or name another file"
+        f"the database was made with a newer DuckDB than the installed version {duckdb.__version__}:"
+        f" {describe_install(['duckdb'], upgrade=True)}, or name another file"
     )
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import dlt
 import duckdb
@@ -24,6 +24,7 @@ from cogny_source.destinations.adapter import DestinationAdapter
 from cogny_source.destinations.disks import describe_full_disks, list_folders
 from cogny_source.destinations.dlt_internals import decompress_state, query_arrow
 from cogny_source.destinations.duckdb_engine import INTERRUPTED
+from cogny_source.destinations.reader import EVERYTHING, LiveCount
 from cogny_source.errors import ConfigError, LoadFailed
 from cogny_source.schema import LOAD_ID, TOMBSTONE, ChildSpec, TableSpec
 from cogny_source.windows import Window
@@ -35,27 +36,10 @@ BATCH_ROWS = 10_000
 KEYS_A_QUERY = 500
 RETRY_SECONDS = 1.0
 LINE_EVERY_SECONDS = 30.0
-EVERYTHING = Window()
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 # The errors of dlt, DuckDB and Arrow, and the built-in errors that they and other libraries raise.
 FOREIGN_ERRORS = (duckdb.Error, pa.ArrowException, DltException, OSError, ValueError, LookupError, ImportError)
 Opened = TypeVar("Opened")
-
-
-class LiveCount(NamedTuple):
-    """The live rows of a table: those that are not marked deleted.
-
-    Attributes:
-        rows: The number of live rows.
-        settled: Live rows created at or before an instant, or without `created_at`.
-        updated_at: `updated_at` of one row; None if it does not exist or is not live.
-        undated: Live rows without `created_at`.
-    """
-
-    rows: int
-    settled: int
-    updated_at: datetime | None
-    undated: int = 0
 
 
 class DestinationSession:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +78,3 @@ def list_causes(error: BaseException) -> list[BaseException]:
             chain.append(cause)
             todo += [cause.__context__, cause.__cause__, *cause.args]
     return chain[::-1]
-
-
-def show_python() -> str:
-    """The path of this Python, as a person would type it in the current folder."""
-    relative = os.path.relpath(sys.executable)
-    return sys.executable if relative.startswith("..") else relative

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 
 import pyarrow.compute as pc
 
 from cogny_source.api.calls import Params
-from cogny_source.api.pagination import PAGE_ROWS, read_page
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.api.pagination import PAGE_ROWS, iter_pages, read_page
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.errors import BadRequest, ConfigError
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.lookup import LookupUnusable, fetch_row
@@ -20,20 +21,20 @@ from cogny_source.windows import CREATED, UPDATED, Window
 
 logger = logging.getLogger(__name__)
 
-# How many rows of the destination are requested by their keys before a run is refused.
+# Before a run is refused: how many rows of the destination are requested by their keys, and how many pages of each list
+# are read. An API that gives no single rows may list any number of rows first that the destination need not hold.
 LAST_LOOKUPS = 3
+LAST_PAGES = 50
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def check_account(
-    contexts: Sequence[ReadContext], states: Mapping[str, State], destination: DestinationSession
-) -> None:
+def check_account(contexts: Sequence[ReadContext], states: Mapping[str, State], destination: DestinationReader) -> None:
     """Refuse rows of another account, before any is loaded.
 
     One row that the API lists and the destination holds proves the account. The check tries the listed warehouses,
     then the row that came with a count, then the oldest rows. It sends no request if the list of warehouses is that of
-    the last run. Listed rows may be absent from the destination, for example before a start date, so that the last step
-    requests rows of the destination by their keys.
+    the last run. Listed rows may be absent from the destination, for example before a start date: the last steps
+    request rows of the destination by their keys, and read more of the lists.
 
     Args:
         contexts: The contexts of the run's resources, after their first pages.
@@ -56,7 +57,9 @@ def check_account(
             if _holds_any(context, destination, keys):
                 return
         listed = listed or bool(keys and destination.count_live(context.endpoint.table, None, None).rows)
-    if listed and not any(_gives_any(context, destination) for context in loaded):
+    if not listed or any(_gives_any(context, destination) for context in loaded):
+        return
+    if not any(_lists_any(context, destination) for context in loaded):
         raise ConfigError(
             "the API lists none of the rows that this dataset holds: the key seems to belong to another account; use"
             " the key of the dataset's account, or another dataset or database for this account"
@@ -87,11 +90,24 @@ def _fetch_oldest(context: ReadContext, state: State) -> list[str]:
     return [str(row["id"]) for row in read_page(answer, endpoint.path).rows if row.get("id") is not None]
 
 
-def _holds_any(context: ReadContext, destination: DestinationSession, keys: Sequence[str]) -> bool:
+def _holds_any(context: ReadContext, destination: DestinationReader, keys: Sequence[str]) -> bool:
     return any(len(table) for table in destination.read_keys(context.endpoint.table, keys))
 
 
-def _gives_any(context: ReadContext, destination: DestinationSession) -> bool:
+def _lists_any(context: ReadContext, destination: DestinationReader) -> bool:
+    """Whether the first `LAST_PAGES` pages of the API's list have a row that the destination holds."""
+    endpoint = context.endpoint
+    pages = iter_pages(context.client, endpoint.path, {}, context.meter, scope=endpoint.scope)
+    try:
+        keys = (
+            [str(row["id"]) for row in page.rows if row.get("id") is not None] for page in islice(pages, LAST_PAGES)
+        )
+        return any(_holds_any(context, destination, some) for some in keys)
+    except BadRequest:
+        return False
+
+
+def _gives_any(context: ReadContext, destination: DestinationReader) -> bool:
     """Whether the API returns one of the `LAST_LOOKUPS` rows of the destination that changed last."""
     stamps = None if context.endpoint.whole else destination.read_stamps(context.endpoint.table, EPOCH)
     if stamps is None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.engine.run_record import ResourceRun
 from cogny_source.errors import LoadFailed
 from cogny_source.log_fields import fields
@@ -27,7 +27,7 @@ class FieldReport:
         run: Counts the fields.
     """
 
-    def __init__(self, destination: DestinationSession, run: ResourceRun) -> None:
+    def __init__(self, destination: DestinationReader, run: ResourceRun) -> None:
         self._destination = destination
         self._run = run
         self._known: set[str] | None = None

@@ -11,7 +11,7 @@ from cogny_source.destinations.adapter import Columns, PackageLoader
 from cogny_source.destinations.dlt_schema import SCHEMA_NAME, restored_schema
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.extract.endpoints import ENDPOINTS
-from cogny_source.extract.state import State
+from cogny_source.extract.state import State, forget_rows
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package, list_tables
 from cogny_source.schema import SYNC_RUNS
@@ -44,7 +44,7 @@ def mend_losses(
         if not losses:
             return dict(states)
         forgotten = {
-            name: {"origin": states[name].get("origin")}
+            name: forget_rows(states[name])
             for name in ENDPOINTS
             if name in states and losses.keys() & list_tables(name, history=True).keys()
         }

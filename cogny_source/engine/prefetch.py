@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import Literal
 
 from cogny_source.engine.cancellation import CancelToken
+from cogny_source.extract.pool import OpenPool, ThreadPool
 from cogny_source.records.chunk import Chunk
 
 
@@ -17,10 +18,11 @@ class Prefetcher:
     Args:
         resources: The number of resources.
         stop: Set at the end of the context, to stop the threads.
+        open_pool: Opens the pool of threads.
     """
 
-    def __init__(self, resources: int, stop: CancelToken) -> None:
-        self._pool = ThreadPoolExecutor(resources, thread_name_prefix="resource")
+    def __init__(self, resources: int, stop: CancelToken, open_pool: OpenPool = ThreadPool) -> None:
+        self._pool = open_pool(resources, "resource")
         self._stop = stop
 
     def __call__(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:

@@ -6,6 +6,7 @@ import uuid
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import dlt
@@ -13,10 +14,11 @@ import pyarrow as pa
 
 from cogny_source.destinations.registry import open_session
 from cogny_source.engine.run_record import ResourceRun, build_rows
-from cogny_source.engine.state_store import StateStore
+from cogny_source.engine.state_store import StateStore, restore_states
 from cogny_source.engine.working_dir import hold_lock
 from cogny_source.errors import ConfigError
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
+from cogny_source.extract.state import forget_rows
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.columns import arrow_schema
 from cogny_source.records.package import Package
@@ -34,12 +36,14 @@ class Known:
         updated_after: The watermark in the state; None if there is none.
         backfill_windows: The number of windows left of the first load.
         digests: The number of row digests in the state of a full table.
+        start_date: The instant before which rows are left out; None for all rows.
     """
 
     rows: int
     updated_after: str | None
     backfill_windows: int
     digests: int
+    start_date: str | None = None
 
 
 class Reset:
@@ -59,7 +63,8 @@ class Reset:
         self._pipeline = pipeline
         self._destination = open_session(pipeline, wait_seconds)
         self._loader = self._destination.adapter.make_loader(self._destination)
-        self._state_store = StateStore(self._destination, self._loader, [self._name])
+        restore = partial(restore_states, self._destination, self._loader)
+        self._state_store = StateStore(self._destination, [self._name], restore)
 
     def look(self) -> Known:
         """Read what a reset would forget.
@@ -79,6 +84,7 @@ class Reset:
             state.get("updated_after"),
             len(state.get("backfill", {}).get("windows", [])),
             len(state.get("digests", {})),
+            state.get("start_date"),
         )
 
     def forget(self) -> None:
@@ -96,8 +102,8 @@ class Reset:
             run.finish("done", now)
             run_id = str(uuid.uuid4())
             record = pa.Table.from_pylist(build_rows(run_id, [run]), schema=arrow_schema(SYNC_RUNS.columns))
-            # The origin stays in the state: the dataset must still refuse rows of another API.
-            chunks = {self._name: Chunk(state={"origin": state.get("origin")})}
+            # The origin stays, as the dataset must still refuse rows of another API, and so does the start date.
+            chunks = {self._name: Chunk(state=forget_rows(state))}
             self._state_store.lower_to_other_writers(chunks)
             package = Package(chunks, self._state_store.next_token(run_id), record, history=False)
             self._loader.load(package)

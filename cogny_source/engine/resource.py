@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.counting import note_sample
 from cogny_source.extract.lookback import choose_reach
@@ -23,7 +23,7 @@ def sync_resource(
     context: ReadContext,
     state: State,
     plan: Plan,
-    destination: DestinationSession,
+    destination: DestinationReader,
     prefetch: Callable[[Iterator[Chunk]], Iterator[Chunk]] = iter,
 ) -> Iterator[Chunk]:
     """Read a resource, then count it on both sides, and compare it with the API as far as the plan requires.
@@ -56,7 +56,7 @@ def _count_and_read(context: ReadContext, state: State, plan: Plan) -> Iterator[
 
 
 def _read_and_settle(
-    chunks: Iterator[Chunk], context: ReadContext, state: State, plan: Plan, destination: DestinationSession
+    chunks: Iterator[Chunk], context: ReadContext, state: State, plan: Plan, destination: DestinationReader
 ) -> Iterator[Chunk]:
     guard: VersionGuard | None = None
     begins_at, loads_first = state, "backfill" in state

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from cogny_source.destinations.adapter import PackageLoader
 from cogny_source.destinations.load_ids import rise_above
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.losses import mend_losses
 from cogny_source.engine.working_dir import check_schema, restore_state
@@ -19,35 +20,53 @@ from cogny_source.records.package import Package
 
 logger = logging.getLogger(__name__)
 
+# Argument: the token of the package that a repair loads. Returns the states by resource, and all states' load ids.
+Restore = Callable[[str], tuple[dict[str, State], set[str]]]
+
+
+def restore_states(
+    destination: DestinationSession, loader: PackageLoader, token: str
+) -> tuple[dict[str, State], set[str]]:
+    """Restore the states from the destination, and reset those of resources whose tables somebody dropped.
+
+    Args:
+        destination: The destination.
+        loader: Loads into it.
+        token: The token of the package that a repair loads; see `Package`.
+
+    Returns:
+        The states by resource, and the load ids of all states.
+    """
+    check_schema(destination.pipeline)
+    with destination.connect():
+        states = mend_losses(destination, loader, restore_state(destination), token)
+        return states, destination.state_ids()
+
 
 class StateStore:
     """The states in a destination: those of this run, and those of other machines that load at the same time.
 
     Args:
         destination: The destination.
-        loader: Loads into it.
         names: The resources that this run loads.
+        restore: Restores the states from the destination; see `restore_states`.
 
     Attributes:
         states: Resource name to the state in the destination.
     """
 
-    def __init__(self, destination: DestinationSession, loader: PackageLoader, names: Sequence[str]) -> None:
+    def __init__(self, destination: DestinationReader, names: Sequence[str], restore: Restore) -> None:
         self._destination = destination
-        self._loader = loader
         self._names = names
+        self._restore = restore
         self._known: set[str] = set()
         self._theirs: list[dict[str, State]] = []
         self._packages = 0
         self.states: dict[str, State] = {}
 
     def open(self) -> None:
-        """Restore the states from the destination, and reset those of resources whose tables somebody dropped."""
-        check_schema(self._destination.pipeline)
-        with self._destination.connect():
-            restored = restore_state(self._destination)
-            self.states = mend_losses(self._destination, self._loader, restored, self.next_token(str(uuid.uuid4())))
-            self._known = self._destination.state_ids()
+        """Restore the states from the destination."""
+        self.states, self._known = self._restore(self.next_token(str(uuid.uuid4())))
 
     def lower_to_other_writers(self, pending: dict[str, Chunk]) -> None:
         """Lower the states about to be committed to those that other machines have committed since.

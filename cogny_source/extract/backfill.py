@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -121,10 +120,10 @@ def _read_listing(
     context = listing.context
     builder = ChunkBuilder(context.endpoint.table, history=context.history)
     honoured, full_at = True, min(context.chunk_rows, FIRST_CHUNK_ROWS)
-    rows, asked, fetch_seconds = 0, time.perf_counter(), math.inf
+    rows, asked, fetch_seconds = 0, context.stopwatch(), math.inf
     try:
         for page in listing.pages():
-            fetch_seconds = min(fetch_seconds, time.perf_counter() - asked)
+            fetch_seconds = min(fetch_seconds, context.stopwatch() - asked)
             builder.add(listing.window.clip(page.rows, page.instants(CREATED)))
             rows += len(page.rows)
             # The time of the first answer includes connecting, and rows read by then are read again.
@@ -141,7 +140,7 @@ def _read_listing(
                 full_at = context.chunk_rows
                 listing.prove_order()
                 yield builder.build(_cut_state(listing, later, state_at))
-            asked = time.perf_counter()
+            asked = context.stopwatch()
     except CognyError:
         if builder.rows:
             yield builder.build(_cut_state(listing, later, state_at))

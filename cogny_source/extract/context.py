@@ -6,11 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import Getter
 from cogny_source.extract.endpoints import Endpoint
+from cogny_source.extract.pool import OpenPool, ThreadPool
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,9 @@ class ReadContext:
         requests_per_minute: The rate limit; None for no limit.
         spare_requests: Requests that the present window still allows; None for no limit.
         sleep: Waits that many seconds; may raise `Stopped`.
+        now: This machine's clock (UTC).
+        stopwatch: Monotonic seconds, for the duration of an answer.
+        open_pool: Opens the pool of parallel readers.
     """
 
     client: Getter
@@ -127,3 +131,6 @@ class ReadContext:
     requests_per_minute: Callable[[], float | None] = lambda: None
     spare_requests: Callable[[], int | None] = lambda: None
     sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    stopwatch: Callable[[], float] = time.perf_counter
+    open_pool: OpenPool = ThreadPool

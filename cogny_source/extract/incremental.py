@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from cogny_source.api.pagination import Page
@@ -124,7 +124,7 @@ def _final_state(listing: Listing, observer: _Observer, state: dict[str, Any], r
             CLOCKLESS_OVERLAP_SECONDS,
         )
         # A row with a timestamp in the future must not hide changes until then.
-        mark = shift(min(observer.newest, datetime.now(UTC)), -CLOCKLESS_OVERLAP_SECONDS)
+        mark = shift(min(observer.newest, listing.context.now()), -CLOCKLESS_OVERLAP_SECONDS)
     if mark is None:
         return None
     reached = {**state, "updated_after": format_instant(mark)}

@@ -12,7 +12,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,7 @@ from cogny_source.api.pagination import PAGE_ROWS, Page
 from cogny_source.errors import CognyError
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.listing import Listing
+from cogny_source.extract.pool import Pool
 from cogny_source.records.chunk import Chunk, ChunkBuilder
 from cogny_source.timestamps import shift
 from cogny_source.windows import CREATED, MARGIN_SECONDS, Window
@@ -157,11 +158,10 @@ class WindowPool:
         Raises:
             CognyError: The error that ended the reading, after the rows of all readers so far.
         """
-        with ThreadPoolExecutor(self._size, thread_name_prefix="reader") as pool:
+        with self._whole.context.open_pool(self._size, "reader") as pool:
             self._employ(pool)
             while self._running:
-                done, _ = wait(self._running, return_when=FIRST_COMPLETED)
-                for future in done:
+                for future in pool.wait_for_any(self._running):
                     reader = self._running.pop(future)
                     step = future.result()
                     page = self._accept(step, reader)
@@ -182,7 +182,7 @@ class WindowPool:
     def _goes_on(self) -> bool:
         return self._error is None and self.honoured
 
-    def _employ(self, pool: ThreadPoolExecutor) -> None:
+    def _employ(self, pool: Pool) -> None:
         """Start readers for waiting windows."""
         while self._waiting and len(self._running) < self._size:
             context = replace(self._whole.context, after_page=lambda: None)

@@ -42,7 +42,8 @@ class Plan:
     """What a sync does with each resource.
 
     Attributes:
-        start_date: Rows created before it are left out; None for all rows.
+        start_date: Rows created before it are left out; None for the date that the dataset was loaded with, and
+            `BEGINNING` for all rows.
         window: A window by creation time, which is read without moving the watermark; None for a normal sync.
         full_refresh: Whether to read everything again.
         overlap_seconds: How far before the watermark an incremental pass begins.

@@ -8,6 +8,7 @@ compared, and when), `list_digest` and `compared_at` (for full-table lists), `ce
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ State = dict[str, Any]
 WindowTexts = list[str | None]
 # A state without any of these claims no row as loaded.
 CLAIMS = ("backfill", "updated_after", "list_digest")
+# What belongs to the dataset, and stays when all rows are to be read again.
+KEPT = ("origin", "start_date")
 
 
 def claim_state(state: State, origin: str) -> State:
@@ -39,9 +42,10 @@ def claim_state(state: State, origin: str) -> State:
 def prepare_state(state: State, plan: Plan) -> State:
     """The state with the windows that the first load still has to read.
 
-    An earlier start date than before adds the window between the two.
+    The start date is the plan's, or the state's if the plan has none. An earlier one than the state's adds the window
+    between the two.
     """
-    wanted = format_instant(plan.start_date) if plan.start_date else None
+    wanted = choose_start_date(state, plan)
     if plan.full_refresh or not ("backfill" in state or "updated_after" in state):
         return {
             "origin": state.get("origin"),
@@ -49,11 +53,36 @@ def prepare_state(state: State, plan: Plan) -> State:
             "backfill": {"windows": [[wanted, None]], "updated_after": None},
         }
     loaded_from = parse_instant(state.get("start_date"))
-    if loaded_from is None or (plan.start_date is not None and plan.start_date >= loaded_from):
+    if loaded_from is None or (wanted is not None and _instant(wanted) >= loaded_from):
         return state
     backfill = state.get("backfill", {"windows": [], "updated_after": state.get("updated_after")})
     windows = [[wanted, format_instant(loaded_from)], *backfill["windows"]]
     return {**state, "start_date": wanted, "backfill": {**backfill, "windows": windows}}
+
+
+def choose_start_date(state: State, plan: Plan) -> str | None:
+    """The instant before which rows are left out: the plan's, else the state's; None for all rows."""
+    if plan.start_date is None:
+        return state.get("start_date")
+    return None if plan.start_date == BEGINNING else format_instant(plan.start_date)
+
+
+def inherit_start_date(state: State, others: Iterable[State]) -> State:
+    """The state of a resource that the dataset has not held so far, with the start date of those that it holds.
+
+    Args:
+        state: The resource's state.
+        others: The states of the dataset's resources.
+    """
+    dates = [other["start_date"] for other in others if "start_date" in other]
+    if "start_date" in state or not dates:
+        return state
+    return {**state, "start_date": min(dates, key=_instant)}
+
+
+def forget_rows(state: State) -> State:
+    """What stays of a state when all of its rows are to be read again."""
+    return {name: state[name] for name in KEPT if name in state}
 
 
 def accepts(state: State, unexplained_rows: int) -> bool:
@@ -89,12 +118,14 @@ def lower_state(mine: State, theirs: State) -> State:
     Returns:
         A state that claims only rows that both of them claim.
     """
+    lowered = {"origin": mine.get("origin")}
+    if "start_date" in mine or "start_date" in theirs:
+        lowered["start_date"] = _latest(mine.get("start_date"), theirs.get("start_date"))
     if not (claims_rows(mine) and claims_rows(theirs)):
-        return {"origin": mine.get("origin")}
-    lowered = {"origin": mine.get("origin"), "start_date": _latest(mine.get("start_date"), theirs.get("start_date"))}
+        return lowered
     if "list_digest" in mine or "list_digest" in theirs:
         same = mine.get("list_digest") == theirs.get("list_digest")
-        return {**lowered, "list_digest": mine["list_digest"]} if same else {"origin": mine.get("origin")}
+        return {**lowered, "list_digest": mine["list_digest"]} if same else lowered
     windows = [window for state in (mine, theirs) for window in state.get("backfill", {}).get("windows", [])]
     marks = [state.get("backfill", state).get("updated_after") for state in (mine, theirs)]
     mark = min((mark for mark in marks if mark), key=_instant, default=None)

@@ -11,13 +11,14 @@ from cogny_source.api.http_client import HttpClient, make_client
 from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import read_page
 from cogny_source.destinations.target import Target
-from cogny_source.errors import AuthError, CognyError, NetworkError
+from cogny_source.errors import AuthError, CognyError, NetworkError, Untrusted
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.records.columns import Row
 from cogny_source.settings import DEVELOPMENT_PREFIX, Settings
 
-# The longest waits, as a person waits for the answer.
+# The longest waits, as a person waits for the answer: for the rate limit, and for an API that is away.
 PATIENCE_SECONDS = 20.0
+OUTAGE_SECONDS = 5.0
 CLOCK_TOLERANCE_SECONDS = 5.0
 # Enough warehouses to recognise an account.
 NAMED_WAREHOUSES = 3
@@ -59,15 +60,20 @@ def check_all(
     client = make_client(_with_less_patience(settings))
     try:
         yield from _check_api(client, names, clock)
-        yield Finding(True, _describe_pace(client))
+        if client.reached:
+            yield Finding(True, _describe_pace(client))
     finally:
         client.close()
     yield from _check_destination(target)
 
 
 def _with_less_patience(settings: Settings) -> Settings:
-    outage, wait = (min(bound, PATIENCE_SECONDS) for bound in (settings.max_outage_seconds, settings.max_wait_seconds))
-    return replace(settings, max_outage_seconds=outage, max_wait_seconds=wait)
+    return replace(
+        settings,
+        max_outage_seconds=min(settings.max_outage_seconds, OUTAGE_SECONDS),
+        max_wait_seconds=min(settings.max_wait_seconds, PATIENCE_SECONDS),
+        connect_timeout_seconds=min(settings.connect_timeout_seconds, OUTAGE_SECONDS),
+    )
 
 
 def _check_api(client: HttpClient, names: Sequence[str], clock: Callable[[], float]) -> Iterator[Finding]:
@@ -79,7 +85,7 @@ def _check_api(client: HttpClient, names: Sequence[str], clock: Callable[[], flo
             page = read_page(answer, endpoint.path)
         except CognyError as error:
             yield Finding(False, f"API, {name}: {error}")
-            if isinstance(error, AuthError | NetworkError):
+            if isinstance(error, AuthError | NetworkError | Untrusted):
                 return  # the other resources would fail alike
             continue
         count = page.list_rows

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pyarrow as pa
 
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.full_scan import FullScan
 from cogny_source.extract.lookup import find_confirmed, find_deleted
@@ -45,7 +45,7 @@ class Census:
     """
 
     def __init__(
-        self, context: ReadContext, destination: DestinationSession, start: datetime | None, guard: DeletionGuard
+        self, context: ReadContext, destination: DestinationReader, start: datetime | None, guard: DeletionGuard
     ) -> None:
         self._context = context
         self._destination = destination
@@ -78,15 +78,20 @@ class Census:
         if self._guard.refuses(len(gone), live):
             self.refused = len(gone)
             return
-        yield mark_deleted(self._destination, self._spec, gone, self.roll.ended_at)
+        yield mark_deleted(self._destination, self._spec, gone, self._ended_at)
         self.marked = len(gone)
+
+    @property
+    def _ended_at(self) -> datetime:
+        """The end of the last listing by the server's clock, else by this machine's."""
+        return self.roll.ended_at or self._context.now()
 
     def _sort_gone(self, gone: list[str], confirmed: list[str] | None) -> tuple[list[str], set[str]]:
         """Rows that may be marked now, and rows that a second listing must lack too."""
         if confirmed is None:
             return gone, set()
         rest = sorted({*gone} - {*confirmed})
-        return confirmed, find_aged(self._destination, self._spec, rest, self.roll.ended_at)
+        return confirmed, find_aged(self._destination, self._spec, rest, self._ended_at)
 
     def _call_roll(self, comparison: Comparison) -> Generator[Chunk, None, None]:
         self.roll = FullScan(self._context, self._start)
@@ -153,15 +158,13 @@ class Verdicts:
         return refused
 
 
-def mark_deleted(
-    destination: DestinationSession, spec: TableSpec, keys: Sequence[str], deleted_at: datetime | None
-) -> Chunk:
-    """A chunk of rows from the destination, one a key, with `deleted_at` by the server's clock, else this machine's."""
+def mark_deleted(destination: DestinationReader, spec: TableSpec, keys: Sequence[str], deleted_at: datetime) -> Chunk:
+    """A chunk of rows from the destination, one a key, with `deleted_at`."""
     found = list(destination.read_keys(spec, keys))
     if not found:
         return Chunk()
     rows = keep_newest(pa.concat_tables(found), spec)
     field = arrow_schema(spec.columns).field(DELETED_AT.name)
-    instant = pa.scalar(deleted_at or datetime.now(UTC), field.type)
+    instant = pa.scalar(deleted_at, field.type)
     marked = rows.set_column(rows.column_names.index(field.name), field, pa.repeat(instant, len(rows)))
     return Chunk({spec.name: marked}, rows=len(marked))

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.reconcile.digest import EMPTY_LIST, digest_children, digest_rows
 from cogny_source.schema import TableSpec
 from cogny_source.windows import UPDATED, Window
@@ -64,7 +64,7 @@ class Comparison:
         self._db.close()
 
     @classmethod
-    def with_destination(cls, destination: DestinationSession, spec: TableSpec, window: Window) -> Self:
+    def with_destination(cls, destination: DestinationReader, spec: TableSpec, window: Window) -> Self:
         """A comparison with the destination's rows of a window of creation time.
 
         Make it before requesting the API's rows, so that these are never the older ones.

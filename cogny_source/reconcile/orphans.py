@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.reconcile.comparison import Comparison
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.columns import arrow_schema
@@ -16,7 +16,7 @@ from cogny_source.schema import LOAD_ID, TOMBSTONE, ChildSpec, TableSpec
 logger = logging.getLogger(__name__)
 
 
-def clear_orphans(comparison: Comparison, spec: TableSpec, destination: DestinationSession) -> Iterator[Chunk]:
+def clear_orphans(comparison: Comparison, spec: TableSpec, destination: DestinationReader) -> Iterator[Chunk]:
     """Remove child rows without a parent, and all but one of duplicate rows.
 
     Rows that the API lists are loaded anyway and replace all rows with their key.

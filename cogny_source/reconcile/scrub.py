@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
 
-from cogny_source.api.pagination import Page, iter_pages
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.api.calls import Params
+from cogny_source.api.pagination import Page, iter_pages, read_page
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.errors import BadRequest
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.lookup import find_deleted
@@ -24,7 +25,7 @@ from cogny_source.reconcile.coverage import Coverage
 from cogny_source.reconcile.versions import find_aged
 from cogny_source.records.chunk import Chunk, ChunkBuilder
 from cogny_source.records.convert import check_keys
-from cogny_source.timestamps import shift
+from cogny_source.timestamps import parse_instant, shift
 from cogny_source.windows import CREATED, MARGIN_SECONDS, Order, Window
 
 logger = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ class Scrub:
     """
 
     def __init__(
-        self, context: ReadContext, destination: DestinationSession, start: datetime | None, guard: DeletionGuard
+        self, context: ReadContext, destination: DestinationReader, start: datetime | None, guard: DeletionGuard
     ) -> None:
         self._context = context
         self._destination = destination
@@ -80,15 +81,17 @@ class Scrub:
         """
         part = self._read(Window(coverage.position or self._start), pages)
         if part is None:
-            logger.info("%s: the API ignores windows of creation time; a census replaces the scrub", self._spec.name)
-            return replace(coverage, sliceable=False)
+            return self._give_up(coverage)
+        seen_at = part.time or now
         with Comparison.with_destination(self._destination, self._spec, part.window) as comparison:
             verdicts = Verdicts(self._context)
             yield self._take_in(part, comparison, verdicts)
             gone = self._find_gone(comparison, part.window)
             confirmed = find_deleted(self._context, gone, comparison.any_listed()) if gone else []
             unsure = gone if confirmed is None else sorted({*gone} - {*confirmed})
-            aged = find_aged(self._destination, self._spec, unsure, part.time) if confirmed is not None else {*unsure}
+            if unsure and not self._is_in_order(part.window):
+                return self._give_up(coverage)
+            aged = {*unsure} if confirmed is None else find_aged(self._destination, self._spec, unsure, seen_at)
             if aged or verdicts.open:
                 again = self._read(part.window, inf)
                 if again is None or again.window != part.window:
@@ -103,8 +106,29 @@ class Scrub:
             return coverage
         if confirmed:
             counts.correct("not listed", len(confirmed))
-            yield mark_deleted(self._destination, self._spec, confirmed, part.time)
-        return coverage.advance(part.window.end, part.time or now)
+            yield mark_deleted(self._destination, self._spec, confirmed, seen_at)
+        return coverage.advance(part.window.end, seen_at)
+
+    def _give_up(self, coverage: Coverage) -> Coverage:
+        logger.info("%s: the API ignores windows of creation time; a census replaces the scrub", self._spec.name)
+        return replace(coverage, sliceable=False)
+
+    def _is_in_order(self, window: Window) -> bool:
+        """Whether no row of a slice can be listed behind it.
+
+        A list that is always in the order of changes looks as if it were in the order of creation, as long as it
+        begins with rows that never changed. Its answer to the descending sort is then its first row.
+        """
+        if window.end is None:
+            return True
+        endpoint, context = self._context.endpoint, self._context
+        params: Params = {**Window(window.start).params(CREATED), "sort": f"-{CREATED}", "limit": 1}
+        try:
+            answer = context.client.get(endpoint.path, params, context.meter, scope=endpoint.scope)
+        except BadRequest:
+            return False
+        newest = [parse_instant(row.get(CREATED)) for row in read_page(answer, endpoint.path).rows]
+        return any(instant is not None and instant > window.end for instant in newest)
 
     def _take_in(self, part: Slice, comparison: Comparison, verdicts: Verdicts) -> Chunk:
         verdicts.begin_listing()

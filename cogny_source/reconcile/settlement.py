@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.errors import ContractError, MassDeletion
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.counting import note_count
@@ -50,7 +50,7 @@ class Reconciliation:
         context: ReadContext,
         state: State,
         plan: Plan,
-        destination: DestinationSession,
+        destination: DestinationReader,
         loaded_since: datetime | None = None,
     ) -> None:
         self._context = context
@@ -84,7 +84,10 @@ class Reconciliation:
         elif wanted:
             logger.warning("%s: %s", name, describe_difference(counts.unexplained_rows or 0))
         if not self._context.endpoint.whole and self._plan.census != "never":
+            corrected = counts.corrections.total()
             yield from self._scrub()
+            if counts.corrections.total() != corrected:
+                self._measure()
         if self._plan.verify:
             counts.differences = verify(self._context, self._state, self._destination)
         counts.compared_since = find_compared_since(self._state)
@@ -94,7 +97,7 @@ class Reconciliation:
         """Compare the next slice of the table with the API, within the spare requests of the rate limit."""
         counts, plan = self._context.counts, self._plan
         # Without a time of the API, this machine's clock measures the time since the last slice.
-        now = counts.taken_at or datetime.now(UTC)
+        now = counts.taken_at or self._context.now()
         coverage = load_coverage(self._state)
         if coverage is None:
             coverage = Coverage.of_all(self._loaded_since, now)

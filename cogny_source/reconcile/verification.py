@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.errors import ContractError
 from cogny_source.extract.context import Difference, ReadContext
 from cogny_source.extract.full_scan import FullScan
@@ -26,7 +26,7 @@ EXPLAINED_ROWS = 50
 Values = dict[str, tuple[Any, ...]]
 
 
-def verify(context: ReadContext, state: State, destination: DestinationSession) -> tuple[Difference, ...]:
+def verify(context: ReadContext, state: State, destination: DestinationReader) -> tuple[Difference, ...]:
     """Read the resource again and compare key, `updated_at` and content of every row with the destination.
 
     Args:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.destinations.session import DestinationSession
+from cogny_source.destinations.reader import DestinationReader
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.lookup import find_confirmed
 from cogny_source.reconcile.comparison import Comparison
@@ -35,7 +35,7 @@ class VersionGuard:
             destination lacks them, and are counted as late. None if the pass does not reach back that far.
     """
 
-    def __init__(self, context: ReadContext, destination: DestinationSession, settled_before: datetime | None) -> None:
+    def __init__(self, context: ReadContext, destination: DestinationReader, settled_before: datetime | None) -> None:
         self._context = context
         self._destination = destination
         self._settled_before = settled_before
@@ -52,7 +52,7 @@ class VersionGuard:
         if oldest is None:
             return chunk
         if self._settled_before is None:
-            oldest = max(oldest, shift(self._context.counts.taken_at or datetime.now(UTC), -LAG_SECONDS))
+            oldest = max(oldest, shift(self._context.counts.taken_at or self._context.now(), -LAG_SECONDS))
         held = self._destination.read_stamps(self._spec, oldest)
         ours = _align(table[self._spec.key], held, self._spec.key)
         stamps = table[UPDATED].cast(pa.int64())
@@ -101,7 +101,7 @@ class VersionGuard:
         return there
 
 
-def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[str], now: datetime | None) -> set[str]:
+def find_aged(destination: DestinationReader, spec: TableSpec, keys: Sequence[str], now: datetime) -> set[str]:
     """The rows that are too old for a lagging list to lack them.
 
     An API that keeps deleted rows may still return them one by one; such a row is gone if two listings lack it. The
@@ -111,9 +111,9 @@ def find_aged(destination: DestinationSession, spec: TableSpec, keys: Sequence[s
         destination: The destination.
         spec: Their table.
         keys: Their keys.
-        now: The server's clock; None for this machine's.
+        now: The server's clock, or this machine's.
     """
-    latest = shift(now or datetime.now(UTC), -LAG_SECONDS)
+    latest = shift(now, -LAG_SECONDS)
     aged: set[str] = set()
     for table in destination.read_keys(spec, keys):
         there = pc.coalesce(table["created_at"], table[UPDATED])

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Event
+from types import FrameType
 
 from cogny_source.sandbox.flags import add_switch_flags, read_switches
 from cogny_source.sandbox.history import History, live_on
@@ -19,6 +19,7 @@ from cogny_source.sandbox.server import SandboxServer
 from cogny_source.sandbox.world import World
 
 _PARENT_POLL_SECONDS = 0.2
+INTERRUPTED = 130
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
@@ -36,14 +37,34 @@ def build_parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
+class _Ended(BaseException):
+    """A signal ended the command."""
+
+
 def main(argv: Sequence[str] | None = None, prog: str = "python -m cogny_source.sandbox") -> int:
-    """Serve until SIGTERM or SIGINT; the exit code is 0 then, and 2 if an option makes no sense."""
-    stop = Event()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, lambda *_: stop.set())
+    """Serve until a signal; returns 0 after SIGTERM, 130 after SIGINT, and 2 if an option makes no sense."""
     parent = os.getppid()
     parser = build_parser(prog)
     arguments = parser.parse_args(argv)
+    signals: list[int] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        signals.append(number)
+        if len(signals) == 1:
+            raise _Ended
+
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, end)
+    try:
+        _serve(parser, arguments, parent)
+    except _Ended:
+        if signals[0] == signal.SIGINT:
+            sys.stderr.write("The sandbox is stopped.\n")
+            return INTERRUPTED
+    return 0
+
+
+def _serve(parser: argparse.ArgumentParser, arguments: argparse.Namespace, parent: int) -> None:
     try:
         switches = read_switches(arguments)
         world = _open_world(arguments, datetime.now(UTC))
@@ -54,10 +75,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "python -m cogny_source.
             _write_at_once(arguments.ready_file, sandbox.base_url + "\n")
         sys.stdout.write(f"{sandbox.base_url} keys: {' '.join(DEFAULT_KEYS)}\n")
         sys.stdout.flush()
-        while not stop.wait(_PARENT_POLL_SECONDS):
-            if arguments.exit_with_parent and os.getppid() != parent:
-                break
-    return 0
+        while not arguments.exit_with_parent or os.getppid() == parent:
+            time.sleep(_PARENT_POLL_SECONDS)
 
 
 def _open_world(arguments: argparse.Namespace, now: datetime) -> World:

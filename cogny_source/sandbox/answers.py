@@ -1,4 +1,4 @@
-"""Answers: the envelopes of the API, its errors, and the pages that other machines send in its place."""
+"""Answers: the envelopes of the API, its errors, and the pages that a proxy or an edge sends in its place."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Answer:
 
 
 class ApiError(Exception):
-    """A request that the API turns down."""
+    """A request that the API refuses."""
 
     def __init__(self, status: int, code: str, message: str, details: Mapping[str, Any] | None = None) -> None:
         """Keep the parts of the error envelope."""
@@ -55,7 +55,7 @@ class ApiError(Exception):
 
 
 def invalid(name: str, message: str) -> ApiError:
-    """A parameter that makes no sense."""
+    """An invalid parameter."""
     return ApiError(400, "INVALID_PARAMETER", message, {"parameter": name})
 
 
@@ -75,6 +75,6 @@ def failure(error: ApiError, meta: Mapping[str, str], headers: Mapping[str, str]
 
 
 def html_page(status: int) -> Answer:
-    """What the edge answers when the origin is away."""
+    """What the edge answers when the origin does not respond."""
     page = _HTML.format(status=status, reason=_REASONS[status])
     return Answer(status, page.encode(), "text/html; charset=UTF-8")

@@ -1,4 +1,4 @@
-"""The API itself: from a request to its answer, without a socket in sight."""
+"""The API itself: from a request to its answer, without sockets."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ class Request:
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """What is remembered of an answered request; never its key.
+    """What is kept of an answered request; never its key.
 
     Attributes:
         time: When it was answered, in seconds on the server's clock.
         method: The HTTP method.
         path: Without the query.
         params: The query.
-        status: Of the answer; 0 if the connection was reset instead.
-        fault: The fault that struck it.
+        status: The answer's status; 0 if the connection was reset instead.
+        fault: The fault that was injected, if any.
     """
 
     time: float
@@ -96,7 +96,7 @@ class Api:
         self._writes = Writes(world, self._making, self._exports)
 
     def fail_next(self, *faults: str) -> None:
-        """Let faults strike the next requests, one each, ahead of those drawn by lot.
+        """Inject faults into the next requests, one each, before those drawn at random.
 
         Raises:
             ValueError: If there is no such fault.
@@ -107,7 +107,7 @@ class Api:
         self._script.extend(faults)
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request and remember it."""
+        """Answer one request and record it."""
         with self._lock:
             self._answered += 1
             request = replace(request, number=self._answered)
@@ -125,7 +125,7 @@ class Api:
             return list(self.requests)
 
     def served_rows(self, resource: str) -> list[Row]:
-        """Every row as the switches let it be shown, in creation order."""
+        """Every row as it is shown under the switches, in creation order."""
         return [dress(self.switches, row) for row in self.world.rows(resource)]
 
     def _next_fault(self, request: Request) -> str | None:
@@ -142,7 +142,7 @@ class Api:
         return most is not None and number > most
 
     def _struck(self, request: Request, fault: str | None) -> Answer | None:
-        """What a fault answers, or None if the request is answered after all."""
+        """The answer under a fault, or None if the request is answered as usual."""
         if fault == "reset":
             return Answer(0, b"")
         if fault is not None and fault.startswith("html_"):
@@ -202,7 +202,7 @@ class Api:
         return None if limit is None else self._limiter.take(key, limit, now, switches.window_seconds)
 
     def _dispatch(self, request: Request, access: Access) -> Answer:
-        """Let whoever serves the operation answer, once the key has the scope for it."""
+        """Call what serves the operation, once the key has the scope for it."""
         route = find_route(request.method, request.path, single_rows=self.switches.single_rows)
         operation = route.operation
         if not has_scope(access.scopes, operation.scope):

@@ -1,4 +1,4 @@
-"""Birth: the rows with which a world begins, spread over the year before it."""
+"""The initial rows of a world, spread over the year before it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Times = tuple[int, int]
 
 
 def born_tickets(rng: Random, count: int, now: int, ties: float, warehouse_ids: tuple[str, ...]) -> Iterator[Row]:
-    """Write the tickets; the first eight show every category, status and priority."""
+    """Make the tickets; the first eight have every category, status and priority."""
     ids = _draw_ids(rng, "tkt", count)
     times: Times = (now - YEAR, now - YEAR)
     for number, identity in enumerate(ids):
@@ -35,7 +35,7 @@ def born_tickets(rng: Random, count: int, now: int, ties: float, warehouse_ids: 
 
 
 def born_reports(rng: Random, count: int, now: int, ties: float, warehouse_ids: tuple[str, ...]) -> Iterator[Row]:
-    """Write the reports; the first five show every status, and unfinished ones are at most two days old."""
+    """Make the reports; the first five have every status, and unfinished ones are at most two days old."""
     ids = _draw_ids(rng, "rpt", count)
     times: Times = (now - YEAR, now - YEAR)
     for number, identity in enumerate(ids):
@@ -52,7 +52,7 @@ def born_reports(rng: Random, count: int, now: int, ties: float, warehouse_ids: 
 
 
 def born_warehouses(rng: Random, count: int, now: int, timestamps: bool) -> list[Row]:
-    """Write the warehouses, with timestamps on demand."""
+    """Make the warehouses, with timestamps if asked for."""
     rows: list[Row] = []
     for number, identity in enumerate(_draw_ids(rng, "wh", count)):
         row = new_warehouse(rng, identity, number)
@@ -88,14 +88,14 @@ def _draw_times(
     since: int | None = None,
     lasting: int = YEAR,
 ) -> Times:
-    """Draw when a row was created and last updated, perhaps at the very instants of the row before it.
+    """Draw when a row was created and last updated; sometimes at the same instants as the row before it.
 
     Args:
-        rng: The lots.
+        rng: The random numbers.
         now: No instant is later.
         ties: The probability that an instant is taken from the neighbour.
         neighbour: The instants of the row before.
-        may_rest: Whether the row may be as it was created; otherwise it was updated later.
+        may_rest: Whether the row may be unchanged since its creation; otherwise it was updated later.
         since: The row is created after this instant.
         lasting: The longest time between the two instants.
     """

@@ -1,4 +1,4 @@
-"""Control: the routes by which other processes read the truth, move the world and turn the switches."""
+"""Control routes, by which other processes read the true rows, advance the world and set the switches."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Control:
         self._api = api
 
     def answer(self, request: Request) -> Answer:
-        """Answer one request: 400 if its body makes no sense, 404 if there is no such route."""
+        """Answer one request: 400 if its body is invalid, 404 if there is no such route."""
         route = request.path.removeprefix(CONTROL_ROOT + "/")
         try:
             if request.method == "GET":

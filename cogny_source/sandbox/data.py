@@ -1,4 +1,4 @@
-"""Words: the vocabulary of the API and the texts from which the rows are written."""
+"""The vocabulary of the API and the texts of the made-up rows."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ _FINDINGS = (
 
 
 def pick(rng: Random, choices: tuple[Any, ...]) -> Any:
-    """Draw one of the choices; quicker than `Random.choice` in the loop that writes every row."""
+    """Draw one of the choices; faster than `Random.choice` in the loop that makes every row."""
     return choices[int(rng.random() * len(choices))]
 
 

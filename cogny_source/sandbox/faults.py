@@ -1,4 +1,4 @@
-"""Faults: which fault strikes a request or a row, and what a struck row looks like."""
+"""Faults: which one a request or a row gets, and what such a row looks like."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _UNREADABLE = ("yesterday", "2025-02-30T10:00:00Z", "1738578600", "", "0000-00-0
 
 
 def strikes(seed: int, fault: str, subject: object, probability: float) -> bool:
-    """Whether a fault strikes a subject; the same answer for the same arguments."""
+    """Whether a subject gets a fault; the same answer for the same arguments."""
     if probability <= 0:
         return False
     return probability >= 1 or _lot(seed, fault, subject) < probability
 
 
 def draw_fault(switches: Switches, number: int, *, writes: bool = False) -> str | None:
-    """The fault that strikes a request, or None; an answer can be lost where the request writes."""
+    """The fault that a request gets, or None; an answer can be lost where the request writes."""
     if switches.away:
         return "html_521"
     for fault in EVERY_FAULT if writes else REQUEST_FAULTS:
@@ -53,7 +53,7 @@ def draw_stall(switches: Switches, number: int) -> float:
 
 
 def dresses_rows(switches: Switches) -> bool:
-    """Whether rows may be shown other than they are."""
+    """Whether rows may be shown otherwise than they are stored."""
     return bool(switches.undeclared_fields or switches.impact_as_string or switches.bad_timestamps or switches.misfits)
 
 

@@ -1,4 +1,4 @@
-"""Flags: every switch as an option of the command line."""
+"""Every switch as an option of the command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read_switches(arguments: Namespace) -> Switches:
     """The switches that the parsed options ask for.
 
     Raises:
-        ValueError: If a value makes no sense.
+        ValueError: If a value is invalid.
     """
     given = {item.name: getattr(arguments, item.name) for item in fields(Switches)}
     return Switches(**{name: value for name, value in given.items() if value is not None})

@@ -1,4 +1,4 @@
-"""History: a small file that remembers a world's seed, sizes and turns, so that it lives on between two runs."""
+"""A small file that keeps a world's seed, sizes and turns, so that the next process continues it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cogny_source.sandbox.world import World
 
 @dataclass(frozen=True)
 class History:
-    """All it takes to bring the same world about again.
+    """What is needed to make the same world again.
 
     Attributes:
         seed: The seed of the world.
-        tickets: How many tickets it was born with.
+        tickets: How many tickets it began with.
         reports: How many reports.
         warehouses: How many warehouses.
-        born_at: When it was born, in ISO 8601.
-        turns: When it was advanced since, in ISO 8601.
+        born_at: When it began, in ISO 8601.
+        turns: When it was advanced, in ISO 8601.
     """
 
     seed: int
@@ -44,7 +44,7 @@ class History:
         return History(**asdict(self) | {"turns": (*self.turns, moment.astimezone(UTC).isoformat())})
 
     def save(self, path: Path) -> None:
-        """Write the history at once: whoever reads sees the old file or the new one, never a part."""
+        """Write the history atomically: a reader sees the old file or the new one, never a part."""
         draft = path.with_name(f".{path.name}.{os.getpid()}")
         draft.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         draft.replace(path)
@@ -64,11 +64,11 @@ class History:
 
 
 def live_on(path: Path, fresh: History, now: datetime) -> World:
-    """Go on with the world of a file, one turn later, or begin a fresh one; the file remembers it.
+    """Continue the world of a file, one turn later, or begin a new one; the file keeps it.
 
     Args:
         path: The file, which need not exist yet.
-        fresh: How to begin if it does not.
+        fresh: The history of a new world, where it does not.
         now: When the next turn ends.
     """
     history = History.load(path).with_turn(now) if path.exists() else fresh

@@ -62,7 +62,7 @@ def format_instant(micros: int, style: int = 0) -> str:
 
 
 def settle(rng: Random, micros: int, after: int) -> int:
-    """Cut an instant to whole seconds, milliseconds or microseconds, by lot, but keep it later than `after`."""
+    """Cut an instant to whole seconds, milliseconds or microseconds, at random, but keep it later than `after`."""
     draw = rng.random()
     for unit in (SECOND, 1000) if draw < 0.5 else (1000,) if draw < 0.75 else ():
         coarse = micros - micros % unit

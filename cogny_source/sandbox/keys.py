@@ -1,4 +1,4 @@
-"""Keys: who may ask for what, and how often."""
+"""Keys: their scopes and rate limits."""
 
 from __future__ import annotations
 

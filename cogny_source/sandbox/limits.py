@@ -9,10 +9,10 @@ MONTH_SECONDS = 30 * 86_400.0
 
 @dataclass(frozen=True)
 class Allowance:
-    """What the limiter says of one request.
+    """The limiter's decision about one request.
 
     Attributes:
-        granted: Whether it is let through.
+        granted: Whether the request is answered.
         remaining: How many more the window holds.
         reset_seconds: Until the next window begins.
     """
@@ -26,7 +26,7 @@ class Limiter:
     """Counts requests by key; windows begin at multiples of their length."""
 
     def __init__(self) -> None:
-        """Begin with nothing counted."""
+        """Begin with no request counted."""
         self._counts: dict[str, tuple[float, int]] = {}
 
     def take(self, key: str, limit: float, now: float, window_seconds: float = 60.0) -> Allowance:

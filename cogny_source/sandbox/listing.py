@@ -38,10 +38,10 @@ _FORCED_SORTS = {
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a listing goes on.
+    """Where a listing continues.
 
     Attributes:
-        resource: What it lists.
+        resource: The resource that it lists.
         kind: `keyset`, `offset`, `row` or `endless`.
         asked: The parameters of the listing it belongs to.
         place: The key of the last row shown, its id alone, or how many rows were shown.
@@ -64,7 +64,7 @@ class Cursor:
         """Read an opaque text.
 
         Raises:
-            ApiError: If no listing ever gave out such a cursor.
+            ApiError: If no listing ever returned such a cursor.
         """
         try:
             content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -83,7 +83,7 @@ def _read_place(kind: str, place: Any) -> Key | str | int:
 
 @dataclass(frozen=True)
 class Query:
-    """A listing as it was asked for."""
+    """The parameters of a listing."""
 
     resource: str
     asked: dict[str, str]
@@ -103,7 +103,7 @@ class Page:
 
 
 def parse_query(resource: str, params: Mapping[str, str], switches: Switches) -> Query:
-    """Read the parameters of a list; unknown and ignored ones go unnoticed.
+    """Read the parameters of a list; unknown and ignored ones have no effect.
 
     Raises:
         ApiError: 400 INVALID_PARAMETER if a value makes no sense.

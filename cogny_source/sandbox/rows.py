@@ -1,4 +1,4 @@
-"""Rows: how a ticket, a report and a warehouse are born and how they change, as the API shows them."""
+"""Rows: how a ticket, a report and a warehouse are made and how they change, as the API shows them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEXT_STATUSES = {
 
 
 def show(rng: Random, micros: int) -> str:
-    """An instant in a form drawn by lot."""
+    """An instant in a randomly drawn form."""
     return format_instant(micros, int(rng.random() * STYLES))
 
 
@@ -55,7 +55,7 @@ def new_ticket(rng: Random, identity: str, warehouse_id: str, created: int) -> R
 
 
 def change_ticket(rng: Random, row: Row, moment: int) -> Row:
-    """The ticket after somebody worked on it: one or two of its parts differ, and `updated_at` is the moment."""
+    """The ticket after a change: one or two of its parts differ, and `updated_at` is the moment."""
     changed = dict(row)
     for part in rng.sample(("status", "notes", "assignee", "action_items", "estimated_impact"), 1 + rng.getrandbits(1)):
         changed[part] = _changed_part(rng, part, row)
@@ -98,7 +98,7 @@ def new_report(rng: Random, identity: str, warehouse_id: str, created: int) -> R
 
 
 def turn_report(rng: Random, row: Row, status: str, moment: int) -> Row:
-    """The report once it has reached a status at a moment."""
+    """The report after it reached a status at a moment."""
     turned = row | {"status": status, "updated_at": show(rng, moment)}
     if status == "processing":
         turned["estimated_completion"] = show(rng, moment + 5 * MINUTE)
@@ -111,7 +111,7 @@ def turn_report(rng: Random, row: Row, status: str, moment: int) -> Row:
 
 
 def change_report(rng: Random, row: Row, moment: int) -> Row:
-    """The report one step further; a finished one only gains a mark in its metadata."""
+    """The report one step further; a finished one only gets an entry in its metadata."""
     if row["status"] not in UNFINISHED:
         seen = row["metadata"].get("times_seen", 0) + 1
         return row | {"metadata": row["metadata"] | {"times_seen": seen}, "updated_at": show(rng, moment)}
@@ -126,14 +126,14 @@ def _next_status(rng: Random, status: str) -> str:
 
 
 def new_warehouse(rng: Random, identity: str, number: int) -> Row:
-    """A connected data warehouse; every type turns up."""
+    """A connected data warehouse; every type occurs."""
     kind = data.WAREHOUSE_TYPES[number % len(data.WAREHOUSE_TYPES)]
     status = "connected" if number == 0 else data.pick(rng, data.WAREHOUSE_STATUSES)
     return {"id": identity, "name": f"{kind}: {data.segment(rng)} №{number}", "type": kind, "status": status}
 
 
 def report_content(seed: int, report: Row) -> Row:
-    """What a completed report says; the same at every call."""
+    """The content of a completed report; the same at every call."""
     rng = Random(f"{seed}:content:{report['id']}")
     summary = report["summary"] or {"total_queries": 0, "total_insights": 0, "key_findings": []}
     sections = [_section(rng, finding) for finding in summary["key_findings"]]

@@ -1,4 +1,4 @@
-"""Switches: every way in which the sandbox can be told to misbehave, checked whenever one is set."""
+"""Switches: every way in which the sandbox can misbehave, checked whenever one is set."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Check = Callable[[Any], Any]
 
 @dataclass
 class Switches:
-    """The behaviour of a sandbox. Every assignment is checked and raises ValueError if the value makes no sense.
+    """The behaviour of a sandbox. Every assignment is checked and raises ValueError if the value is invalid.
 
-    Probabilities lie between 0 and 1. Whether a fault strikes depends on `fault_seed` and the number of the request
+    Probabilities lie between 0 and 1. Whether a fault occurs depends on `fault_seed` and the number of the request
     (or the id of the row) alone.
     """
 
     fault_seed: int = 0
 
-    # Faults that strike a request.
+    # Faults of a request.
     away: bool = False
     """Every request answers an HTML page with status 521."""
     away_requests: int = 0
@@ -119,13 +119,13 @@ class Switches:
     churn_creates_per_page: int = 0
     churn_deletes_per_page: int = 0
 
-    # Writes and reports in the making.
+    # Writes, and reports that are being made.
     report_seconds: float = 5.0
-    """How long a report that is asked for takes."""
+    """How long a report takes, in seconds."""
     failing_reports: float = 0.0
     """The share of them that fails."""
     max_unfinished_reports: int | None = None
-    """With so many in the making, another one is turned away with 429."""
+    """With so many unfinished, another one is refused with 429."""
     metadata_dropped: bool = False
     """The metadata of a new report is not kept."""
     listed_after_seconds: float = 0.0
@@ -139,7 +139,7 @@ class Switches:
     stream_stalls_after_events: int | None = None
     """After so many events nothing comes for `stall_seconds`; then the stream is cut."""
 
-    # Faults that strike a row.
+    # Faults of a row.
     undeclared_fields: bool = False
     impact_as_string: float = 0.0
     bad_timestamps: float = 0.0
@@ -151,7 +151,7 @@ class Switches:
         """Check and set one switch.
 
         Raises:
-            ValueError: If there is no such switch, or the value makes no sense.
+            ValueError: If there is no such switch, or the value is invalid.
         """
         if name not in _CHECKS:
             raise ValueError(f"no switch is named {name!r}")
@@ -164,7 +164,7 @@ class Switches:
         """Set several switches, or none if one of them is wrong.
 
         Raises:
-            ValueError: If a name or a value makes no sense.
+            ValueError: If a name or a value is invalid.
         """
         trial = Switches(**self.as_dict())
         for name, value in changes.items():
@@ -177,12 +177,12 @@ class Switches:
         return {name: _plain(value) for name, value in asdict(self).items()}
 
     def ignores_filter(self, resource: str, name: str) -> bool:
-        """Whether a resource takes no notice of a filter."""
+        """Whether a resource ignores a filter."""
         ignored = self.ignored_filters.get(resource, _UNFILTERED.get(resource, frozenset()))
         return EVERY_FILTER in ignored or name in ignored
 
     def forced_order(self, resource: str) -> str | None:
-        """The order in which a resource comes whatever `sort` says, or None if it heeds `sort`."""
+        """The order in which a resource comes whatever `sort` says, or None if it honours `sort`."""
         return self.ignored_sorts.get(resource, _UNSORTED.get(resource))
 
 

@@ -46,7 +46,7 @@ class Selection:
     updated_at: Span = Span()
 
     def holds(self, record: Record) -> bool:
-        """Whether the record is shown."""
+        """Whether the selection holds the record."""
         return (
             self.created_at.first <= record.created_at <= self.created_at.last
             and self.updated_at.first <= record.updated_at <= self.updated_at.last
@@ -63,7 +63,7 @@ class Record:
     __slots__ = ("body", "created_at", "facets", "id", "updated_at")
 
     def __init__(self, row: Row) -> None:
-        """Read the row; a timestamp that cannot be read stands before all others."""
+        """Read the row; a timestamp that cannot be read sorts before all others."""
         self.id: str = row["id"]
         self.created_at = _instant_of(row, "created_at")
         self.updated_at = _instant_of(row, "updated_at")
@@ -77,7 +77,7 @@ class Record:
         return copy
 
     def key(self, field: str) -> Key:
-        """Where the record stands under a sort field; rows that tie stand by id."""
+        """The record's place under a sort field; ties are sorted by id."""
         if field == "created_at":
             return self.created_at, self.id
         if field == "updated_at":
@@ -113,7 +113,7 @@ class Table:
         return record
 
     def discard(self, identity: str) -> None:
-        """Take a row out, if it is there."""
+        """Remove a row, if it is there."""
         record = self.records.pop(identity, None)
         if record is None:
             return
@@ -158,7 +158,7 @@ def dump(row: Row) -> bytes:
 
 
 def _instant_of(row: Row, field: str) -> int:
-    """When it was, in microseconds; a row whose timestamp is missing or unreadable stands first."""
+    """When it was, in microseconds; a row whose timestamp is missing or unreadable comes first."""
     try:
         return parse_instant(row[field])
     except (KeyError, TypeError, ValueError):

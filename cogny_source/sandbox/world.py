@@ -1,4 +1,4 @@
-"""The world: every row that the sandbox serves, the clock they live by, and how they change as it moves on."""
+"""The world: every row that the sandbox serves, its clock, and how the rows change over time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NO_WAREHOUSE = "wh_000000000000"
 
 @dataclass(frozen=True)
 class Turn:
-    """What one step of the world did: ids by resource."""
+    """What one step of the world changed: ids by resource."""
 
     number: int
     created: dict[str, list[str]]
@@ -35,7 +35,7 @@ class World:
     """All tickets, reports and warehouses; safe to use from several threads.
 
     The world's time never runs backwards. With `now` given it stands still except when the world is advanced or
-    changed; without, it follows the wall clock. Every change is stamped later than any time told before it.
+    changed; without, it follows the wall clock. Every change gets a time later than any returned before it.
     """
 
     def __init__(
@@ -49,14 +49,14 @@ class World:
         *,
         warehouse_timestamps: bool = False,
     ) -> None:
-        """Bring the world about; the same arguments bring about the same rows.
+        """Make the world; the same arguments make the same rows.
 
         Args:
-            seed: What every draw depends on.
-            tickets: How many tickets there are at birth.
+            seed: The seed of all random draws.
+            tickets: How many tickets there are at first.
             reports: How many reports; `max(20, tickets // 50)` unless given.
             warehouses: How many warehouses; 12 unless given.
-            now: The birth of the world, an aware datetime; the current time unless given.
+            now: When the world begins, an aware datetime; the current time unless given.
             ties: The share of rows that take a timestamp of a neighbour.
             warehouse_timestamps: Whether warehouses carry `created_at` and `updated_at`.
         """
@@ -79,11 +79,11 @@ class World:
 
     @property
     def now(self) -> datetime:
-        """The world's time; a time once told is never undercut by a later change."""
+        """The world's time; later changes get later times."""
         return to_datetime(self.observe())
 
     def observe(self) -> int:
-        """Read the clock, if there is one, and tell the world's time in microseconds."""
+        """Read the clock, if there is one, and return the world's time in microseconds."""
         with self.lock:
             if self.clock is not None:
                 self._now = max(self._now, int(self.clock() * SECOND))
@@ -94,7 +94,7 @@ class World:
         return self._tables[resource]
 
     def rows(self, resource: str) -> list[Row]:
-        """The truth: a copy of every row, in creation order."""
+        """A copy of every row, as it is stored, in creation order."""
         with self.lock:
             table = self._tables[resource]
             joined = b",".join([table.records[identity].body for identity in table.ids()])
@@ -106,7 +106,7 @@ class World:
         return len(self._tables[resource])
 
     def put(self, resource: str, row: Row) -> None:
-        """Add a row, or replace the one with its id; it is kept as given, even with a timestamp nobody can read."""
+        """Add a row, or replace the one with its id; it is kept as given, even with a timestamp that cannot be read."""
         with self.lock:
             self._tables[resource].put(row)
 
@@ -123,7 +123,7 @@ class World:
             return self._tables[resource].put(row).row()
 
     def delete(self, resource: str, identity: str) -> None:
-        """Take a row away.
+        """Remove a row.
 
         Raises:
             KeyError: If there is no such row.
@@ -134,16 +134,16 @@ class World:
             self._tables[resource].discard(identity)
 
     def advance(self, to: datetime, created: int = 10, changed: int = 20, deleted: int = 0) -> Turn:
-        """Move the world on to a later time; what happens depends on the seed and the number of the turn alone.
+        """Advance the world to a later time; what happens depends on the seed and the number of the turn alone.
 
         Args:
             to: The world's time afterwards.
-            created: New tickets; a tenth as many reports are asked for besides, at least one if any ticket is new.
-            changed: Tickets that somebody works on. Every unfinished report goes on too.
-            deleted: Tickets that go.
+            created: New tickets; a tenth as many reports are requested too, at least one if any ticket is new.
+            changed: Tickets that change. Every unfinished report progresses too.
+            deleted: Tickets that are deleted.
 
         Raises:
-            ValueError: If `to` is not later than the last time told.
+            ValueError: If `to` is not later than the last time returned.
         """
         with self.lock:
             start, end = self._now, to_micros(to)
@@ -160,7 +160,7 @@ class World:
             return turn
 
     def churn(self, resource: str, changed: int = 0, created: int = 0, deleted: int = 0) -> None:
-        """Change, add and drop rows of a resource at once, each stamped later than any time told so far."""
+        """Change, add and drop rows of a resource at once, each with a time later than any returned so far."""
         if resource == "warehouses":
             return
         with self.lock:
@@ -203,7 +203,7 @@ class World:
         )
 
     def _go_on(self, rng: Random, identity: str, moment: Callable[..., int]) -> None:
-        """Take a report one or two steps further, as far as time allows."""
+        """Move a report one or two statuses further, as far as time allows."""
         for _ in range(1 + rng.getrandbits(1)):
             record = self._tables["reports"].records[identity]
             later = moment(record.updated_at)

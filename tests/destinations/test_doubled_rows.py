@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,6 @@ def test_row_that_stands_twice_is_marked_once(home: tuple[str, Place], sandbox: 
     keys = sorted(row["id"] for row in sandbox.world.rows("tickets")[:2])
     pipeline = place.pipeline()
     pipeline.sync_destination()
-    chunk = mark_deleted(open_session(pipeline, 10.0), TICKETS, keys, None)
+    chunk = mark_deleted(open_session(pipeline, 10.0), TICKETS, keys, datetime(2025, 3, 1, tzinfo=UTC))
     assert sorted(chunk.tables["tickets"]["id"].to_pylist()) == keys
     assert chunk.rows == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.syncs import KEY, ROOT
+from tests.support.syncs import KEY, ROOT, Script
 
 # A command that signals itself, in the middle of what is given.
 CODE = """
@@ -121,3 +122,39 @@ def test_sync_ends_while_it_is_imported(tmp_path: Path, environment: dict[str, s
         timeout=30,
     )
     assert (done.returncode, done.stderr) == (143, AT_ONCE)
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("module", ["click", "cogny_source.cli.commands", "cogny_source.cli.sync"])
+def test_command_ends_while_it_is_imported(module: str, name: str, code: int) -> None:
+    """With one line, whatever import the signal meets; a traceback of forty lines came before."""
+    script = "import os, signal, sys\nclass Find:\n    def find_spec(self, name, *_):\n"
+    script += f"        if name == {module!r}: os.kill(os.getpid(), signal.{name})\n"
+    script += "sys.meta_path.insert(0, Find())\nfrom cogny_source.__main__ import main\nmain()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stderr, done.stdout) == (code, AT_ONCE, "")
+
+
+def test_question_of_a_reset_is_left_by_a_signal(
+    sync_here: Script, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """With the line and the exit code of every other command; nothing is reset."""
+    sync_here()
+    command = [sys.executable, "-m", "cogny_source", "reset", "tickets"]
+    with subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        env={**environment, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        told = b""
+        while b"Reset it?" not in told:
+            told += os.read(process.stdout.fileno(), 4096)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors.decode()) == (130, AT_ONCE)

@@ -20,8 +20,9 @@ from cogny_source.destinations.duckdb import loader
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.cancellation import CancelToken
 from cogny_source.engine.progress import Silence
+from cogny_source.engine.run_loop import Run
 from cogny_source.engine.run_record import ResourceRun
-from cogny_source.engine.runner import _Run
+from cogny_source.engine.runner import make_run
 from cogny_source.extract.plan import Plan
 from cogny_source.sandbox import SandboxServer
 from cogny_source.settings import Settings
@@ -42,11 +43,11 @@ def one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DestinationSession, "connect", wait_and_connect)
 
 
-def begin(pipeline: dlt.Pipeline, settings: Settings) -> _Run:
+def begin(pipeline: dlt.Pipeline, settings: Settings) -> Run:
     """A run that has read its first chunks and loaded nothing yet."""
     names = ["tickets", "reports", "warehouses"]
     plan = Plan(overlap_seconds=settings.overlap_seconds)
-    run = _Run(pipeline, make_client(settings), settings, plan, names, Silence(), CancelToken(), CancelToken())
+    run = make_run(pipeline, make_client(settings), settings, plan, names, Silence(), CancelToken(), CancelToken())
     run.state_store.open()
     for name in names:
         run._open(name)

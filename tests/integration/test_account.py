@@ -122,3 +122,16 @@ def test_page_of_new_rows_is_no_other_account(
     sandbox.world.churn("tickets", 0, 150, 0)
     sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"])
     assert ask("SELECT count(*) FROM tickets") == [(600,)]
+
+
+def test_account_is_recognised_without_single_rows_and_filters(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """More rows before the start date than a page has, which an API without filters lists first: further pages tell."""
+    births = sorted(row["created_at"] for row in sandbox.world.rows("tickets"))
+    sandbox.switches.single_rows = False
+    sandbox.switches.ignored_filters = {"tickets": frozenset({"*"})}
+    sync(pipeline, settings_for(sandbox), resources=["tickets"], start_date=births[300])
+    sandbox.world.patch("tickets", sandbox.world.rows("tickets")[299]["id"], notes="changed")
+    sync(make_pipeline(tmp_path), settings_for(sandbox), resources=["tickets"], start_date=births[300])
+    assert ask("SELECT count(*) FROM tickets") == [(450 - sum(birth < births[300] for birth in births),)]

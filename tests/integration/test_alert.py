@@ -87,7 +87,7 @@ def test_dataset_that_cannot_be_read_after_a_sync_fails_nothing(
     assert webhook.told == []
 
 
-def test_what_nobody_foresaw_is_told(cogny: Script, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unexpected_error_is_told(cogny: Script, webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault of the program's own ends with a sentence, and with an alert that tells its class alone."""
 
     def break_down(*_: object, **__: object) -> None:
@@ -96,12 +96,12 @@ def test_what_nobody_foresaw_is_told(cogny: Script, webhook: Webhook, monkeypatc
     monkeypatch.setattr(runner, "sync", break_down)
     done = cogny("sync", "duckdb", "--quiet", expect=1, SOURCES__COGNY__ALERT_WEBHOOK=webhook.url)
     assert done.stderr == (
-        "Error: nobody foresaw this: RuntimeError: sk_live_… \\x1b[2J; --verbose shows its traceback."
+        "Error: an unexpected error: RuntimeError: sk_live_… \\x1b[2J; --verbose shows its traceback."
         " What is loaded stays.\n"
     )
     done = cogny("sync", "duckdb", "--quiet", "--verbose", expect=1)
     assert done.stderr.startswith("Traceback (most recent call last):\n")
     assert "sk_live_secret" not in done.stderr
     [told] = webhook.told
-    assert "ended with exit code 1. Error: RuntimeError, which nobody foresaw" in told["text"]
+    assert "ended with exit code 1. Error: RuntimeError, an unexpected error" in told["text"]
     assert "secret" not in told["text"]

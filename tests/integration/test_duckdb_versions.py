@@ -10,15 +10,20 @@ import duckdb
 import pytest
 
 from cogny_source.destinations.duckdb_engine import MAJOR
+from cogny_source.installation import describe_install
 from cogny_source.sandbox import SandboxServer
 from tests.support.syncs import KEY, ROOT, Script
 from tests.support.truth import Ask, assert_exact
 
-COMMANDS = [("status",), ("report",), ("sync", "duckdb"), ("sync", "duckdb", "--check"), ("verify",), ("census",)]
+COMMANDS = [("status",), ("dashboard",), ("sync", "duckdb"), ("sync", "duckdb", "--check"), ("verify",), ("census",)]
 # An environment with DuckDB 1, which `make duckdb1` makes.
 OTHER = ROOT / ".venv-duckdb1" / "bin" / "cogny"
 MADE_LATER = "the database was made with a newer DuckDB than"
-WHAT_TO_DO = "run pip install --upgrade duckdb, or name another file"
+
+
+def what_to_do() -> str:
+    """The end of the sentence, as it is told in the present folder."""
+    return f"{describe_install(['duckdb'], upgrade=True)}, or name another file"
 
 
 def make_file_of_a_later_version(path: Path) -> None:
@@ -40,7 +45,7 @@ def test_file_of_a_later_version_is_refused(cogny: Script, command: tuple[str, .
     make_file_of_a_later_version(path)
     before = path.read_bytes()
     done = cogny(*command, "--database", str(path), expect=2)
-    assert f"{MADE_LATER} the installed version {duckdb.__version__}: {WHAT_TO_DO}" in done.stdout + done.stderr
+    assert f"{MADE_LATER} the installed version {duckdb.__version__}: {what_to_do()}" in done.stdout + done.stderr
     assert path.read_bytes() == before
 
 

@@ -14,7 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 from cogny_source import sync
 from cogny_source.destinations.duckdb.loader import DuckDbLoader
 from cogny_source.destinations.filesystem.dlt_client import TableFormat
-from cogny_source.engine.runner import _Run
+from cogny_source.engine.run_loop import Run
 from cogny_source.sandbox import SandboxServer
 from tests.support.places import DuckDBPlace, FolderPlace, Place
 from tests.support.syncs import settings_for
@@ -101,7 +101,7 @@ def test_kill_amid_the_mending_loses_nothing(
         raise Killed
 
     with monkeypatch.context() as patched:
-        owner: tuple[type, str] = (DuckDbLoader, step) if step != "done" else (_Run, "_open")
+        owner: tuple[type, str] = (DuckDbLoader, step) if step != "done" else (Run, "_open")
         patched.setattr(*owner, die)
         with pytest.raises(Killed):
             sync(place.pipeline(), settings)

@@ -125,7 +125,7 @@ def test_setting_that_dlt_lacks_is_named(
         sync(pipeline, settings_for(sandbox))
 
 
-def test_error_that_nobody_foresaw_is_on_record(
+def test_unexpected_error_is_on_record(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a failure, not as a process that ended without a word."""
@@ -134,10 +134,10 @@ def test_error_that_nobody_foresaw_is_on_record(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr("cogny_source.engine.runner._Run._load_next_chunks", fail)
+        patched.setattr("cogny_source.engine.run_loop.Run._load_next_chunks", fail)
         with pytest.raises(ZeroDivisionError):
             sync(pipeline, settings_for(sandbox))
     sync(pipeline, settings_for(sandbox))
-    told = "error LIKE 'nobody foresaw this: ZeroDivisionError%'"
+    told = "error LIKE 'an unexpected error: ZeroDivisionError%'"
     failed = ask(f"SELECT status, {told} FROM sync_runs WHERE status <> 'done'")
     assert failed == [("failed", True)] * 3

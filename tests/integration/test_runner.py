@@ -53,7 +53,7 @@ def test_source_alone_brings_each_row_once_where_filters_are_ignored(
     assert_exact(ask, sandbox.world)
 
 
-def test_what_nobody_foresaw_is_on_record(
+def test_unexpected_error_is_on_record(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any, tmp_path: Path
 ) -> None:
     """A run that a fault of the program ends is recorded as failed, with its class and first line, not as killed."""
@@ -65,7 +65,7 @@ def test_what_nobody_foresaw_is_on_record(
         sync(pipeline, settings_for(sandbox), progress=each_page(break_down))
     sync(make_pipeline(tmp_path), settings_for(sandbox))
     failed = ask("SELECT DISTINCT status, error FROM sync_runs WHERE status <> 'done'")
-    assert failed == [("failed", "nobody foresaw this: KeyError: 'sk_live_…\\x1b'")]
+    assert failed == [("failed", "an unexpected error: KeyError: 'sk_live_…\\x1b'")]
 
 
 def test_one_resource_can_be_selected(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Any) -> None:

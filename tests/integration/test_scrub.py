@@ -125,6 +125,33 @@ def test_key_at_its_limit_pays_for_no_scrub(sandbox: SandboxServer, pipeline: dl
     assert all(request.status == 200 for request in sandbox.requests[asked:])
 
 
+def test_living_row_behind_a_slice_is_not_marked(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path
+) -> None:
+    """A list in the order of changes begins as one in the order of creation: old rows that changed stand behind it."""
+    rows = sandbox.world.rows("tickets")
+    for place, row in enumerate(rows):
+        changed = rows[-1] if place in (3, 40) else row
+        sandbox.world.put("tickets", row | {"updated_at": changed["created_at"]})
+    sandbox.switches.ignored_sorts = {"tickets": "least_recently_updated_first"}
+    sandbox.switches.ignored_filters = {"tickets": frozenset({"*"})}
+    sync(pipeline, settings_for(sandbox), resources=["tickets"])
+    wait(sandbox, days=2)
+    sync(make_pipeline(tmp_path), settings_for(sandbox, lookback_hours=0.0), resources=["tickets"])
+    assert ask("SELECT count(*), count(deleted_at) FROM tickets") == [(1_250, 0)]
+
+
+def test_rows_that_a_scrub_marks_are_counted(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """An API without counts: the figures of the run that found a row gone are those of the table after it."""
+    sandbox.switches.total_count = False
+    sync(pipeline, settings_for(sandbox))
+    sandbox.world.delete("reports", sandbox.world.rows("reports")[3]["id"])
+    wait(sandbox, days=7)
+    _, reports, _ = run(sandbox, tmp_path).resources
+    assert reports.counts.corrections == {"not listed": 1}
+    assert reports.counts.live_rows == 39
+
+
 @pytest.mark.parametrize(
     "habit",
     [

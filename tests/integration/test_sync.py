@@ -110,7 +110,7 @@ def test_start_date_can_be_moved_back(sandbox: SandboxServer, sync_here: Script,
     sandbox.world.patch("tickets", old["id"], status="completed")
     sync_here(SOURCES__COGNY__START_DATE=start.isoformat())
     assert database("SELECT created_at FROM tickets ORDER BY 1") == [(at,) for at in stamps if at >= start]
-    sync_here()
+    sync_here("--start-date", "all")
     assert_exact(database, sandbox.world)
 
 

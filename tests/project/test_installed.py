@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import cogny_source
+from cogny_source.installation import find_requirements
 from cogny_source.sandbox import SandboxServer
 from tests.project import sdist, wheel
 from tests.support.places import FolderPlace
@@ -26,7 +28,6 @@ PATIENCE_SECONDS = 180
 FOR_CONTRIBUTORS = {"bench", "dev", "docs"}
 # A command that needs an extra, and what tells so where it is not there.
 REFUSALS = {
-    "sandbox": (("sync", "duckdb", "--sandbox"), "the sandbox needs its extra"),
     "delta": (("sync", "parquet", "--bucket-url", "lake", "--table-format", "delta"), "deltalake is not installed"),
     "s3": (("sync", "parquet", "--bucket-url", "s3://growth/tables"), "s3fs is not installed"),
     "gs": (("sync", "parquet", "--bucket-url", "gs://growth/tables"), "gcsfs is not installed"),
@@ -148,10 +149,12 @@ def test_without_extras(install: Install) -> None:
     installed.run("cogny", "sync", "duckdb", "--database", "growth.duckdb")
     rows = "import duckdb; print(len(duckdb.connect('growth.duckdb').sql('FROM cogny_data.tickets').fetchall()))"
     assert installed.ask(rows) == "450"
-    installed.run("cogny", "report", "--database", "growth.duckdb", "--out", "report.html")
+    installed.run("cogny", "dashboard", "--database", "growth.duckdb", "--out", "report.html")
     for extra, (command, sentence) in REFUSALS.items():
         told = installed.run("cogny", *command, expect=2).stderr
-        assert told == f"Error: {sentence}: pip install 'cogny-source[{extra}]'\n"
+        assert told.startswith(f"Error: {sentence}: run ")
+        assert "cogny-source" not in told
+        assert told.endswith(f"install {shlex.join(find_requirements(extra))}\n")
 
 
 def test_user_program_passes_mypy_strict(install: Install, tmp_path: Path) -> None:
@@ -171,8 +174,8 @@ def test_user_program_passes_mypy_strict(install: Install, tmp_path: Path) -> No
 
 
 def test_sandbox(install: Install) -> None:
-    """The demo."""
-    told = install("sandbox").run("cogny", "sync", "duckdb", "--sandbox").stdout
+    """The demo needs no extra."""
+    told = install(None).run("cogny", "sync", "duckdb", "--sandbox").stdout
     assert "Open tickets" in told
     assert re.search(r"critical +\d+", told)
 

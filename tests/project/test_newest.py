@@ -13,15 +13,22 @@ BOUNDS = [Bound("one", SpecifierSet("<3,>=1")), Bound("other", SpecifierSet("<2"
 WITHIN = {"one": "2.9", "other": "1.9", "third": "1.9"}
 
 
-def judge_where(*broken: str, in_bounds: bool = True) -> tuple[dict[str, tuple[str, str]], bool, list[list[str]]]:
-    """Judge where the tests fail with the newest release of some; also what was tried."""
-    tried: list[list[str]] = []
+FAILED = ("tests/unit/test_a.py::test_x",)
 
-    def try_with(bounds: Sequence[Bound]) -> Trial:
+# What was tried: the bounds that were lifted, and the tests, or none for all.
+Tried = list[tuple[list[str], tuple[str, ...]]]
+
+
+def judge_where(*broken: str, in_bounds: bool = True) -> tuple[dict[str, tuple[str, str]], bool, Tried]:
+    """Judge where the tests fail with the newest release of some; also what was tried."""
+    tried: Tried = []
+
+    def try_with(bounds: Sequence[Bound], tests: Sequence[str]) -> Trial:
         names = [bound.name for bound in bounds]
-        tried.append(names)
+        tried.append((names, tuple(tests)))
         versions = {**WITHIN, **{name: NEWEST[name] for name in names}}
-        return Trial(versions, in_bounds and not set(broken) & set(names))
+        passed = in_bounds and not set(broken) & set(names)
+        return Trial(versions, passed, () if passed else FAILED)
 
     return *judge(BOUNDS, try_with), tried
 
@@ -42,18 +49,29 @@ def test_all_bounds_can_go_where_the_tests_pass_without_them() -> None:
     verdicts, works, tried = judge_where()
     assert verdicts == {"one": ("3.0", LIFT), "other": ("2.5", LIFT), "third": ("1.9", NOTHING_NEWER)}
     assert works
-    assert tried == [["one", "other", "third"]]
+    assert tried == [(["one", "other", "third"], ())]
 
 
-def test_each_bound_is_tried_alone_where_one_breaks_the_tests() -> None:
-    """Those that pass alone can go."""
+def test_tests_that_failed_are_tried_with_each_bound_alone() -> None:
+    """Then all tests with those that can go, together."""
     verdicts, works, tried = judge_where("other")
     assert verdicts == {"one": ("3.0", LIFT), "other": ("2.5", KEEP), "third": ("1.9", NOTHING_NEWER)}
     assert works
-    assert tried[1:] == [["one"], ["other"]]
+    assert tried[1:] == [(["one"], FAILED), (["other"], FAILED), (["one"], ())]
 
 
 def test_newest_releases_within_the_bounds_are_tried_where_none_can_go() -> None:
     """So that a run tells a bound that is needed from a dependency without one that broke."""
-    assert judge_where("one", "other")[1:] == (True, [["one", "other", "third"], ["one"], ["other"], []])
+    verdicts, works, tried = judge_where("one", "other")
+    assert {verdict for _, verdict in verdicts.values()} == {KEEP, NOTHING_NEWER}
+    assert works
+    assert tried[-1] == ([], ())
     assert judge_where("one", "other", in_bounds=False)[1] is False
+
+
+def test_no_bound_can_go_where_the_rest_fails_without_it() -> None:
+    """Bounds that pass alone what failed, but fail another test."""
+    trials = iter([Trial(NEWEST, False, FAILED), Trial(NEWEST, True), Trial(NEWEST, False), Trial(NEWEST, False)])
+    verdicts, works = judge(BOUNDS, lambda *_: next(trials))
+    assert not works
+    assert {verdict for _, verdict in verdicts.values()} == {KEEP, NOTHING_NEWER}

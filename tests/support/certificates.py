@@ -13,6 +13,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 DAY = timedelta(days=1)
+# OpenSSL's strict checks, which Python 3.13 and later turn on, ask for it.
+_MAY_SIGN = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Authority:
@@ -37,6 +49,7 @@ class Authority:
             identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
             builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             builder = builder.add_extension(identifier, critical=False)
+            builder = builder.add_extension(_MAY_SIGN, critical=True)
             self.file.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
             key_file.write_bytes(_pem(key))
         self._certificate = x509.load_pem_x509_certificate(self.file.read_bytes())

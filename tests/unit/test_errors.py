@@ -107,4 +107,5 @@ def test_transient_errors_differ_from_all_others_by_type() -> None:
         "EdgeRefusal",
         "Contradiction",
         "NetworkError",
+        "Unreachable",
     ]

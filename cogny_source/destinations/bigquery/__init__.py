@@ -16,8 +16,8 @@ SYNC_HELP = """Sync the Cogny API into a BigQuery dataset.
 
 \b
 Examples:
-  python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU --check
-  python pipelines/cogny_to_bigquery.py --project growth-analytics-123 --location EU
+  cogny sync bigquery --project growth-analytics-123 --location EU --check
+  cogny sync bigquery --project growth-analytics-123 --location EU
 """
 
 

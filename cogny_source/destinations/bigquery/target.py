@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 from cogny_source.destinations.bigquery.errors import NO_CREDENTIALS, explain
 from cogny_source.destinations.bigquery.jsonl import EMULATOR
-from cogny_source.destinations.target import Target, check_dataset, show_python
+from cogny_source.destinations.target import Target, check_dataset
 from cogny_source.errors import ConfigError, LoadFailed
+from cogny_source.installation import check_installed, show_python
 
 DEFAULT_LOCATION = "US"
 EMULATOR_PROJECT = "emu"
@@ -58,8 +58,7 @@ def make_bigquery_target(place: Place) -> Target:
         raise ConfigError(f"--project is {place.project!r}; name a project's id, such as growth-analytics-123")
     if place.staging is not None and not place.staging.startswith("gs://"):
         raise ConfigError(f"--staging is {place.staging!r}; name a bucket of Google Cloud Storage, gs://...")
-    if find_spec("google") is None or find_spec("google.cloud.bigquery") is None:
-        raise ConfigError("Google's client is not installed: pip install 'cogny-source[bigquery]'")
+    check_installed("google.cloud.bigquery", "Google's client", "bigquery")
     where = f"{os.environ.get(EMULATOR, '')} {place.project or ''}"
     return Target(
         lambda: make_destination(place),

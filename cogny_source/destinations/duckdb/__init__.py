@@ -17,9 +17,9 @@ SYNC_HELP = """Sync the Cogny API into a DuckDB file.
 
 \b
 Examples:
-  python pipelines/cogny_to_duckdb.py --sandbox
-  python pipelines/cogny_to_duckdb.py --database growth.duckdb --resources tickets,reports
-  python pipelines/cogny_to_duckdb.py --start-date 2025-01-01 --end-date 2025-02-01
+  cogny sync duckdb --sandbox
+  cogny sync duckdb --database growth.duckdb --resources tickets,reports
+  cogny sync duckdb --start-date 2025-01-01 --end-date 2025-02-01
 """
 
 

@@ -54,14 +54,19 @@ def forget_version(client: SqlClientBase[Any]) -> None:
 def find_schema(pipeline: dlt.Pipeline, package: Package) -> SchemaVersion | None:
     """The schema restored from the destination, if its tables for a package match the declaration; else None."""
     schema = restored_schema(pipeline)
+    if schema is None or PIPELINE_STATE_TABLE_NAME not in _default_tables(pipeline):
+        return None
+    if not all(_has_table(schema, spec) for spec in list_specs(package)):
+        return None
+    return SchemaVersion(schema.name, schema.version_hash)
+
+
+def list_specs(package: Package) -> list[TableSpec | ChildSpec]:
+    """The tables that a package may fill."""
     specs: list[TableSpec | ChildSpec] = [SYNC_RUNS]
     for name in package.chunks:
         specs += list_tables(name, history=package.history).values()
-    if schema is None or PIPELINE_STATE_TABLE_NAME not in _default_tables(pipeline):
-        return None
-    if not all(_has_table(schema, spec) for spec in specs):
-        return None
-    return SchemaVersion(schema.name, schema.version_hash)
+    return specs
 
 
 def _default_tables(pipeline: dlt.Pipeline) -> TSchemaTables:

@@ -10,11 +10,13 @@ from dlt.destinations.sql_client import SqlClientBase
 from cogny_source.destinations.adapter import Session
 from cogny_source.destinations.dlt_internals import DuckDbSqlClient, create_load_id
 from cogny_source.destinations.dlt_schema import SCHEMA_NAME, restored_schema
+from cogny_source.destinations.duckdb.comments import write_comments
 from cogny_source.destinations.duckdb.commit import Committer
 from cogny_source.destinations.duckdb.declared_schema import (
     SchemaVersion,
     find_schema,
     forget_version,
+    list_specs,
     repair_dlt_tables,
 )
 from cogny_source.destinations.loader import DltLoader
@@ -48,6 +50,7 @@ class DuckDbLoader:
             # Checked once per resource: dlt reads its schema from a file each time.
             if not package.chunks.keys() <= self._checked:
                 load_ids = self._create_tables(package, client)
+                write_comments(client.native_connection, client.dataset_name, list_specs(package))
             if self._schema is None:
                 return load_ids | self._by_dlt.load(package)
             return load_ids | {self._commit(package, client, self._schema)}

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from cogny_source.destinations.duckdb.database_file import check_kind, holds_database, remove_stub
-from cogny_source.destinations.target import Target, check_dataset, check_text, show_python
+from cogny_source.destinations.target import Target, check_dataset, check_text
 from cogny_source.errors import ConfigError, LoadFailed
+from cogny_source.installation import show_python
 
 SCRATCH = "cogny_check"
 # A schema of every database, in which dlt looks up tables.

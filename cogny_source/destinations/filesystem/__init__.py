@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from cogny_source.destinations.adapter import DestinationAdapter
     from cogny_source.destinations.target import Target
 
-SYNC_HELP = """Sync the Cogny API into a folder of Parquet files that hold each row once.
+SYNC_HELP = """Sync the Cogny API into a folder of Parquet files or Delta tables.
+
+They hold each row once.
 
 \b
 Examples:
-  python pipelines/cogny_to_parquet.py --sandbox
-  python pipelines/cogny_to_parquet.py --bucket-url s3://growth/cogny
-  python pipelines/cogny_to_parquet.py --bucket-url exports --table-format delta
+  cogny sync parquet --sandbox
+  cogny sync parquet --bucket-url s3://growth/cogny
+  cogny sync parquet --bucket-url exports --table-format delta
 """
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from cogny_source.destinations.filesystem.errors import check_delta_path, explain
 from cogny_source.destinations.filesystem.file_store import find_local_folder
-from cogny_source.destinations.target import Target, check_dataset, check_text, show_python
+from cogny_source.destinations.target import Target, check_dataset, check_text
 from cogny_source.errors import ConfigError, LoadFailed
+from cogny_source.installation import check_installed, show_python
 
 SCRATCH = ".cogny_scratch"
 # URL scheme to the module that reads it, and the extra that installs the module.
@@ -34,7 +34,7 @@ def make_folder_target(bucket_url: str, dataset: str | None, table_format: Liter
         check_dataset(dataset)
         url = f"{url}/{dataset}"
     if table_format == "delta":
-        _require("deltalake", "delta")
+        check_installed("deltalake", "deltalake", "delta")
         check_delta_path(url)
     if Path(url).exists() and not Path(url).is_dir():
         raise ConfigError(f"--bucket-url {bucket_url} is a file: name a folder")
@@ -108,7 +108,8 @@ def _find_url(bucket_url: str) -> str:
         return str(Path(folder or "").expanduser().resolve())
     if scheme not in FILE_SYSTEMS or not rest.strip("/"):
         raise ConfigError(f"--bucket-url is {bucket_url!r}; name a folder, s3://BUCKET/... or gs://BUCKET/...")
-    _require(*FILE_SYSTEMS[scheme])
+    module, extra = FILE_SYSTEMS[scheme]
+    check_installed(module, module, extra)
     return f"{scheme}://{rest.rstrip('/')}"
 
 
@@ -121,8 +122,3 @@ def _show(url: str, table_format: str) -> str:
         plain = ", hive_partitioning=False" if "=" in url else ""
         code = f"import duckdb; duckdb.read_parquet('{url}/tickets/*.parquet'{plain}).show()"
     return f'{show_python()} -c "{code}"'
-
-
-def _require(module: str, extra: str) -> None:
-    if find_spec(module) is None:
-        raise ConfigError(f"{module} is not installed: pip install 'cogny-source[{extra}]'")

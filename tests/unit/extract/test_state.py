@@ -10,7 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cogny_source.extract.context import RowCounts
-from cogny_source.extract.state import accepts, lower_state, merge_windows, note_census
+from cogny_source.extract.plan import Plan
+from cogny_source.extract.state import (
+    accepts,
+    claims_rows,
+    forget_rows,
+    inherit_start_date,
+    lower_state,
+    merge_windows,
+    note_census,
+    prepare_state,
+)
+from cogny_source.timestamps import parse_instant
+from cogny_source.windows import BEGINNING
 
 EARLY, MIDDLE, LATE = (f"2025-0{month}-01T00:00:00.000000Z" for month in (1, 2, 3))
 
@@ -40,7 +52,7 @@ def test_lowered_state_claims_no_more_than_either(
     mine: dict[str, Any], theirs: dict[str, Any], both: dict[str, Any]
 ) -> None:
     """The older watermark, all windows that one of them has left, the later start; whoever asks."""
-    expected = {"origin": "here", "start_date": None, **both}
+    expected = {"origin": "here", **both}
     assert lower_state({"origin": "here", **mine}, {"origin": "here", **theirs}) == expected
     assert lower_state({"origin": "here", **theirs}, {"origin": "here", **mine}) == expected
 
@@ -88,7 +100,8 @@ def test_lowering_never_raises_whatever_the_order(order: list[str], states: list
         again = lower_state(again, named[name])
     assert folded == again
     if not all("backfill" in state or "updated_after" in state for state in states):
-        assert folded == {"origin": "here"}
+        assert not claims_rows(folded)
+        assert folded.keys() <= {"origin", "start_date"}
     marks = [mark for mark in map(watermark, states) if mark]
     mine = watermark(folded)
     assert mine is None or mine == min(marks)
@@ -136,3 +149,65 @@ def test_rows_created_since_the_count_explain_themselves(
 ) -> None:
     """The API's count may hold any of the rows that were created after it was taken."""
     assert RowCounts(api_rows, datetime.now(UTC)).unexplained(live, settled) == unexplained
+
+
+LOADED = {"origin": "here", "updated_after": LATE, "start_date": MIDDLE}
+
+
+@pytest.mark.parametrize(
+    ("named", "start_date", "windows"),
+    [
+        (None, MIDDLE, None),
+        (parse_instant(MIDDLE), MIDDLE, None),
+        (parse_instant(LATE), MIDDLE, None),
+        (parse_instant(EARLY), EARLY, [[EARLY, MIDDLE]]),
+        (BEGINNING, None, [[None, MIDDLE]]),
+    ],
+    ids=["none", "same", "later", "earlier", "all"],
+)
+def test_start_date_is_the_states_unless_an_earlier_one_is_named(
+    named: datetime | None, start_date: str | None, windows: list[list[str | None]] | None
+) -> None:
+    """An earlier one adds the window between the two, and nothing else is read again."""
+    prepared = prepare_state(LOADED, Plan(start_date=named))
+    assert prepared["start_date"] == start_date
+    assert prepared.get("backfill", {}).get("windows") == windows
+
+
+@pytest.mark.parametrize("state", [{"origin": "here", "start_date": MIDDLE}, LOADED], ids=["reset", "refreshed"])
+@pytest.mark.parametrize(
+    ("named", "start_date"),
+    [(None, MIDDLE), (parse_instant(LATE), LATE), (parse_instant(EARLY), EARLY), (BEGINNING, None)],
+    ids=["none", "later", "earlier", "all"],
+)
+def test_whole_reading_begins_at_the_named_date_or_the_states(
+    state: dict[str, Any], named: datetime | None, start_date: str | None
+) -> None:
+    """After a reset, and in a full refresh."""
+    prepared = prepare_state(state, Plan(start_date=named, full_refresh=True))
+    assert prepared["start_date"] == start_date
+    assert prepared["backfill"] == {"windows": [[start_date, None]], "updated_after": None}
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "start_date"),
+    [
+        ({}, [LOADED], MIDDLE),
+        ({}, [LOADED, {"start_date": EARLY}], EARLY),
+        ({}, [LOADED, {"start_date": None}], None),
+        ({"start_date": LATE}, [LOADED], LATE),
+        ({"start_date": None}, [LOADED], None),
+        ({}, [{"list_digest": "a"}], "absent"),
+    ],
+)
+def test_new_resource_inherits_the_start_date(
+    own: dict[str, Any], others: list[dict[str, Any]], start_date: str | None
+) -> None:
+    """The earliest of the dataset; its own comes first, and lists without creation times have none."""
+    assert inherit_start_date(own, others).get("start_date", "absent") == start_date
+
+
+def test_forgotten_rows_leave_what_belongs_to_the_dataset() -> None:
+    """The origin and the start date."""
+    assert forget_rows({**LOADED, "backfill": {}, "scrub": {}}) == {"origin": "here", "start_date": MIDDLE}
+    assert forget_rows({"origin": "here", "list_digest": "a"}) == {"origin": "here"}

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cogny_source.api.envelope import parse_json
@@ -97,14 +97,12 @@ def essence(spec: TableSpec, row: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-@settings(max_examples=300, deadline=None)
 @given(rows_of(TICKETS))
 def test_any_ticket_can_be_put_together_again(rows: list[dict[str, Any]]) -> None:
     """Columns, action items and `extra` of a ticket hold every value that the row brought."""
     assert [essence(TICKETS, row) for row in rebuild(TICKETS, rows)] == [essence(TICKETS, row) for row in rows]
 
 
-@settings(max_examples=300, deadline=None)
 @given(rows_of(REPORTS))
 def test_any_report_can_be_put_together_again(rows: list[dict[str, Any]]) -> None:
     """The same for reports, whose list stands inside an object."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from cogny_source.errors import ContractError
 from cogny_source.reconcile.versions import drop_rows
@@ -92,7 +92,6 @@ def test_list_that_holds_no_objects_alone_is_kept_whole_beside_them() -> None:
     assert converted.undeclared == {"body.sections.claims": 1, "body.sections.claims.text": 1}
 
 
-@settings(max_examples=300, deadline=None)
 @given(list_papers())
 def test_any_paper_can_be_put_together_again(rows: list[dict[str, Any]]) -> None:
     """Columns, child tables and `extra` of each level hold every value that the row brought."""
@@ -107,7 +106,6 @@ def test_any_paper_can_be_put_together_again(rows: list[dict[str, Any]]) -> None
         assert list(zip(roots, order, strict=True)) == sorted(zip(roots, order, strict=True))
 
 
-@settings(max_examples=100, deadline=None)
 @given(list_papers(), list_papers())
 def test_chunk_keeps_the_child_rows_of_the_newest_version(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:
     """Within a chunk and over several, what belongs to an older version of a row goes with it, at every level."""

@@ -81,11 +81,11 @@ def test_nonsense_on_the_command_line(flags: list[str], capsys: pytest.CaptureFi
 
 @pytest.mark.usefixtures("keep_signals")
 def test_main_serves_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
-    """SIGINT ends it with 0, even if it comes before it listens."""
+    """SIGINT ends it with 130 and one line, even if it comes before it listens."""
     signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     signal.setitimer(signal.ITIMER_REAL, 0.1)
-    assert main(["--tickets", "1"]) == 0
-    assert capsys.readouterr().out.startswith("http://127.0.0.1:")
+    assert main(["--tickets", "1"]) == 130
+    assert capsys.readouterr().err == "The sandbox is stopped.\n"
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 from google.api_core import exceptions as google
 from google.cloud import bigquery as google_bigquery
 
+from cogny_source import installation
 from cogny_source.destinations.bigquery import target as bigquery
 from cogny_source.destinations.bigquery.target import Place, make_bigquery_target
 from cogny_source.errors import ConfigError
@@ -74,6 +75,6 @@ def test_wrong_options_are_refused(place: Place, sentence: str) -> None:
 
 def test_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Google's client, the sentence says how to install it."""
-    monkeypatch.setattr(bigquery, "find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"pip install 'cogny-source\[bigquery\]'"):
+    monkeypatch.setattr(installation, "_is_installed", lambda _: False)
+    with pytest.raises(ConfigError, match=r"pip install .*'dlt\[bigquery\]"):
         make_bigquery_target(Place(None, "d", None, None))

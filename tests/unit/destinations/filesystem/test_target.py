@@ -49,14 +49,14 @@ def test_unusable_folders_are_refused(arguments: list[str], message: str, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
-        (["--bucket-url", "s3://bucket/x"], "pip install 'cogny-source[s3]'"),
-        (["--bucket-url", "GS://bucket/x"], "pip install 'cogny-source[gs]'"),
-        (["--table-format", "delta"], "pip install 'cogny-source[delta]'"),
+        (["--bucket-url", "s3://bucket/x"], "s3fs is not installed: run "),
+        (["--bucket-url", "GS://bucket/x"], "gcsfs is not installed: run "),
+        (["--table-format", "delta"], "deltalake is not installed: run "),
     ],
 )
 def test_missing_extra_is_named(arguments: list[str], advice: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the library that a folder needs, the message tells how to install it."""
-    monkeypatch.setattr("cogny_source.destinations.filesystem.target.find_spec", lambda _: None)
+    monkeypatch.setattr("cogny_source.installation._is_installed", lambda _: False)
     done = CliRunner().invoke(sync_command("parquet"), arguments)
     assert done.exit_code == 2
     assert advice in done.output

@@ -1,0 +1,258 @@
+"""The resumable loop: reads a chunk of each resource and loads them with their states, until all resources are done."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from cogny_source.api.pagination import Getter
+from cogny_source.destinations.adapter import PackageLoader
+from cogny_source.destinations.reader import DestinationReader
+from cogny_source.engine.account import check_account
+from cogny_source.engine.cancellation import CancelToken
+from cogny_source.engine.field_report import FieldReport
+from cogny_source.engine.prefetch import Prefetcher
+from cogny_source.engine.progress import Progress
+from cogny_source.engine.resource import sync_resource
+from cogny_source.engine.run_journal import Journal
+from cogny_source.engine.run_record import ResourceRun, SyncResult
+from cogny_source.engine.state_store import StateStore
+from cogny_source.errors import CognyError, ConfigError, LoadFailed, MassDeletion, Stopped, describe_unforeseen
+from cogny_source.extract.context import ReadContext
+from cogny_source.extract.endpoints import Endpoint
+from cogny_source.extract.plan import Plan
+from cogny_source.extract.resource import choose_mode
+from cogny_source.extract.state import claim_state, inherit_start_date
+from cogny_source.log_fields import fields
+from cogny_source.records.chunk import Chunk
+from cogny_source.records.package import Package
+from cogny_source.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+class Budget(Protocol):
+    """What is left of the rate limit; None where no header says so."""
+
+    @property
+    def requests_per_minute(self) -> float | None:
+        """The rate limit."""
+
+    @property
+    def spare(self) -> int | None:
+        """Requests that the present window still allows, less a reserve."""
+
+    @property
+    def remaining(self) -> int | None:
+        """Requests left in the present window."""
+
+
+class Client(Getter, Protocol):
+    """Sends requests at a pace: an `HttpClient`, or an API in memory."""
+
+    @property
+    def limiter(self) -> Budget:
+        """Its pace."""
+
+
+@dataclass
+class Run:
+    """One run of the loop; it reads and writes through its parts alone.
+
+    Attributes:
+        run_id: Its id in `sync_runs`.
+        client: Sends the requests.
+        settings: The settings for reading.
+        plan: What to do with each resource.
+        endpoints: The resources, by name.
+        progress: Observes the run.
+        reader_token: Stops the readers.
+        destination: Reads the destination.
+        loader: Loads into it.
+        state_store: The states in it.
+        journal: Records the run.
+        prefetch: Reads ahead.
+        context_options: Members of `ReadContext` in place of its defaults.
+    """
+
+    run_id: str
+    client: Client
+    settings: Settings
+    plan: Plan
+    endpoints: Mapping[str, Endpoint]
+    progress: Progress
+    reader_token: CancelToken
+    destination: DestinationReader
+    loader: PackageLoader
+    state_store: StateStore
+    journal: Journal
+    prefetch: Prefetcher
+    context_options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.names = list(self.endpoints)
+        started_at = datetime.now(UTC)
+        self.runs = {name: ResourceRun(name, "", started_at) for name in self.names}
+        self.readers: dict[str, Iterator[Chunk]] = {}
+        self.contexts: list[ReadContext] = []
+        self.knows_account = False
+        self.pending: dict[str, Chunk] = {}
+        self.error: CognyError | None = None
+        self.recorded = False
+        self.field_reports = {name: FieldReport(self.destination, run) for name, run in self.runs.items()}
+
+    def execute(self) -> SyncResult:
+        """Read and load until every resource is done."""
+        self.journal.write(list(self.runs.values()))
+        try:
+            self.state_store.open()
+            with self.prefetch:
+                for name in self.names:
+                    self._open(name)
+                while self.readers:
+                    self._load_next_chunks()
+        except ConfigError:
+            self.journal.discard()
+            raise
+        except CognyError as error:
+            if not self.recorded:
+                self._end_run("stopped" if isinstance(error, Stopped) else "failed", str(error))
+            raise
+        finally:
+            self._record_unforeseen(sys.exception())
+        return SyncResult(self.run_id, tuple(self.runs.values()))
+
+    def _record_unforeseen(self, error: BaseException | None) -> None:
+        """Record an unforeseen error, so that the run does not count as killed."""
+        if self.recorded or isinstance(error, CognyError) or not isinstance(error, Exception):
+            return
+        self._end_run("failed", f"an unexpected error: {describe_unforeseen(error)}")
+
+    def _open(self, name: str) -> None:
+        state = claim_state(self.state_store.states.get(name, {}), self.settings.origin)
+        run, endpoint = self.runs[name], self.endpoints[name]
+        if not endpoint.whole:
+            state = inherit_start_date(state, self.state_store.states.values())
+        run.mode = choose_mode(endpoint, state, self.plan)
+        run.updated_after_before = run.updated_after = state.get("updated_after")
+        context = ReadContext(
+            self.client,
+            endpoint,
+            run.meter,
+            lambda: self._after_page(run),
+            self.settings.chunk_rows,
+            history=self.settings.history,
+            counts=run.counts,
+            workers=self.settings.workers,
+            requests_per_minute=lambda: self.client.limiter.requests_per_minute,
+            spare_requests=lambda: self.client.limiter.spare,
+            sleep=self.reader_token.sleep,
+            **self.context_options,
+        )
+        self.contexts.append(context)
+        self.readers[name] = sync_resource(context, state, self.plan, self.destination, self.prefetch)
+
+    def _after_page(self, run: ResourceRun) -> None:
+        self.progress.read(run, self.client.limiter.remaining)
+        self.reader_token.check()
+
+    def _load_next_chunks(self) -> None:
+        """Read a chunk of each resource and load them; chunks that have only states wait for rows."""
+        self._read_chunks()
+        self._check_account()
+        if self.readers and not any(chunk.tables for chunk in self.pending.values()):
+            return
+        try:
+            self._load()
+        except LoadFailed as failure:
+            if self.error is None:
+                raise
+            self.readers.clear()
+            logger.warning("%s", failure)
+        if self.error is not None and not self.readers:
+            raise self.error
+
+    def _read_chunks(self) -> None:
+        """Take the next chunk of each unfinished resource; after an error, what the other resources have so far."""
+        for name in list(self.readers):
+            try:
+                self._take_chunk(name, next(self.readers[name]))
+            except CognyError as error:
+                self._end_resource(name, error)
+
+    def _take_chunk(self, name: str, chunk: Chunk) -> None:
+        earlier = self.pending.get(name, Chunk())
+        self.pending[name] = replace(chunk, state=earlier.state if chunk.state is None else chunk.state)
+        run = self.runs[name]
+        self.field_reports[name].observe(chunk)
+        run.count_loaded(chunk.tables)
+        if chunk.last:
+            self.field_reports[name].finish()
+            run.finish("done", datetime.now(UTC))
+            del self.readers[name]
+
+    def _end_resource(self, name: str, error: CognyError) -> None:
+        """Record the error of a resource. The first error is the run's error and stops the other readers."""
+        self.field_reports[name].finish()
+        self.error = self.error or error
+        if not isinstance(error, MassDeletion):  # waits for a person, perhaps for days: the other resources continue
+            self.reader_token.set(0)
+        stopped = isinstance(error, Stopped)
+        self.runs[name].finish(
+            "stopped" if stopped else "failed", datetime.now(UTC), str(self.error if stopped else error)
+        )
+        del self.readers[name]
+
+    def _end_run(self, status: str, sentence: str) -> None:
+        """Record the end of the run for each resource without an error of its own."""
+        for run in self.runs.values():
+            if run.error is None:
+                run.finish(status, datetime.now(UTC), sentence)
+        self.journal.write(list(self.runs.values()))
+
+    def _check_account(self) -> None:
+        """Check the account once, before the first load, when the first pages of each resource have arrived."""
+        if not self.knows_account and (self.error is None or any(chunk.tables for chunk in self.pending.values())):
+            check_account(self.contexts, self.state_store.states, self.destination)
+            self.knows_account = True
+
+    def _load(self) -> None:
+        runs = list(self.runs.values())
+        with self.destination.connect():
+            self.state_store.lower_to_other_writers(self.pending)
+            self.journal.write(runs)
+            token = self.state_store.next_token(self.run_id)
+            table = None if self.readers else self.journal.read_table()
+            package = Package(self.pending, token, table, self.settings.history)
+            self.progress.load(sum(chunk.rows for chunk in self.pending.values()))
+            for name, chunk in self.pending.items():
+                if chunk.rows and self.runs[name].rows_before is None:
+                    self.runs[name].rows_before = self.destination.count_rows(name)
+            self.state_store.record_load(self.loader.load(package), package)
+            self.progress.loaded(runs)
+        if not self.readers:
+            self.journal.clear()
+            self.recorded = True
+        for name, run in self.runs.items():
+            run.updated_after = self.state_store.states.get(name, {}).get("updated_after")
+            chunk = self.pending.get(name, Chunk())
+            if chunk.rows:
+                logger.info(
+                    "%s: %d rows loaded, updated_after %s",
+                    name,
+                    chunk.rows,
+                    run.updated_after,
+                    extra=fields(resource=name, rows=chunk.rows, updated_after=run.updated_after),
+                )
+            elif chunk.last and not run.rows_loaded[name]:
+                logger.info(
+                    "%s: nothing new, updated_after %s",
+                    name,
+                    run.updated_after,
+                    extra=fields(resource=name, rows=0, updated_after=run.updated_after),
+                )
+        self.pending = {}

@@ -1,0 +1,300 @@
+"""Plays a scenario: each run through the connector's own loop, in one process, without HTTP, disks and threads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import pyarrow as pa
+
+from cogny_source.engine.cancellation import CancelToken
+from cogny_source.engine.prefetch import Prefetcher
+from cogny_source.engine.progress import Silence
+from cogny_source.engine.run_journal import Journal
+from cogny_source.engine.run_loop import Run
+from cogny_source.engine.run_record import ResourceRun
+from cogny_source.engine.state_store import StateStore
+from cogny_source.errors import BadRequest, CognyError, LoadFailed, NetworkError
+from cogny_source.extract.plan import make_plan
+from cogny_source.reconcile.comparison import Comparison
+from cogny_source.settings import Settings
+from tests.simulation.comparison import PlainComparison
+from tests.simulation.model import SMALL_ENDPOINTS
+from tests.simulation.scenario import CHANGES, Event, RunScript, Scenario
+from tests.simulation.schedule import Killed, Scheduler
+from tests.simulation.tables import Tables
+from tests.simulation.world import BORN, Api, World
+
+# A simulated list is a hundredth of a real one, and so are the sizes from which on the connector acts otherwise.
+SCALED = {
+    "cogny_source.extract.completeness.KEY_PARTS": 1,
+    "cogny_source.extract.listing.PROOF_PAGES": 3,
+    "cogny_source.extract.order_proof.PROOF_PAGES": 3,
+    "cogny_source.extract.parallel.WORTHWHILE_ROWS": 2,
+    "cogny_source.extract.lookup.MOST_LOOKUPS": 4,
+    "cogny_source.extract.lookup.SAMPLE_ROWS": 2,
+    "cogny_source.reconcile.coverage.PAGE_ROWS": 2,
+    "cogny_source.reconcile.settlement.SLICE_PAGES": 4,
+}
+MOST_REQUESTS = 2_000
+
+
+class Cancel(CancelToken):
+    """A token whose waits move the simulated clock."""
+
+    world: World | None = None
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for nothing, but for a stop."""
+        self.check()
+        assert self.world is not None
+        self.world.pass_time(seconds)
+
+
+class MemoryJournal(Journal):
+    """A journal that writes nothing to a disk."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), "")
+
+    def write(self, runs: Sequence[ResourceRun]) -> None:
+        """Keep nothing."""
+
+    def read_table(self) -> pa.Table | None:  # type: ignore[override]
+        """No record is loaded."""
+        return None
+
+    def discard(self) -> None:
+        """Nothing is kept."""
+
+    def clear(self) -> None:
+        """Nothing is kept."""
+
+
+@dataclass
+class Ended:
+    """How a run ended.
+
+    Attributes:
+        script: The run.
+        runs: The record of each resource.
+        error: The error that ended it; None if it was green.
+        killed: Whether it was killed.
+        quiet: Whether no row changed during it, and lists were up to date.
+        steps: Its steps: requests and both sides of each commit.
+        requests: Its requests.
+        marked: By resource, how many rows were marked deleted before it.
+        messages: The warnings.
+    """
+
+    script: RunScript
+    runs: dict[str, ResourceRun] = field(default_factory=dict)
+    error: CognyError | None = None
+    killed: bool = False
+    quiet: bool = True
+    steps: int = 0
+    requests: int = 0
+    marked: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def green(self) -> bool:
+        """Whether it claims to have succeeded."""
+        return self.error is None and not self.killed
+
+
+class Simulation:
+    """One scenario as it is played.
+
+    Args:
+        scenario: The scenario.
+
+    Attributes:
+        world: The truth.
+        tables: The destination.
+        ended: The runs so far.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.world = World(scenario.habits, scenario.births)
+        self.tables = Tables(self._step_at_commit)
+        self.ended: list[Ended] = []
+        self._rng = None if scenario.seed is None else Random(scenario.seed)
+        self._scheduler = Scheduler(self._rng)
+        self._token = Cancel()
+        self._events: list[Event] = []
+        self._now: Ended = Ended(RunScript())
+        self._depth = 0
+
+    def run(self, script: RunScript) -> Ended:
+        """Play one run, and what happens during it."""
+        self.world.pass_time(script.wait_seconds)
+        self._events = sorted(script.events, key=lambda event: event.step)
+        ended = self._run(script)
+        self.ended.append(ended)
+        return ended
+
+    def catch_up(self) -> None:
+        """Let happen what lies behind the last step of the run."""
+        for event in self._events:
+            if event.kind in (*CHANGES, "pause"):
+                self._act(event)
+        self._events = []
+
+    def _run(self, script: RunScript) -> Ended:
+        ended, before = Ended(script), self._now
+        self._now = ended
+        ended.marked = {name: self.tables.count_rows(name)[1] for name in script.resources}
+        ended.quiet = not self._lags
+        try:
+            run = self._make_run(script)
+            ended.runs = run.runs
+            try:
+                run.execute()
+            except CognyError as error:
+                ended.error = error
+            except Killed:
+                ended.killed = True
+        finally:
+            self._now = before
+        return ended
+
+    @property
+    def _lags(self) -> bool:
+        return bool(self.scenario.habits.lag_seconds)
+
+    def _make_run(self, script: RunScript) -> Run:
+        scenario, world, tables = self.scenario, self.world, self.tables
+        start = None if scenario.start_days is None else BORN - timedelta(days=scenario.start_days)
+        settings = Settings(
+            "sk_test_simulation",
+            "http://localhost/v1",
+            requests_per_minute=None,
+            overlap_seconds=scenario.overlap_seconds,
+            chunk_rows=script.chunk_rows,
+            workers=script.workers,
+        )
+        plan = make_plan(
+            settings,
+            start_date=start,
+            full_refresh=script.full_refresh,
+            census=script.census,
+            verify=script.verify,
+            accept_deletions=True,
+        )
+        token = self._token = Cancel()
+        token.world = world
+        scheduler = self._scheduler = Scheduler(self._rng)
+        return Run(
+            "run",
+            Api(world, self._step),
+            settings,
+            plan,
+            {name: SMALL_ENDPOINTS[name] for name in script.resources},
+            Silence(),
+            token,
+            tables,
+            tables,
+            StateStore(tables, script.resources, tables.restore),
+            MemoryJournal(),
+            Prefetcher(len(script.resources), token, scheduler.open_pool),
+            {"now": self._tell_time, "stopwatch": self._read_stopwatch, "open_pool": scheduler.open_pool},
+        )
+
+    def _tell_time(self) -> datetime:
+        return self.world.now
+
+    def _read_stopwatch(self) -> float:
+        return self.world.now.timestamp()
+
+    # What happens before a step.
+
+    def _step(self) -> None:
+        """A request is about to be answered."""
+        self._now.requests += 1
+        assert self._now.requests < MOST_REQUESTS, "the run does not end"
+        self._do_events(may_fail=True)
+
+    def _step_at_commit(self, side: str) -> None:
+        """One side of a commit."""
+        self._scheduler.run_some()
+        self._do_events(may_fail=False, before_commit=side == "before a commit")
+
+    def _do_events(self, *, may_fail: bool, before_commit: bool = False) -> None:
+        step = self._now.steps
+        self._now.steps += 1
+        if self._depth:
+            return
+        error: CognyError | None = None
+        while self._events and self._events[0].step <= step:
+            event = self._events.pop(0)
+            if event.kind == "fail" and may_fail:
+                error = NetworkError("the connection was reset")
+            elif event.kind == "forget_cursors" and may_fail:
+                error = BadRequest("cursor expired", status=400)
+            elif event.kind == "refuse_load" and before_commit:
+                error = LoadFailed("the destination refused a load")
+            elif event.kind == "kill":
+                raise Killed
+            elif event.kind == "stop":
+                self._token.set(15)
+            elif event.kind == "other_machine" and may_fail:
+                self._sync_elsewhere()
+            else:
+                self._act(event)
+        if error is not None:
+            raise error
+
+    def _act(self, event: Event) -> None:
+        world, name = self.world, event.resource
+        self._now.quiet = self._now.quiet and event.kind not in CHANGES
+        if event.kind == "change":
+            world.change(name, event.place, ties=event.ties)
+        elif event.kind == "create":
+            world.create(name, ties=event.ties)
+        elif event.kind == "delete":
+            world.delete(name, event.place)
+        elif event.kind in ("revive", "revive_changed"):
+            world.revive(name, changed=event.kind == "revive_changed")
+        elif event.kind == "alter_silently":
+            world.alter_silently(name, event.place)
+        elif event.kind == "pause":
+            world.pass_time(event.seconds)
+
+    def _sync_elsewhere(self) -> None:
+        """Another machine loads into the same destination meanwhile."""
+        self._now.quiet = False
+        token, scheduler = self._token, self._scheduler
+        self._depth += 1
+        try:
+            self._run(RunScript(resources=self._now.script.resources))
+        finally:
+            self._depth -= 1
+            self._token, self._scheduler = token, scheduler
+
+
+@contextmanager
+def simulated() -> Iterator[None]:
+    """The scaled sizes, and the stand-in of the comparison; without log lines, which take a third of the time."""
+    patches: list[Any] = [patch(name, value) for name, value in SCALED.items()]
+    patches.append(patch.object(Comparison, "with_destination", PlainComparison.with_destination))
+    logger = logging.getLogger("cogny_source")
+    level, logger.disabled = logger.level, True
+    logging.disable(logging.CRITICAL)
+    for one in patches:
+        one.start()
+    try:
+        yield
+    finally:
+        for one in patches:
+            one.stop()
+        logging.disable(logging.NOTSET)
+        logger.disabled = False
+        logger.setLevel(level)

@@ -1,0 +1,123 @@
+"""Random worlds: whatever happens between the steps of some runs, a quiet sync leaves tables that equal the API.
+
+`make simulate` plays 10,000; `python -m tests.simulation replay 123` plays one again and shrinks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+
+from cogny_source.reconcile.scrub import Scrub
+from cogny_source.records.chunk import Chunk
+from tests.simulation.__main__ import REPLAY
+from tests.simulation.campaign import describe_failures, play_all
+from tests.simulation.draw import draw_scenario
+from tests.simulation.judge import judge
+from tests.simulation.play import Simulation, simulated
+from tests.simulation.scenario import Event, RunScript, Scenario
+from tests.simulation.shrink import shrink
+from tests.simulation.world import Habits
+
+WORLDS_A_TEST = 125
+ROWS = {"tickets": ((9.0, 8.0), (7.0, 7.0), (5.0, 1.0), (3.0, 3.0), (2.0, 0.5))}
+
+
+@pytest.mark.parametrize("first", range(0, 1_000, WORLDS_A_TEST))
+def test_random_worlds_end_exact(first: int) -> None:
+    """After moving rows, faults, kills and other machines, every cell is as the API lists it, and no claim is wrong."""
+    tally = play_all(draw_scenario, range(first, first + WORLDS_A_TEST))
+    assert not tally.failures, describe_failures(draw_scenario, tally, REPLAY)
+
+
+def test_world_is_the_same_each_time() -> None:
+    """A seed decides everything: the runs, what each read and loaded, and how it ended."""
+    with simulated():
+        told = []
+        for _ in range(2):
+            simulation = Simulation(draw_scenario(11))
+            for script in simulation.scenario.runs:
+                simulation.run(script)
+                simulation.catch_up()
+            ends = [(ended.steps, ended.requests, str(ended.error), ended.killed) for ended in simulation.ended]
+            told.append((ends, simulation.tables.rows, simulation.tables.states))
+    assert told[0] == told[1]
+    assert len(told[0][0]) == len(draw_scenario(11).runs)
+
+
+def test_kill_leaves_what_was_committed() -> None:
+    """A run that is killed at each of its steps commits nothing afterwards, and the next one goes on from there."""
+    script = RunScript(chunk_rows=2, census="never")
+    with simulated():
+        whole = Simulation(Scenario(births=ROWS)).run(script)
+        committed = []
+        for step in range(whole.steps):
+            simulation = Simulation(Scenario(births=ROWS))
+            ended = simulation.run(replace(script, events=(Event(step, "kill"),)))
+            assert ended.killed
+            committed.append(len(simulation.tables.rows["tickets"]))
+            assert simulation.run(script).green
+            assert len(simulation.tables.rows["tickets"]) == 5
+    assert committed == sorted(committed)
+    assert (committed[0], committed[-1]) == (0, 5)
+    assert len(set(committed)) > 2
+
+
+@pytest.mark.parametrize(
+    ("broken", "scenario", "failure"),
+    [
+        # A census that marks nothing.
+        (
+            patch("cogny_source.reconcile.census.mark_deleted", lambda *_: Chunk()),
+            Scenario(births=ROWS, runs=(RunScript(), RunScript(events=(Event(0, "delete"),)))),
+            "the tables are wrong",
+        ),
+        # What the scrub finds is not told.
+        (
+            patch.object(Scrub, "_find_gone", lambda *_: []),
+            Scenario(
+                births=ROWS,
+                habits=Habits(count=None),
+                runs=(RunScript(), RunScript(events=(Event(0, "delete"),))),
+                settle="week",
+            ),
+            "the tables are wrong",
+        ),
+        # A verification that finds nothing.
+        (
+            patch("cogny_source.reconcile.settlement.verify", lambda *_: ()),
+            Scenario(
+                births=ROWS,
+                runs=(RunScript(), RunScript(events=(Event(50, "delete"),)), RunScript(census="never", verify=True)),
+            ),
+            "verification is green and wrong",
+        ),
+    ],
+)  # fmt: skip
+def test_broken_connector_is_seen(broken: object, scenario: Scenario, failure: str) -> None:
+    """Each promise that is broken on purpose is told by its name, and by that alone."""
+    with simulated():
+        assert judge(scenario).failure is None
+        with broken:  # type: ignore[attr-defined]
+            assert judge(scenario).failure == failure
+
+
+def test_failure_shrinks_to_what_it_needs() -> None:
+    """Of a scenario with many rows, events and habits only those are left without which it does not fail."""
+    needed, fault = Event(1, "delete", place=2), RunScript(census="never", verify=True)
+    events = (Event(0, "create"), needed, Event(1, "change"), Event(5, "change", place=4))
+    scenario = Scenario(
+        births=ROWS,
+        habits=Habits(page_rows=5, inclusive=True),
+        runs=(RunScript(), RunScript(), RunScript(events=events, wait_seconds=3600.0), replace(fault, chunk_rows=3)),
+    )
+    with simulated(), patch("cogny_source.reconcile.settlement.verify", lambda *_: ()):
+        failure = judge(scenario).failure
+        assert failure == "verification is green and wrong"
+        smallest = shrink(scenario, lambda smaller: judge(smaller).failure == failure)
+    assert len(smallest.runs) == 2
+    assert [event.kind for event in smallest.events] == ["create", "delete"]
+    assert smallest.habits == Habits()
+    assert smallest.births == {"tickets": ()}
