@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from cogny_source.api.calls import check_id
 from cogny_source.api.outcome import Outcome, judge
 from cogny_source.api.pagination import Page, iter_pages
 from cogny_source.client.arguments import ReportRequest, check_text
@@ -36,8 +37,9 @@ MOST_KNOWN = 10_000
 MARGIN_SECONDS = 900.0
 # The server's clock is told in whole seconds here and there.
 DRIFT_SECONDS = 2.0
-# How far back a report may lie that a token of another form stands for.
-FOREIGN_TOKEN_AGE = timedelta(days=1)
+# How far back a report is looked for that a token of another form stands for, such as that of a week or a month; and
+# one that is recognised by its prompt alone.
+TOKEN_AGE, PROMPT_AGE = timedelta(days=100), timedelta(days=1)
 TOKEN = re.compile(r"([0-9a-f]{11})-[0-9a-f-]{36}(?:\.\d+)?")
 ADVICE = "create(…, token=error.token) with the same arguments looks for it again"
 
@@ -60,11 +62,13 @@ class Wanted:
     Attributes:
         body: The body of the request, its metadata with the token.
         token: The token.
-        since: It cannot be older, by this machine's clock.
+        listed_since: How old it may be, by this machine's clock.
+        since: How old it may be where it is recognised by its prompt alone.
     """
 
     body: Mapping[str, Any]
     token: str
+    listed_since: datetime
     since: datetime
 
     @property
@@ -131,7 +135,8 @@ class Creator:
         if MARK in body.get("metadata", {}):
             raise InvalidArgument("metadata", f"must not hold {MARK}, which is the client's; use token=")
         metadata = {**body.get("metadata", {}), MARK: token}
-        return Wanted({**body, "metadata": metadata}, token, read_moment(token) or now - FOREIGN_TOKEN_AGE)
+        moment = read_moment(token)
+        return Wanted({**body, "metadata": metadata}, token, moment or now - TOKEN_AGE, moment or now - PROMPT_AGE)
 
     def _send(self, wanted: Wanted) -> Report:
         sent_at = self._context.timing.stopwatch()
@@ -156,9 +161,8 @@ class Creator:
     def _find_before(self, wanted: Wanted) -> Report | None:
         search = _Search(self, wanted, None)
         found = look(self._context, search.find)
-        if found is None and (search.failed or search.is_doubtful):
-            why = "the list of reports cannot be read" if search.failed else "several reports may be the one"
-            raise OutcomeUnknown(f"{why}: {ADVICE}", token=wanted.token, path=PATH)
+        if found is None and search.doubt is not None:
+            raise OutcomeUnknown(f"{search.doubt}: {ADVICE}", token=wanted.token, path=PATH)
         return None if found is None else self._remember(found)
 
     def _find_all(self, wanted: Sequence[Wanted]) -> dict[int, Report]:
@@ -198,19 +202,26 @@ class Creator:
         with self._lock:
             return self._under_way[wanted.subject] <= 1
 
-    def read_rows(self, wanted: Wanted) -> Iterator[tuple[Mapping[str, Any], Page]]:
-        """The reports that may be the one, each with its page; ten pages at most."""
-        since = format_instant(shift(wanted.since, -MARGIN_SECONDS))
+    def read_pages(self, wanted: Wanted) -> Iterator[Page]:
+        """The reports that may be the one; ten pages at most."""
+        since = format_instant(shift(wanted.listed_since, -MARGIN_SECONDS))
         # The newest first, where the API heeds it.
         params = {"sort": "-created_at"} | ({} if self._clock_is_doubtful else {"created_after": since})
         pages = iter_pages(self._context.http, PATH, params, self._context.meter, scope=READ)
         for page in islice(pages, MOST_PAGES):
             if page.doubtful_time and not self._clock_is_doubtful:
                 self._clock_is_doubtful = True  # this machine's time may lie after the report's
-                yield from self.read_rows(wanted)
+                yield from self.read_pages(wanted)
                 return
-            for row in page.rows:
-                yield row, page
+            yield page
+
+    def read_mark(self, row: Mapping[str, Any], *, ask: bool) -> object:
+        """The token in a report's metadata; None without one. Where the list leaves metadata out the API is asked."""
+        if ask and "metadata" not in row:
+            path = f"{PATH}/{check_id(row['id'], 'id')}"
+            row = read_model(Report, self._context.get(path, READ).data).raw
+        metadata = row.get("metadata")
+        return metadata.get(MARK) if isinstance(metadata, dict) else None
 
     def server_time_of(self, moment: float, told: datetime | None) -> datetime:
         """A moment of the stopwatch by the server's clock."""
@@ -221,8 +232,7 @@ class _Search:
     """Looks for one report, some times.
 
     Attributes:
-        failed: Whether no look succeeded so far.
-        is_doubtful: Whether the last look found reports without metadata that may be the one.
+        doubt: Why it may be there though it was not found; None if it is not there.
     """
 
     def __init__(self, creator: Creator, wanted: Wanted, sent_at: float | None) -> None:
@@ -230,25 +240,28 @@ class _Search:
         self._wanted = wanted
         self._sent_at = sent_at
         self._suspect: str | None = None
-        self.failed = True
-        self.is_doubtful = False
+        self.doubt: str | None = "the list of reports cannot be read"
 
     def find(self) -> Report | None:
         """The report; None if it is not there, or not surely."""
         nameless: dict[str, Report] = {}
-        for row, page in self._creator.read_rows(self._wanted):
-            metadata = row.get("metadata")
-            mark = metadata.get(MARK) if isinstance(metadata, dict) else None
-            if mark == self._wanted.token:
-                return read_model(Report, row, page.request_id)
-            if mark is not None:
-                self._creator.keeps_metadata = True
-            elif self._may_be(row, page.server_time):
-                nameless[str(row.get("id"))] = read_model(Report, row, page.request_id)
-        self.failed = False
+        pages: list[Page] = []
+        for page in self._creator.read_pages(self._wanted):
+            pages.append(page)
+            for row in page.rows:
+                may_be = self._may_be(row, page.server_time)
+                mark = self._creator.read_mark(row, ask=may_be)
+                if mark == self._wanted.token:
+                    return read_model(Report, row, page.request_id)
+                if mark is not None:
+                    self._creator.keeps_metadata = True
+                elif may_be:
+                    nameless[str(row.get("id"))] = read_model(Report, row, page.request_id)
         if self._creator.keeps_metadata:
             nameless = {}
-        self.is_doubtful = bool(nameless)
+        self.doubt = "a report of the same prompt may be the one" if nameless else None
+        if not is_whole(pages, self._wanted.listed_since):
+            self.doubt = "the list of reports is too long to be looked through"
         return self._choose(nameless)
 
     def _choose(self, nameless: Mapping[str, Report]) -> Report | None:
@@ -263,9 +276,8 @@ class _Search:
         return nameless[only]
 
     def _may_be(self, row: Mapping[str, Any], told: datetime | None) -> bool:
-        if (row.get("warehouse_id"), row.get("prompt")) != self._wanted.subject or self._creator.is_known(
-            row.get("id")
-        ):
+        subject = row.get("warehouse_id"), row.get("prompt")
+        if subject != self._wanted.subject or self._creator.is_known(row.get("id")):
             return False
         created = parse_instant(row.get("created_at"))
         if created is None:
@@ -273,3 +285,11 @@ class _Search:
         if self._sent_at is None:
             return created >= shift(self._wanted.since, -MARGIN_SECONDS)
         return created >= shift(self._creator.server_time_of(self._sent_at, told), -DRIFT_SECONDS)
+
+
+def is_whole(pages: Sequence[Page], since: datetime) -> bool:
+    """Whether pages hold every report from a moment on: the list ended, or came newest first and went past it."""
+    if not pages or not pages[-1].has_more:
+        return True
+    instants = [instant for page in pages for instant in page.instants("created_at") if instant is not None]
+    return bool(instants) and instants == sorted(instants, reverse=True) and instants[-1] < since

@@ -18,7 +18,7 @@ from cogny_source.client.models import Report
 from cogny_source.client.reading import read_model
 from cogny_source.errors import CognyError, ContractError, InvalidArgument, NotFound, TransientError
 from cogny_source.formatting import span
-from cogny_source.timestamps import format_instant
+from cogny_source.timestamps import format_instant, shift
 
 logger = logging.getLogger(__name__)
 
@@ -218,7 +218,8 @@ class Waiter:
         created = [report.created_at for identity, report in seen.items() if identity in wanted and report.created_at]
         params: dict[str, str | int] = {"sort": "-created_at"}
         if len(created) == len(left):
-            params["created_after"] = format_instant(min(created).replace(microsecond=0))
+            # Whether the bound is inclusive is not published, nor how fine timestamps are.
+            params["created_after"] = format_instant(shift(min(created), -1.0))
         getter = _BeforeDeadline(self._deadline)
         for page in islice(iter_pages(getter, PATH, params, self._context.meter, scope=SCOPE), MOST_PAGES):
             self._told = page.server_time

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from cogny_source.client import CreationIncomplete, OutcomeUnknown, Report, ReportRequest
 from cogny_source.client.creating import MARK, make_token, read_moment
 from cogny_source.errors import NotFound, RateLimited
+from cogny_source.sandbox.answers import Answer
 from cogny_source.testing import SandboxCogny
 
 Open = Callable[..., SandboxCogny]
@@ -119,6 +122,61 @@ def test_a_token_of_another_form_does_too(client: SandboxCogny) -> None:
     first = create(client, token="weekly-2025-23")
     assert create(client, token="weekly-2025-23").id == first.id
     assert len(made(client)) == 1
+
+
+def test_a_token_of_ones_own_is_good_for_months(client: SandboxCogny) -> None:
+    """Another week's report of the same prompt is not taken for it."""
+    first = create(client, token="monthly-2025-06")
+    client.sandbox.clock.sleep(20 * 86_400)
+    assert create(client, token="weekly-2025-25").id != first.id
+    assert create(client, token="monthly-2025-06").id == first.id
+    assert len(made(client)) == 2
+
+
+@pytest.mark.parametrize("order", ["oldest_first", "newest_first"])
+def test_a_list_that_is_too_long_is_no_proof(open_client: Open, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten pages in the wrong order do not show that a report is not there: it is told of, and not created."""
+    monkeypatch.setattr("cogny_source.client.creating.MOST_PAGES", 1)
+    client = open_client(reports=150, ignored_filters={"reports": ["*"]}, ignored_sorts={"reports": order})
+    if order == "newest_first":
+        assert create(client, token="weekly-2025-25").status == "queued"
+        return
+    with pytest.raises(OutcomeUnknown, match="too long to be looked through"):
+        create(client, token="weekly-2025-25")
+    assert posts(client) == 0
+
+
+def test_the_token_counts_whatever_became_of_the_prompt(client: SandboxCogny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API may trim it."""
+    answer = client.sandbox._api.answer
+
+    def trim(request: Any) -> Answer:
+        answered = answer(request)
+        return replace(answered, body=answered.body.replace(b"  Why? ", b"Why?"))
+
+    monkeypatch.setattr(client.sandbox._api, "answer", trim)
+    client.sandbox.fail_next("lost_504")
+    report = create(client, "  Why? ")
+    assert (report.id, report.prompt) == (made(client)[0]["id"], "Why?")
+
+
+def test_a_list_that_leaves_metadata_out(client: SandboxCogny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report's own answer holds it."""
+    answer = client.sandbox._api.answer
+
+    def strip(request: Any) -> Answer:
+        answered = answer(request)
+        if (request.method, request.path) != ("GET", "/v1/reports"):
+            return answered
+        return replace(answered, body=re.sub(rb'"metadata":\{[^{}]*\}', b'"more":0', answered.body))
+
+    create(client, "Another?")
+    monkeypatch.setattr(client.sandbox._api, "answer", strip)
+    client.sandbox.fail_next("lost_504")
+    assert create(client).id == made(client)[1]["id"]
+    client.sandbox.fail_next("html_504")
+    with pytest.raises(OutcomeUnknown):
+        create(client, "A third?")
 
 
 @pytest.mark.parametrize("fault", ["html_521", "rate_limited"])
