@@ -184,19 +184,20 @@ class Waiter:
 
     def _look(self, left: Sequence[str], seen: Mapping[str, Report], round_number: int) -> dict[str, Report]:
         """What a look at the unfinished reports shows; an outage is waited for."""
+        found: dict[str, Report] = {}
+        self._last_error = None
         try:
-            if len(left) <= FEW or self._list_lags:
-                return self._look_at_each(left)
-            found = self._look_at_list(left, seen)
-            missing = [identity for identity in left if identity not in found]
-            found |= self._look_at_each(missing[:FEW])
-            if round_number % CHECK_EVERY == 0:
-                found |= self._check_list(found, left)
-            return found
+            if len(left) > FEW and not self._list_lags:
+                found |= self._look_at_list(left, seen)
+                if round_number % CHECK_EVERY == 0:
+                    found |= self._check_list(found, left)
+                left = [identity for identity in left if identity not in found][:FEW]
+            for identity in left:
+                found |= self._look_at_each([identity])
         except (TransientError, ContractError) as error:
             logger.warning("%s; still waiting", error)
             self._last_error = error
-            return {}
+        return found
 
     def _look_at_each(self, ids: Sequence[str]) -> dict[str, Report]:
         found = {}

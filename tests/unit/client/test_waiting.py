@@ -10,6 +10,8 @@ import pytest
 from cogny_source.client import Report, ReportFailed, ReportRequest, WaitTimedOut
 from cogny_source.client.waiting import Pauses
 from cogny_source.errors import AuthError, NotFound
+from cogny_source.sandbox.answers import Answer
+from cogny_source.sandbox.api import Request
 from cogny_source.testing import SandboxCogny
 
 Open = Callable[..., SandboxCogny]
@@ -187,6 +189,32 @@ def test_lists_that_are_no_help_when_waiting_for_all(open_client: Open, switches
         setattr(client.sandbox.switches, name, value)
     done = client.reports.wait_all(reports, timeout=300)
     assert [(report.id, report.status) for report in done] == [(report.id, "completed") for report in reports]
+
+
+def test_one_that_cannot_be_looked_at_hides_no_other(open_client: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are seen all the same, and the error says what failed."""
+    client = open_client(report_seconds=10.0)
+    reports = create_many(client, 6)
+    answer = client.sandbox._api.answer
+    client.sandbox.world.delete("reports", reports[0].id)
+
+    def refuse(request: Request) -> Answer:
+        return Answer(404, b"<html>") if request.path.endswith(reports[0].id) else answer(request)
+
+    monkeypatch.setattr(client.sandbox._api, "answer", refuse)
+    with pytest.raises(WaitTimedOut, match="1 of 6 reports not done after 1 min; the last look failed") as caught:
+        client.reports.wait_all([report.id for report in reports], timeout=60)
+    assert [report.id for report in caught.value.reports] == [report.id for report in reports[1:]]
+    assert all(report.is_completed for report in caught.value.reports)
+
+
+def test_a_look_that_failed_long_ago_is_not_told_of(open_client: Open) -> None:
+    """The last one went well."""
+    client = open_client(report_seconds=1000.0)
+    report = create(client)
+    client.sandbox.switches.away_requests = 5  # as often as one report is asked for in a row
+    with pytest.raises(WaitTimedOut, match=r"still queued after 1 min \("):
+        client.reports.wait(report, timeout=60)
 
 
 def test_failures_are_told_of_once_all_are_finished(open_client: Open) -> None:
