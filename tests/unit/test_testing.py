@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from cogny_source import Cogny
+from cogny_source.api.http_client import Timing
 from cogny_source.errors import CognyError
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.testing import BORN, KEY, open_cogny
@@ -35,7 +36,8 @@ def test_it_fails_as_a_server_does(fault: str) -> None:
         double.sandbox.fail_next(fault)
         told = outcome(double, act)
     world = World(1, 200, 20, 1, now=BORN)
-    with SandboxServer(world) as server, Cogny(KEY, base_url=server.base_url) as client:
+    impatient = Timing(sleep=lambda _: None)
+    with SandboxServer(world) as server, Cogny(KEY, base_url=server.base_url, timing=impatient) as client:
         server.fail_next(fault)
         assert outcome(client, act) == told
 
