@@ -9,6 +9,7 @@ import click
 from cogny_source.cli.dashboard import report
 from cogny_source.cli.entry import EntryGroup
 from cogny_source.cli.exits import report_failure
+from cogny_source.cli.query import query
 from cogny_source.cli.reset import reset
 from cogny_source.cli.status import status
 from cogny_source.cli.streams import dump_for, writing_out
@@ -82,5 +83,5 @@ def sandbox(arguments: tuple[str, ...]) -> None:
     sys.exit(report_failure(run, verbose=False))
 
 
-for command in (sync_group, check, status, verify, census, reset, report):
+for command in (sync_group, check, status, query, verify, census, reset, report):
     main.add_command(command)

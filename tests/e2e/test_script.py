@@ -105,7 +105,7 @@ def test_sandbox_option_brings_changes_on_its_second_run(script: Script, databas
     assert database("SELECT sum(retries), sum(throttled) FROM sync_runs") == [(0, 0)]
     for done in (first, second):
         assert "Open tickets" in done.stdout
-        assert done.stdout.splitlines()[-1].startswith("To open the database: ")
+        assert done.stdout.splitlines()[-1].startswith("To ask it: ")
 
 
 def test_a_summary_that_cannot_be_written_is_told(
