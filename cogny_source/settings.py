@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf, isinf
@@ -26,6 +27,8 @@ EVERYTHING = "all"
 BASE_URL = "https://api.cogny.com/v1"
 DEVELOPMENT_PREFIX = "sk_test_"
 STANDARD_REQUESTS_PER_MINUTE = 100.0
+# The variables of the key: of this connector, as its other variables are named, and of dlt.
+KEY, DLT_KEY = "COGNY_API_KEY", "SOURCES__COGNY__API_KEY"
 TIMEOUTS = ("connect_timeout_seconds", "read_timeout_seconds")
 NOT_NEGATIVE = (
     "reserve_requests",
@@ -41,7 +44,7 @@ BOUNDS = ("max_wait_seconds", "max_outage_seconds", "max_answer_megabytes", "chu
 MOST_MEGABYTES = 1_000_000
 PLAIN_URL = "base_url must be a plain URL such as https://api.cogny.com/v1"
 MISSING_KEY = (
-    "No API key. Set it in the environment: export SOURCES__COGNY__API_KEY=sk_live_...\n"
+    "No API key. Set it in the environment: export COGNY_API_KEY=sk_live_...  (or SOURCES__COGNY__API_KEY)\n"
     'or in .dlt/secrets.toml:  [sources.cogny]  api_key = "sk_live_..."  (see .dlt/secrets.toml.example)\n'
     "or try the connector without a key: add --sandbox."
 )
@@ -104,6 +107,7 @@ class Settings:
         workers: The most readers of a long first load; latency and rate limit decide how many are used.
         history: Whether each version of a ticket or report is kept in its table of versions.
         destination_wait_seconds: How long to wait for a database that another process holds.
+        key_source: Where the key was found, such as `COGNY_API_KEY`; None if a program gave it.
     """
 
     api_key: str = field(repr=False)
@@ -127,6 +131,7 @@ class Settings:
     workers: int = 8
     history: bool = True
     destination_wait_seconds: float = 300.0
+    key_source: str | None = field(default=None, compare=False)
 
     @property
     def origin(self) -> str:
@@ -169,7 +174,10 @@ def resolve_settings(**explicit: Any) -> Settings:
         ConfigError: If the key is missing or a value is wrong.
     """
     values = _read_configuration()
+    values["api_key"], values["key_source"] = _find_key(values["api_key"])
     values.update({name: value for name, value in explicit.items() if value is not None})
+    if explicit.get("api_key") is not None:
+        values["key_source"] = None
     if not values["api_key"]:
         raise ConfigError(MISSING_KEY)
     values["base_url"] = str(values["base_url"]).rstrip("/")
@@ -177,6 +185,13 @@ def resolve_settings(**explicit: Any) -> Settings:
     if values["requests_per_minute"] is None and not values["api_key"].startswith(DEVELOPMENT_PREFIX):
         values["requests_per_minute"] = STANDARD_REQUESTS_PER_MINUTE
     return Settings(**values)
+
+
+def _find_key(configured: str | None) -> tuple[str | None, str | None]:
+    """The key, and where it was found: dlt's configuration comes before `COGNY_API_KEY`."""
+    if configured:
+        return configured, DLT_KEY if os.environ.get(DLT_KEY) else ".dlt/secrets.toml or another configuration of dlt"
+    return os.environ.get(KEY) or None, KEY
 
 
 def resolve_alert_webhook() -> str | None:

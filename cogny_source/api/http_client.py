@@ -38,6 +38,7 @@ from cogny_source.api.tls import find_distrust
 from cogny_source.api.transport import Timeouts, TooLong, describe_failure, read_body
 from cogny_source.errors import (
     AnswerTooLarge,
+    AuthError,
     CognyError,
     Contradiction,
     EdgeRefusal,
@@ -183,6 +184,10 @@ class HttpClient:
             return self._send(path, params)
         except Forbidden as error:
             _name_scope(error, scope)
+            raise
+        except AuthError as error:
+            if self._settings.key_source:
+                error.message += f"; the key is that of {self._settings.key_source}"
             raise
         except TransientError as error:
             return error

@@ -25,7 +25,7 @@ def main() -> None:
     A first look, without a key:
       cogny sync duckdb --sandbox
       cogny status
-    With a key, SOURCES__COGNY__API_KEY:
+    With a key in COGNY_API_KEY:
       cogny check --database growth.duckdb
       cogny sync duckdb --database growth.duckdb
     """

@@ -221,4 +221,5 @@ def _describe_runs(known: ResourceFacts) -> str:
     told = f"last run: {', '.join(filter(None, (last.mode, last.status, second(last.started_at))))}"
     if error is None or error == last:
         return told
-    return f"{told}; last error: {second(error.started_at)}, {error.status}: {error.error}"
+    # A run that went well has settled it; the JSON has the sentence.
+    return f"{told}; last error: {second(error.started_at)}, {error.status}"

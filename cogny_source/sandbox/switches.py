@@ -26,6 +26,7 @@ class Switches:
     """
 
     fault_seed: int = 0
+    """What the chance of the faults begins with."""
 
     # Faults that strike a request.
     away: bool = False
@@ -37,12 +38,17 @@ class Switches:
     stall: float = 0.0
     """The answer comes `stall_seconds` late."""
     stall_seconds: float = 30.0
+    """How late that is."""
     html_502: float = 0.0
+    """An HTML page with status 502."""
     html_521: float = 0.0
+    """An HTML page with status 521."""
     error_500: float = 0.0
+    """A 500 in the API's envelope."""
     rate_limited: float = 0.0
     """429 out of the blue, whatever the key."""
     empty_200: float = 0.0
+    """200 with an empty body."""
     empty_list: float = 0.0
     """200 with no rows and no pagination, as if there were none."""
     success_false: float = 0.0
@@ -52,6 +58,7 @@ class Switches:
     dribble: float = 0.0
     """The body comes in small pieces, and takes `stall_seconds`."""
     latency_seconds: float = 0.0
+    """How long each answer takes."""
 
     # Keys, rate limits and headers.
     revoked_after_requests: int | None = None
@@ -59,13 +66,17 @@ class Switches:
     requests_per_minute: int | None = None
     """A limit for every key but test keys, in place of the key's own."""
     window_seconds: float = 60.0
+    """The length of the rate limit's window."""
     retry_after: str = "seconds"
     """How a 429 tells when to come back: `seconds`, `date` or `none`."""
     retry_after_seconds: int = 1
     """What a 429 out of the blue asks for."""
     rate_headers: bool = True
+    """Whether answers have `X-RateLimit-Remaining` and `X-RateLimit-Reset`."""
     date_header: bool = True
+    """Whether answers have `Date`."""
     meta_timestamp: bool = True
+    """Whether the envelope tells the server's clock."""
     clock_offset_seconds: float = 0.0
     """How far the clock that the server tells is ahead of the world's."""
 
@@ -82,7 +93,9 @@ class Switches:
     lists_frozen: bool = False
     """Lists come as they were when the switch was thrown, as from a copy that lags; single rows are up to date."""
     inclusive_bounds: bool = False
+    """Whether `created_after` and the like include their instant."""
     total_count: bool = True
+    """Whether lists count their rows."""
     total_count_unfiltered: bool = False
     """`total_count` counts all rows of the resource, whatever the filters."""
     total_count_surplus: int = 0
@@ -102,11 +115,15 @@ class Switches:
     churn_per_page: int = 0
     """How many rows change after each page."""
     churn_creates_per_page: int = 0
+    """How many rows are created after each page."""
     churn_deletes_per_page: int = 0
+    """How many rows are deleted after each page."""
 
     # Faults that strike a row.
     undeclared_fields: bool = False
+    """Whether rows have fields that no page documents."""
     impact_as_string: float = 0.0
+    """`estimated_impact` is a text."""
     bad_timestamps: float = 0.0
     """`updated_at` is a text that nobody can read."""
     misfits: float = 0.0
