@@ -179,8 +179,11 @@ for _destination in REGISTRATIONS.values():
 
 def _run(target: Target, options: Options) -> int | None:
     """Check or sync a target."""
+    from cogny_source.cli.logs import configure_logging
     from cogny_source.cli.session import open_for_loading, pipelines_dir
 
+    # Again with a display, once there is something to show; an alert may fail before.
+    configure_logging(options.log_format, quiet=options.quiet)
     with prepare_process():
         _check_options(options)
         if options.check:

@@ -25,7 +25,7 @@ def test_sync_writes_nothing_but_lines(cogny: Script, sandbox: SandboxServer) ->
     lines = read_lines(done.stderr)
     assert len({line["run_id"] for line in lines}) == 1
     assert {line["level"] for line in lines} == {"INFO"}
-    tickets = next(line for line in lines if line["resource"] == "tickets" and "requests" in line)
+    tickets = next(line for line in lines if line.get("resource") == "tickets" and "requests" in line)
     expected = {
         "new": sandbox.world.count("tickets"),
         "changed": 0,
