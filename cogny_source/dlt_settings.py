@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import dlt
@@ -12,7 +13,7 @@ from dlt.common.typing import TSecretStrValue
 
 from cogny_source.dlt_internals import find_kind, without_traces
 from cogny_source.errors import ConfigError
-from cogny_source.settings import BASE_URL, Settings, is_unread, make_settings
+from cogny_source.settings import BASE_URL, DLT_KEY, KEY, Settings, is_unread, make_settings
 from cogny_source.settings_files import check_settings_files
 
 
@@ -53,8 +54,18 @@ def resolve_settings(**explicit: Any) -> Settings:
         ConfigError: If the key is missing or a value is wrong.
     """
     values = _read_configuration()
+    values["api_key"], values["key_source"] = _find_key(values["api_key"])
     values.update({name: value for name, value in explicit.items() if value is not None})
+    if explicit.get("api_key") is not None:
+        values["key_source"] = None
     return make_settings(values)
+
+
+def _find_key(configured: str | None) -> tuple[str | None, str | None]:
+    """The key, and where it was found: dlt's configuration comes before `COGNY_API_KEY`."""
+    if configured:
+        return configured, DLT_KEY if os.environ.get(DLT_KEY) else ".dlt/secrets.toml or another configuration of dlt"
+    return os.environ.get(KEY) or None, KEY
 
 
 def resolve_alert_webhook() -> str | None:

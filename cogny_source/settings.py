@@ -18,6 +18,8 @@ EVERYTHING = "all"
 BASE_URL = "https://api.cogny.com/v1"
 DEVELOPMENT_PREFIX = "sk_test_"
 STANDARD_REQUESTS_PER_MINUTE = 100.0
+# The variables of the key: of this connector, as its other variables are named, and of dlt.
+KEY, DLT_KEY = "COGNY_API_KEY", "SOURCES__COGNY__API_KEY"
 TIMEOUTS = ("connect_timeout_seconds", "read_timeout_seconds")
 NOT_NEGATIVE = (
     "reserve_requests",
@@ -33,7 +35,7 @@ BOUNDS = ("max_wait_seconds", "max_outage_seconds", "max_answer_megabytes", "chu
 MOST_MEGABYTES = 1_000_000
 PLAIN_URL = "base_url must be a plain URL such as https://api.cogny.com/v1"
 MISSING_KEY = (
-    "No API key. Set it in the environment: export SOURCES__COGNY__API_KEY=sk_live_...\n"
+    "No API key. Set it in the environment: export COGNY_API_KEY=sk_live_...  (or SOURCES__COGNY__API_KEY)\n"
     'or in .dlt/secrets.toml:  [sources.cogny]  api_key = "sk_live_..."  (see .dlt/secrets.toml.example)\n'
     "or try the connector without a key: add --sandbox."
 )
@@ -69,6 +71,7 @@ class Settings:
         workers: The most readers of a long first load; latency and rate limit decide how many are used.
         history: Whether each version of a ticket or report is kept in its table of versions.
         destination_wait_seconds: How long to wait for a database that another process holds.
+        key_source: Where the key was found, such as `COGNY_API_KEY`; None if a program gave it.
     """
 
     api_key: str = field(repr=False)
@@ -92,6 +95,7 @@ class Settings:
     workers: int = 8
     history: bool = True
     destination_wait_seconds: float = 300.0
+    key_source: str | None = field(default=None, compare=False)
 
     @property
     def origin(self) -> str:

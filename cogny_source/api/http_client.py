@@ -35,6 +35,7 @@ from cogny_source.api.retry import (
 from cogny_source.api.server_clock import MOST_DRIFT_SECONDS, ServerClock, read_server_clock
 from cogny_source.api.wire import Wire
 from cogny_source.errors import (
+    AuthError,
     CognyError,
     Contradiction,
     EdgeRefusal,
@@ -235,6 +236,10 @@ class HttpClient:
             return self._read(call, response)
         except Forbidden as error:
             _name_scope(error, call.scope)
+            raise
+        except AuthError as error:
+            if self._settings.key_source:
+                error.message += f"; the key is that of {self._settings.key_source}"
             raise
         except TransientError as error:
             return error

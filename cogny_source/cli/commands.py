@@ -9,6 +9,7 @@ import click
 from cogny_source.cli.dashboard import dashboard, report
 from cogny_source.cli.entry import EntryGroup
 from cogny_source.cli.exits import report_failure
+from cogny_source.cli.query import query
 from cogny_source.cli.reports import reports
 from cogny_source.cli.reset import reset
 from cogny_source.cli.status import status
@@ -27,7 +28,7 @@ def main() -> None:
     A first look, without a key:
       cogny sync duckdb --sandbox
       cogny status
-    With a key, SOURCES__COGNY__API_KEY:
+    With a key in COGNY_API_KEY:
       cogny check --database growth.duckdb
       cogny sync duckdb --database growth.duckdb
       cogny reports create --warehouse wh_123abc --prompt "Why did sign-ups fall?" --wait
@@ -86,7 +87,7 @@ def sandbox(arguments: tuple[str, ...]) -> None:
     sys.exit(report_failure(run, verbose=False))
 
 
-for command in (sync_group, check, status, verify, census, reset, dashboard, report):
+for command in (sync_group, check, status, query, verify, census, reset, dashboard, report):
     main.add_command(command)
 for group in (reports, tickets, warehouses, webhooks):
     main.add_command(group)

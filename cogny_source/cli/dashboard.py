@@ -13,11 +13,13 @@ from cogny_source.cli.exits import report_failure
 from cogny_source.cli.help import GroupedCommand
 from cogny_source.cli.options import MakeTarget, any_destination, max_age_option, verbose_option
 from cogny_source.cli.process import prepare_process
-from cogny_source.cli.streams import say
+from cogny_source.cli.streams import say, writing_out
 from cogny_source.errors import ConfigError
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
+
+STDOUT = Path("-")
 
 
 @click.command("dashboard", cls=GroupedCommand, short_help="Write a page about the sync and the tickets.")
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     default="report.html",
     show_default=True,
-    help="The file to write; one that is there is replaced.",
+    help="The file to write; one that is there is replaced. A - writes to standard output.",
 )
 @max_age_option
 @verbose_option
@@ -64,7 +66,7 @@ report = _make_old_name()
 def _write(target: Target, out: Path, max_age: float | None) -> None:
     from cogny_source.cli.logs import configure_logging
     from cogny_source.cli.session import look_at
-    from cogny_source.dashboard import write_report
+    from cogny_source.dashboard import render_report, write_report
     from cogny_source.monitoring.health import Thresholds
 
     configure_logging("text", quiet=True)
@@ -72,5 +74,10 @@ def _write(target: Target, out: Path, max_age: float | None) -> None:
         raise ConfigError(f"{target.identity}: nothing was synced there yet")
     now, thresholds = datetime.now(UTC), Thresholds(max_age)
     with look_at(target) as look:
+        if out == STDOUT:
+            text = render_report(look.destination, now, look.journal, running=look.running, thresholds=thresholds)
+            with writing_out():
+                click.echo(text, nl=False)
+            return
         write_report(look.destination, out, now, look.journal, running=look.running, thresholds=thresholds)
     say(f"{out} is written.")

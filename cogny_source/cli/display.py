@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.box import SIMPLE_HEAD
@@ -12,7 +13,7 @@ from rich.text import Text
 from cogny_source.cli.summary import SHOWN_DIFFERENCES, align_lines, sum_up
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
-from cogny_source.formatting import second, span
+from cogny_source.formatting import count, second, span
 from cogny_source.monitoring.health import Health, ResourceFacts, describe_comparison
 from cogny_source.monitoring.status import DatasetStatus
 from cogny_source.plain_text import safe_text
@@ -152,6 +153,27 @@ def print_open_tickets(console: Console, destination: DestinationSession) -> Non
     _print_unpadded(console, table)
 
 
+def print_rows(console: Console, names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print the rows of a query: as a table, or one below the other where a terminal is too narrow for it."""
+    texts = [["-" if value is None else safe_text(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(names, *texts, strict=True)]
+    if console.is_terminal and sum(widths) + 3 * len(widths) > console.width:
+        longest = max(map(len, names))
+        for row in texts:
+            for name, text in zip(names, row, strict=True):
+                console.print(Text(f"{safe_text(name):<{longest}}  {text}"))
+            console.print()
+    else:
+        table = Table(box=SIMPLE_HEAD)
+        for place, name in enumerate(names):
+            is_number = any(isinstance(row[place], int | float) for row in rows)
+            table.add_column(_plain(name), justify="right" if is_number else "left", no_wrap=True)
+        for row in texts:
+            table.add_row(*map(Text, row))
+        _print_unpadded(console, table)
+    console.print(f"{count(len(rows), 'row')}.", highlight=False)
+
+
 def print_status(console: Console, status: DatasetStatus, place: str) -> None:
     """Print the level, then a few lines for each resource, with its problems last.
 
@@ -199,4 +221,5 @@ def _describe_runs(known: ResourceFacts) -> str:
     told = f"last run: {', '.join(filter(None, (last.mode, last.status, second(last.started_at))))}"
     if error is None or error == last:
         return told
-    return f"{told}; last error: {second(error.started_at)}, {error.status}: {error.error}"
+    # A run that went well has settled it; the JSON has the sentence.
+    return f"{told}; last error: {second(error.started_at)}, {error.status}"

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from cogny_source.engine.run_record import ResourceRun
+from cogny_source.formatting import span
 from cogny_source.plain_text import safe_text
 from cogny_source.schema import RESOURCE_TABLES
 
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 LINE_EVERY_SECONDS = 30.0
 FRAMES_A_SECOND = 4
+# A rate is not shown where no row came for so long.
+STALE_SECONDS = 5.0
 
 
 class Watch:
@@ -151,25 +154,37 @@ class _Screen:
 
     def draw(self) -> Group:
         """The present picture."""
-        for run in list(self._watch.runs.values()):
-            self._draw_run(run)
+        left = [self._draw_run(run) for run in list(self._watch.runs.values())]
+        longest = max((seconds for seconds in left if seconds is not None), default=None)
+        told = [] if longest is None else [f"about {span(longest, blank=' ')} left"]
         elapsed = timedelta(seconds=int(self._clock() - self._began))
-        return Group(self._bars, Text(f"  {elapsed}  {self._watch.status}", style="dim"))
+        return Group(self._bars, Text(f"  {elapsed}  {'; '.join([*told, self._watch.status])}", style="dim"))
 
-    def _draw_run(self, run: ResourceRun) -> None:
+    def _draw_run(self, run: ResourceRun) -> float | None:
+        """Draw a resource's bar; returns the seconds that it takes yet, None where that is not known."""
         meter = run.meter
         if run.resource not in self._tasks:
             self._tasks[run.resource] = self._bars.add_task(run.resource, total=None, told="")
         task = self._tasks[run.resource]
-        done = run.status == "done"
-        total = meter.total_count if meter.total_count and meter.rows <= meter.total_count else None
-        counted = f"{meter.rows:,} of {total:,} rows" if total else f"{meter.rows:,} rows"
-        if self._newest.get(run.resource, (0, 0.0))[0] != meter.rows:
-            self._newest[run.resource] = meter.rows, self._clock()
-        _, came = self._newest.get(run.resource, (0, self._clock()))
-        rate = meter.rows / max(came - self._began, 0.1)
-        told = counted if done or meter.rows == total else f"{counted}, {rate:,.0f} a second"
-        self._bars.update(task, total=1 if done else total, completed=1 if done else meter.rows, told=told)
+        # Rows that are read again, at the ends of windows or for a comparison, are no further ones.
+        total, rows = meter.total_count or None, min(meter.rows, meter.total_count or meter.rows)
+        counted = f"{rows:,} of {total:,} rows" if total else f"{rows:,} rows"
+        rate = self._find_rate(run.resource, meter.rows)
+        if run.status != "running" or rows == total or rate is None:
+            is_done = run.status == "done"
+            self._bars.update(task, total=1 if is_done else total, completed=1 if is_done else rows, told=counted)
+            return None
+        self._bars.update(task, total=total, completed=rows, told=f"{counted}, {rate:,.0f} a second")
+        return (total - rows) / rate if total else None
+
+    def _find_rate(self, resource: str, rows: int) -> float | None:
+        """Rows a second; None before the first ones, and where none came for a while."""
+        if self._newest.get(resource, (0, 0.0))[0] != rows:
+            self._newest[resource] = rows, self._clock()
+        read, came = self._newest.get(resource, (0, 0.0))
+        if not read or self._clock() - came > STALE_SECONDS:
+            return None
+        return read / max(came - self._began, 0.1)
 
 
 @contextmanager

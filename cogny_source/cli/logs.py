@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,9 @@ DLT_TRACE = "Failed to create trace dump"
 
 
 class TextFormatter(logging.Formatter):
-    """One line a record; a message can neither control a terminal nor imitate another record."""
+    """One line a record, its time in UTC; a message can neither control a terminal nor imitate another record."""
+
+    converter = staticmethod(time.gmtime)
 
     def format(self, record: logging.LogRecord) -> str:
         """A record as text, with further lines indented."""
@@ -83,11 +86,10 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
     """
     # A live display's handler shows the level itself.
     text = "%(asctime)s %(levelname)s %(message)s" if handler is None else "%(asctime)s %(message)s"
+    clock = "%Y-%m-%d %H:%M:%SZ" if handler is None else "%H:%M:%SZ"
     handler = handler or logging.StreamHandler(sys.stderr)
     handler.setFormatter(
-        JsonFormatter(ascii_only=not _writes_unicode(handler))
-        if log_format == "json"
-        else TextFormatter(text, "%H:%M:%S")
+        JsonFormatter(ascii_only=not _writes_unicode(handler)) if log_format == "json" else TextFormatter(text, clock)
     )
     handlers = (handler, _Relay(handler))
     connector, dlt_logger = logging.getLogger("cogny_source"), logging.getLogger("dlt")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,20 @@ def make_target(destination: str, place: dict[str, Any]) -> Target:
     """
     _check_texts(place)
     target = REGISTRATIONS[destination].make_target(place)
+    target = replace(target, arguments=_list_arguments(destination, place))
     from cogny_source.settings_files import check_settings_files
 
     check_settings_files()
     return target
+
+
+def _list_arguments(destination: str, place: dict[str, Any]) -> tuple[str, ...]:
+    """The arguments that name a place: what differs from the defaults."""
+    options = REGISTRATIONS[destination].options
+    given = [(option.flag, str(place[option.name])) for option in options if place[option.name] is not None]
+    defaults = {(option.flag, option.default) for option in options}
+    named = [text for pair in given if pair not in defaults for text in pair]
+    return (() if destination == next(iter(REGISTRATIONS)) else (destination,)) + tuple(named)
 
 
 def _check_texts(place: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from cogny_source.cli.streams import OutputFailed, say, writing_out
 from cogny_source.destinations.registry import REGISTRATIONS
 from cogny_source.engine.cancellation import CancelToken
 from cogny_source.errors import CognyError, Stopped, VerificationFailed
+from cogny_source.installation import show_python
 from cogny_source.plain_text import dump_safe_json, safe_text
 
 if TYPE_CHECKING:
@@ -177,8 +179,11 @@ for _destination in REGISTRATIONS.values():
 
 def _run(target: Target, options: Options) -> int | None:
     """Check or sync a target."""
+    from cogny_source.cli.logs import configure_logging
     from cogny_source.cli.session import open_for_loading, pipelines_dir
 
+    # Again with a display, once there is something to show; an alert may fail before.
+    configure_logging(options.log_format, quiet=options.quiet)
     with prepare_process():
         _check_options(options)
         if options.check:
@@ -188,8 +193,19 @@ def _run(target: Target, options: Options) -> int | None:
             world = target.world or Path(pipeline.pipelines_dir) / "sandbox.json"
             _sync(pipeline, options, world)
         if not options.quiet and options.log_format == "text":
-            say(f"To open the database: {target.show}")
+            say(f"To ask it: {_describe_query(target, options)}")
     return None
+
+
+def _describe_query(target: Target, options: Options) -> str:
+    """A command that shows rows of what was synced, as this program was called."""
+    from cogny_source.extract.endpoints import ENDPOINTS, select_resources
+
+    is_command = Path(sys.argv[0]).name == "cogny"
+    program = "cogny" if is_command else f"{shlex.quote(show_python())} -m cogny_source"
+    table = ENDPOINTS[select_resources(options.names)[0]].table.name
+    sql = f'"SELECT status, count(*) AS number FROM {table} GROUP BY status"'
+    return " ".join([program, "query", sql, *map(shlex.quote, target.arguments)])
 
 
 def _check_options(options: Options) -> None:

@@ -1,5 +1,5 @@
 """The dashboard: one self-contained HTML file on the state of sync and tickets."""
 
-from cogny_source.dashboard.page import write_report
+from cogny_source.dashboard.page import render_report, write_report
 
-__all__ = ["write_report"]
+__all__ = ["render_report", "write_report"]

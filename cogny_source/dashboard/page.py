@@ -76,11 +76,23 @@ def write_report(
         LoadFailed: If the destination does not answer.
     """
     _check_place(out)
+    _write(out, render_report(destination, now, journal, running=running, thresholds=thresholds))
+
+
+def render_report(
+    destination: DestinationSession,
+    now: datetime,
+    journal: Path | None = None,
+    *,
+    running: bool = False,
+    thresholds: Thresholds | None = None,
+) -> str:
+    """The page on a destination as a text; arguments and errors are those of `write_report`."""
     status = read_status(destination, now.astimezone(UTC), journal, running=running, thresholds=thresholds)
     with destination.connect():
         inquiry = Inquiry(destination, now)
         tickets, outcomes = read_tickets(inquiry), read_outcomes(inquiry)
-    _write(out, render(Content(_name(destination.pipeline), status, tickets, outcomes)))
+    return render(Content(_name(destination.pipeline), status, tickets, outcomes))
 
 
 def _name(pipeline: dlt.Pipeline) -> str:

@@ -127,6 +127,21 @@ class DestinationSession:
         with self.connect() as client, self.translating_errors(), client.execute_query(query) as cursor:
             return list(cursor.fetchall())
 
+    def read_named(self, query: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """The columns' names and the rows of a query that a person wrote.
+
+        Raises:
+            ConfigError: If the destination cannot run it.
+            LoadFailed: If the destination does not answer.
+        """
+        with self.connect() as client:
+            try:
+                with client.execute_query(query) as cursor:
+                    names = [str(column[0]) for column in cursor.native_cursor.description or ()]
+                    return names, list(cursor.fetchall())
+            except FOREIGN_ERRORS as exc:
+                raise ConfigError(f"the query failed: {_find_reason(exc)}") from exc
+
     def query_or_empty(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query as Python values; none if its table does not exist.
 

@@ -21,7 +21,6 @@ class Target:
         make: Makes the dlt destination.
         dataset: The dataset's name.
         identity: A text that differs from that of every other target; each identity has its own working directory.
-        show: A command that shows the tables.
         probe: Tries what a sync needs of the destination, and yields a line for each operation that works.
         world: The file in which the embedded sandbox stores its data; None for one in the working directory.
         make_staging: Makes dlt's staging destination, if files are loaded through a bucket.
@@ -29,12 +28,12 @@ class Target:
         make_reader: Makes a read-only destination that needs fewer permissions; None to use `make`.
         is_there: Whether something may have been loaded. Check first: reading a missing place would create it.
         prepare: Called under the lock of the working directory before anything is loaded.
+        arguments: The command line's arguments that name the target, such as `duckdb --database growth.duckdb`.
     """
 
     make: Callable[[], Any]
     dataset: str
     identity: str
-    show: str
     probe: Callable[[], Iterator[str]]
     world: Path | None = None
     make_staging: Callable[[], Any] | None = None
@@ -42,6 +41,7 @@ class Target:
     make_reader: Callable[[], Any] | None = None
     is_there: Callable[[], bool] = lambda: True
     prepare: Callable[[], None] = lambda: None
+    arguments: tuple[str, ...] = ()
 
 
 def check_dataset(name: str) -> None:

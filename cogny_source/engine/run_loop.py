@@ -27,10 +27,12 @@ from cogny_source.extract.endpoints import Endpoint
 from cogny_source.extract.plan import Plan
 from cogny_source.extract.resource import choose_mode
 from cogny_source.extract.state import claim_state, inherit_start_date
+from cogny_source.formatting import second
 from cogny_source.log_fields import fields
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package
 from cogny_source.settings import Settings
+from cogny_source.timestamps import parse_instant
 
 logger = logging.getLogger(__name__)
 
@@ -240,19 +242,13 @@ class Run:
         for name, run in self.runs.items():
             run.updated_after = self.state_store.states.get(name, {}).get("updated_after")
             chunk = self.pending.get(name, Chunk())
-            if chunk.rows:
-                logger.info(
-                    "%s: %d rows loaded, updated_after %s",
-                    name,
-                    chunk.rows,
-                    run.updated_after,
-                    extra=fields(resource=name, rows=chunk.rows, updated_after=run.updated_after),
-                )
-            elif chunk.last and not run.rows_loaded[name]:
-                logger.info(
-                    "%s: nothing new, updated_after %s",
-                    name,
-                    run.updated_after,
-                    extra=fields(resource=name, rows=0, updated_after=run.updated_after),
-                )
+            if chunk.rows or (chunk.last and not run.rows_loaded[name]):
+                _tell_loaded(run, chunk.rows)
         self.pending = {}
+
+
+def _tell_loaded(run: ResourceRun, rows: int) -> None:
+    what = f"{rows:,} rows loaded" if rows else "nothing new"
+    until = f", up to date as of {second(parse_instant(run.updated_after))}" if run.updated_after else ""
+    values = fields(resource=run.resource, rows=rows, updated_after=run.updated_after)
+    logger.info("%s: %s%s", run.resource, what, until, extra=values)

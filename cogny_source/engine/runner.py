@@ -103,6 +103,9 @@ def sync(
             with stop.linked().call_after(PAGE_IN_HAND_SECONDS, client.hang_up):
                 run = make_run(pipeline, client, settings, plan, names, progress, stop, reader_token)
                 with common_fields(run_id=run.run_id):
+                    assert pipeline.destination is not None
+                    place = f"{pipeline.destination.destination_name}, {pipeline.dataset_name}"
+                    logger.info("syncing %s of %s into %s", ", ".join(names), settings.base_url, place)
                     return run.execute()
         finally:
             client.close()

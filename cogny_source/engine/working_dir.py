@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from fcntl import LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,15 @@ from filelock import FileLock, Timeout
 from cogny_source.destinations.dlt_internals import mark_state_restored
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import AlreadyRunning, ConfigError
+from cogny_source.formatting import second
+from cogny_source.plain_text import safe_text
 
 logger = logging.getLogger(__name__)
 
 # is_locked() takes the lock briefly; wait longer than that.
 LOCK_SECONDS = 0.5
+# The file that says which process holds the lock.
+HOLDER = ".holder"
 # The errors of dlt for files that are truncated, missing or not its own.
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, FileNotFoundError, NotADirectoryError, DltException)
 
@@ -59,15 +65,30 @@ def hold_lock(pipelines_dir: Path, pipeline_name: str) -> Iterator[None]:
         lock = FileLock(path, timeout=LOCK_SECONDS, is_singleton=True)
         lock.acquire()
     except Timeout as exc:
-        raise AlreadyRunning(f"another run holds {path}; this one changed nothing") from exc
+        raise AlreadyRunning(f"another run holds {path}{_describe_holder(path)}; this one changed nothing") from exc
     except OSError as exc:
         raise ConfigError(
             f"the working directory {pipelines_dir} cannot be written ({exc.strerror}); set DLT_DATA_DIR to another"
         ) from exc
+    if lock.lock_counter == 1:
+        _note_holder(path)
     try:
         yield
     finally:
         lock.release()
+
+
+def _note_holder(path: Path) -> None:
+    """Note which process holds a lock, beside it: whoever tries the lock empties its file."""
+    with suppress(OSError):
+        path.with_suffix(HOLDER).write_text(f"process {os.getpid()}, since {second(datetime.now(UTC))}", "utf-8")
+
+
+def _describe_holder(path: Path) -> str:
+    try:
+        return f" ({safe_text(path.with_suffix(HOLDER).read_text('utf-8'))})"
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def open_pipeline(make: Callable[[], dlt.Pipeline], pipelines_dir: Path, pipeline_name: str) -> dlt.Pipeline:

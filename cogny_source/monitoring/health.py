@@ -341,4 +341,5 @@ def describe_comparison(compared_since: datetime | None, now: datetime) -> str:
     if compared_since is None:
         return "not every row was compared with the API yet"
     days = max(0.0, (now - compared_since).total_seconds()) / DAY
-    return f"every row was compared with the API within the last {days:.1f} days"
+    within = "day" if days <= 1 else f"{days:.1f} days"
+    return f"every row was compared with the API within the last {within}"

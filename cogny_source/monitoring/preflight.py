@@ -19,6 +19,11 @@ from cogny_source.settings import DEVELOPMENT_PREFIX, Settings
 # The longest waits, as a person waits for the answer: for the rate limit, and for an API that is away.
 PATIENCE_SECONDS = 20.0
 OUTAGE_SECONDS = 5.0
+KEYS = {
+    DEVELOPMENT_PREFIX: "a development key",
+    "sk_live_": "a live key",
+    "cogny_lite_": "an agent's key, which has 15 calls a month",
+}
 CLOCK_TOLERANCE_SECONDS = 5.0
 # Enough warehouses to recognise an account.
 NAMED_WAREHOUSES = 3
@@ -55,8 +60,9 @@ def check_all(
         ConfigError: If a resource is unknown.
     """
     names = select_resources(resources)
-    kind = "development" if settings.api_key.startswith(DEVELOPMENT_PREFIX) else "live"
-    yield Finding(True, f"settings: {settings.base_url} with a {kind} key, sent as {settings.auth_header}")
+    kind = next((kind for prefix, kind in KEYS.items() if settings.api_key.startswith(prefix)), "a key of unknown kind")
+    source = f" from {settings.key_source}" if settings.key_source else ""
+    yield Finding(True, f"settings: {settings.base_url} with {kind}{source}, sent as {settings.auth_header}")
     client = make_client(_with_less_patience(settings))
     try:
         yield from _check_api(client, names, clock)

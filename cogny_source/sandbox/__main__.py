@@ -20,16 +20,26 @@ from cogny_source.sandbox.world import World
 
 _PARENT_POLL_SECONDS = 0.2
 INTERRUPTED = 130
+HINT = """\
+Ask it:   curl -H 'Authorization: Bearer {key}' '{url}/tickets?limit=2'
+Sync it:  SOURCES__COGNY__BASE_URL={url} COGNY_API_KEY={key} cogny sync --database sandbox.duckdb
+Ctrl-C ends it.
+"""
 
 
 def build_parser(prog: str) -> argparse.ArgumentParser:
     """The options of the command line."""
-    parser = argparse.ArgumentParser(prog, description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog,
+        # The usage of a typing error names 50 options otherwise.
+        usage="%(prog)s [options]",
+        description="Serve the Cogny API with made-up data on this machine, until a signal ends it.",
+    )
     parser.add_argument("--port", type=int, default=0, help="where to listen on the loopback; any free port by default")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--tickets", type=int, default=1000)
-    parser.add_argument("--reports", type=int)
-    parser.add_argument("--warehouses", type=int)
+    parser.add_argument("--seed", type=int, default=0, help="what the data begins with; the same seed, the same data")
+    parser.add_argument("--tickets", type=int, default=1000, help="how many; 1000 by default")
+    parser.add_argument("--reports", type=int, help="how many; a fiftieth of the tickets by default")
+    parser.add_argument("--warehouses", type=int, help="how many; 12 by default")
     parser.add_argument("--world", type=Path, metavar="FILE", help="remember the world here; each start adds a turn")
     parser.add_argument("--ready-file", type=Path, metavar="FILE", help="write the base URL here once it listens")
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when the parent process is gone")
@@ -75,6 +85,8 @@ def _serve(parser: argparse.ArgumentParser, arguments: argparse.Namespace, paren
             _write_at_once(arguments.ready_file, sandbox.base_url + "\n")
         sys.stdout.write(f"{sandbox.base_url} keys: {' '.join(DEFAULT_KEYS)}\n")
         sys.stdout.flush()
+        if sys.stderr.isatty():
+            sys.stderr.write(HINT.format(url=sandbox.base_url, key=next(iter(DEFAULT_KEYS))))
         while not arguments.exit_with_parent or os.getppid() == parent:
             time.sleep(_PARENT_POLL_SECONDS)
 

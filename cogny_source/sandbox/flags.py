@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from dataclasses import MISSING, fields
+from itertools import pairwise
 from typing import Any
 
 from cogny_source.sandbox.switches import ORDERS, Switches
@@ -20,13 +24,36 @@ _OPTIONAL_COUNTS = (
 
 def add_switch_flags(parser: ArgumentParser) -> None:
     """Give a parser an option for each switch: `--error-500 0.1`, `--away`, `--ignored-filters reports=sort+status`."""
-    group = parser.add_argument_group("switches", "ways to misbehave; see Switches")
+    group = parser.add_argument_group("switches", "ways to misbehave; shares of requests or rows lie between 0 and 1")
+    told = read_descriptions()
     for item in fields(Switches):
-        flag = "--" + item.name.replace("_", "-")
+        flag, help_text = "--" + item.name.replace("_", "-"), told[item.name].replace("%", "%%")
         if isinstance(item.default, bool):
-            group.add_argument(flag, action=BooleanOptionalAction, default=None)
+            group.add_argument(flag, action=BooleanOptionalAction, default=None, help=help_text)
         else:
-            group.add_argument(flag, type=_reader(item.name, item.default), default=None, metavar=_metavar(item.name))
+            reader, metavar = _reader(item.name, item.default), _metavar(item.name)
+            group.add_argument(flag, type=reader, default=None, metavar=metavar, help=help_text)
+
+
+def read_descriptions() -> dict[str, str]:
+    """The description of each switch: the string below it in its class, and its default."""
+    [declaration] = ast.parse(textwrap.dedent(inspect.getsource(Switches))).body
+    assert isinstance(declaration, ast.ClassDef)
+    told: dict[str, str] = {}
+    for line, following in pairwise(declaration.body):
+        if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name) and isinstance(following, ast.Expr):
+            text = inspect.cleandoc(str(ast.literal_eval(following.value))).replace("\n", " ").replace("`", "")
+            told[line.target.id] = f"{text} Default: {_describe_default(line.target.id)}."
+    return told
+
+
+def _describe_default(name: str) -> str:
+    value = getattr(Switches(), name)
+    if value is None or value is False or value == {}:
+        return "off"
+    if isinstance(value, frozenset):
+        return ", ".join(sorted(value))
+    return "on" if value is True else str(value)
 
 
 def read_switches(arguments: Namespace) -> Switches:

@@ -26,6 +26,7 @@ class Switches:
     """
 
     fault_seed: int = 0
+    """What the chance of the faults begins with."""
 
     # Faults of a request.
     away: bool = False
@@ -37,14 +38,21 @@ class Switches:
     stall: float = 0.0
     """The answer comes `stall_seconds` late."""
     stall_seconds: float = 30.0
+    """How late that is."""
     html_502: float = 0.0
+    """An HTML page with status 502."""
     html_504: float = 0.0
+    """An HTML page with status 504."""
     html_521: float = 0.0
+    """An HTML page with status 521."""
     html_524: float = 0.0
+    """An HTML page with status 524."""
     error_500: float = 0.0
+    """A 500 in the API's envelope."""
     rate_limited: float = 0.0
     """429 out of the blue, whatever the key."""
     empty_200: float = 0.0
+    """200 with an empty body."""
     empty_list: float = 0.0
     """200 with no rows and no pagination, as if there were none."""
     success_false: float = 0.0
@@ -54,6 +62,7 @@ class Switches:
     dribble: float = 0.0
     """The body comes in small pieces, and takes `stall_seconds`."""
     latency_seconds: float = 0.0
+    """How long each answer takes."""
 
     # Faults that strike a write: it takes effect, and its answer is lost.
     lost_reset: float = 0.0
@@ -72,6 +81,7 @@ class Switches:
     requests_per_minute: int | None = None
     """A limit for every key but test keys, in place of the key's own."""
     window_seconds: float = 60.0
+    """The length of the rate limit's window."""
     batch_requests_per_minute: int = 10
     """The limit of bulk updates and exports, counted for themselves; test keys have none."""
     retry_after: str = "seconds"
@@ -79,8 +89,11 @@ class Switches:
     retry_after_seconds: int = 1
     """What a 429 out of the blue asks for."""
     rate_headers: bool = True
+    """Whether answers have `X-RateLimit-Remaining` and `X-RateLimit-Reset`."""
     date_header: bool = True
+    """Whether answers have `Date`."""
     meta_timestamp: bool = True
+    """Whether the envelope tells the server's clock."""
     clock_offset_seconds: float = 0.0
     """How far the clock that the server tells is ahead of the world's."""
 
@@ -97,7 +110,9 @@ class Switches:
     lists_frozen: bool = False
     """Lists come as they were when the switch was thrown, as from a copy that lags; single rows are up to date."""
     inclusive_bounds: bool = False
+    """Whether `created_after` and the like include their instant."""
     total_count: bool = True
+    """Whether lists count their rows."""
     total_count_unfiltered: bool = False
     """`total_count` counts all rows of the resource, whatever the filters."""
     total_count_surplus: int = 0
@@ -117,7 +132,9 @@ class Switches:
     churn_per_page: int = 0
     """How many rows change after each page."""
     churn_creates_per_page: int = 0
+    """How many rows are created after each page."""
     churn_deletes_per_page: int = 0
+    """How many rows are deleted after each page."""
 
     # Writes, and reports that are being made.
     report_seconds: float = 5.0
@@ -141,7 +158,9 @@ class Switches:
 
     # Faults of a row.
     undeclared_fields: bool = False
+    """Whether rows have fields that no page documents."""
     impact_as_string: float = 0.0
+    """`estimated_impact` is a text."""
     bad_timestamps: float = 0.0
     """`updated_at` is a text that nobody can read."""
     misfits: float = 0.0

@@ -65,14 +65,14 @@ def test_script_brings_odd_values_into_well_laid_tables(
 
 
 def _assert_told(told: str, logged: str) -> None:
-    """The summary tells that all is verified, no secret and no remark of Google's; its last line shows the tickets."""
+    """The summary says that all is verified, and no secret nor remark of Google's; its last line is a query."""
     assert "all as the API lists them" in told, logged
     assert KEY not in told + logged
     assert "UserWarning" not in logged
-    _, _, show = told.partition("To open the database: ")
+    _, _, show = told.partition("To ask it: ")
     variables = {"PATH": os.environ["PATH"], "BIGQUERY_EMULATOR_HOST": os.environ["BIGQUERY_EMULATOR_HOST"]}
     shown = subprocess.run([sys.executable, *shlex.split(show)[1:]], env=variables, capture_output=True, text=True)
-    assert shown.stdout.count("tkt_") == 10, shown.stderr
+    assert "in_progress" in shown.stdout, shown.stderr
 
 
 def _assert_laid_out(bigquery: Dataset) -> None:

@@ -57,7 +57,7 @@ def test_locked_database_is_named(script: Script, tmp_path: Path) -> None:
         done = script(expect=1, SOURCES__COGNY__DESTINATION_WAIT_SECONDS="3")
         process.communicate()
     lines = done.stderr.splitlines()
-    assert "waiting for the database, up to 3 s" in lines[0]
+    assert "waiting for the database, up to 3 s" in lines[1]
     assert "another process still holds the database after 3 s" in lines[-1]
     assert "Could not set lock on file" in lines[-1]
     assert "Traceback" not in done.stderr
@@ -105,7 +105,7 @@ def test_sandbox_option_brings_changes_on_its_second_run(script: Script, databas
     assert database("SELECT sum(retries), sum(throttled) FROM sync_runs") == [(0, 0)]
     for done in (first, second):
         assert "Open tickets" in done.stdout
-        assert done.stdout.splitlines()[-1].startswith("To open the database: ")
+        assert done.stdout.splitlines()[-1].startswith("To ask it: ")
 
 
 def test_a_summary_that_cannot_be_written_is_told(

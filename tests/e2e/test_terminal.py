@@ -50,7 +50,7 @@ def test_terminal_session_shows_bars_and_summary(
     os.close(master)
     text = shown.decode()
     assert "450 of 450 rows" in text
-    assert "To open the database: " in text
+    assert "To ask it: " in text
 
 
 def read_terminal(master: int) -> bytes:

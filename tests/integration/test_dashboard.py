@@ -33,7 +33,7 @@ from tests.support.report_page import (
     tell_stays,
     tell_weeks,
 )
-from tests.support.syncs import KEY, make_pipeline, settings_for
+from tests.support.syncs import KEY, Script, make_pipeline, settings_for
 from tests.support.truth import Ask, instant
 
 KINDS = ("duckdb", "parquet", "delta", pytest.param("bigquery", marks=pytest.mark.long))
@@ -301,3 +301,12 @@ def test_refusal_is_no_empty_table(pipeline: dlt.Pipeline, tmp_path: Path, monke
     with pytest.raises(LoadFailed, match="out of memory"):
         write_report(destination, tmp_path / "report.html", datetime.now(UTC))
     assert not (tmp_path / "report.html").exists()
+
+
+def test_page_may_go_to_standard_output(cogny: Script) -> None:
+    """Nothing else is printed there, and no file is written."""
+    cogny("sync", "duckdb", "--quiet")
+    told = cogny("report", "--out", "-").stdout
+    assert told.startswith("<!DOCTYPE html>")
+    assert told.rstrip().endswith("</html>")
+    assert not Path("-").exists()

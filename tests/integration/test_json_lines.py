@@ -25,7 +25,7 @@ def test_sync_writes_nothing_but_lines(cogny: Script, sandbox: SandboxServer) ->
     lines = read_lines(done.stderr)
     assert len({line["run_id"] for line in lines}) == 1
     assert {line["level"] for line in lines} == {"INFO"}
-    tickets = next(line for line in lines if line["resource"] == "tickets" and "requests" in line)
+    tickets = next(line for line in lines if line.get("resource") == "tickets" and "requests" in line)
     expected = {
         "new": sandbox.world.count("tickets"),
         "changed": 0,
@@ -34,6 +34,11 @@ def test_sync_writes_nothing_but_lines(cogny: Script, sandbox: SandboxServer) ->
     }
     assert {name: tickets[name] for name in expected} == expected
     assert tickets["message"].startswith(f"tickets: +{expected['new']} new, ")
+    names = "tickets, reports, warehouses"
+    assert lines[0]["message"] == f"syncing {names} of {sandbox.base_url} into duckdb, cogny_data"
+    loaded = next(line for line in lines if line["message"].startswith("tickets: 450 rows loaded"))
+    assert loaded["rows"] == 450
+    assert "None" not in done.stderr
 
 
 def test_last_error_is_a_line(cogny: Script, sandbox: SandboxServer) -> None:

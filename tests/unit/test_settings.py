@@ -20,7 +20,8 @@ from cogny_source.errors import ConfigError
 from cogny_source.settings import Settings, parse_date
 
 LIVE, TEST = "sk_live_7f3a9c51d2e84b60", "sk_test_7f3a9c51d2e84b60"
-NAMES = [item.name for item in fields(Settings)]
+# But for where the key was found.
+NAMES = [item.name for item in fields(Settings) if item.name != "key_source"]
 DEFAULTS = {
     "base_url": "https://api.cogny.com/v1",
     "auth_header": "bearer",
@@ -196,7 +197,7 @@ def test_a_missing_key_is_told_with_the_places_it_may_come_from(env: Set, value:
     with pytest.raises(ConfigError) as caught:
         resolve_settings()
     assert str(caught.value).splitlines() == [
-        "No API key. Set it in the environment: export SOURCES__COGNY__API_KEY=sk_live_...",
+        "No API key. Set it in the environment: export COGNY_API_KEY=sk_live_...  (or SOURCES__COGNY__API_KEY)",
         'or in .dlt/secrets.toml:  [sources.cogny]  api_key = "sk_live_..."  (see .dlt/secrets.toml.example)',
         "or try the connector without a key: add --sandbox.",
     ]
@@ -420,3 +421,34 @@ def test_a_text_that_is_no_date_is_refused_with_an_example(value: str, name: str
 def test_the_origin_tells_whose_rows_come(key: str, base_url: str, origin: str) -> None:
     """Production, development keys and servers of this machine are never mixed; their ports do not matter."""
     assert Settings(api_key=key, base_url=base_url).origin == origin
+
+
+@pytest.mark.parametrize(
+    ("own", "dlts", "file", "key", "source"),
+    [
+        (TEST, None, None, TEST, "COGNY_API_KEY"),
+        (TEST, LIVE, None, LIVE, "SOURCES__COGNY__API_KEY"),
+        (TEST, None, LIVE, LIVE, ".dlt/secrets.toml or another configuration of dlt"),
+        (TEST, "", None, TEST, "COGNY_API_KEY"),
+    ],
+    ids=["own", "dlt's", "file", "empty"],
+)
+def test_key_says_where_it_was_found(
+    own: str,
+    dlts: str | None,
+    file: str | None,
+    key: str,
+    source: str,
+    configuration: Callable[[str, str], None],
+    env: Set,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dlt's configuration comes first; a key that a program gives has no such place."""
+    monkeypatch.setenv("COGNY_API_KEY", own)
+    if dlts is not None:
+        env(api_key=dlts)
+    if file is not None:
+        configuration("secrets.toml", f'[sources.cogny]\napi_key = "{file}"\n')
+    settings = resolve_settings()
+    assert (settings.api_key, settings.key_source) == (key, source)
+    assert resolve_settings(api_key=LIVE).key_source is None

@@ -14,7 +14,7 @@ from cogny_source.destinations.bigquery.errors import NO_CREDENTIALS, explain
 from cogny_source.destinations.bigquery.jsonl import EMULATOR
 from cogny_source.destinations.target import Target, check_dataset
 from cogny_source.errors import ConfigError, LoadFailed
-from cogny_source.installation import check_installed, show_python
+from cogny_source.installation import check_installed
 
 DEFAULT_LOCATION = "US"
 EMULATOR_PROJECT = "emu"
@@ -64,7 +64,6 @@ def make_bigquery_target(place: Place) -> Target:
         lambda: make_destination(place),
         place.dataset,
         identity=f"bigquery {where} {place.dataset}",
-        show=_show(place),
         make_staging=None if place.staging is None else lambda: _make_staging(str(place.staging)),
         explain=lambda error: explain(error, place.project, place.dataset),
         probe=lambda: probe(place),
@@ -206,13 +205,3 @@ def _make_staging(url: str) -> Any:
     import dlt
 
     return dlt.destinations.filesystem(url)
-
-
-def _show(place: Place) -> str:
-    query = f"SELECT id, status, title FROM {place.dataset}.tickets LIMIT 10"
-    project = f"'{place.project}'" if place.project else ""
-    sign_in = "from google.cloud.bigquery import Client"
-    if EMULATOR in os.environ:
-        sign_in += "; from google.oauth2.credentials import Credentials"
-        project = f"'{place.project or EMULATOR_PROJECT}', Credentials('emulator')"
-    return f"{show_python()} -c \"{sign_in}; print(*Client({project}).query_and_wait('{query}'), sep='\\n')\""

@@ -9,7 +9,6 @@ from typing import Any
 from cogny_source.destinations.duckdb.database_file import check_kind, holds_database, remove_stub
 from cogny_source.destinations.target import Target, check_dataset, check_text
 from cogny_source.errors import ConfigError, LoadFailed
-from cogny_source.installation import show_python
 
 SCRATCH = "cogny_check"
 # A schema of every database, in which dlt looks up tables.
@@ -56,7 +55,6 @@ def make_duckdb_target(database: Path, dataset: str) -> Target:
         dataset,
         make_reader=make_reader,
         identity=f"{database.resolve()} {dataset}",
-        show=f"{show_python()} -c \"import duckdb; duckdb.connect('{database}').sql('FROM {dataset}.tickets').show()\"",
         probe=lambda: probe(database),
         world=database.with_name(f"{database.name}.sandbox.json"),
         is_there=lambda: holds_database(database),

@@ -10,7 +10,7 @@ from cogny_source.destinations.filesystem.errors import check_delta_path, explai
 from cogny_source.destinations.filesystem.file_store import find_local_folder
 from cogny_source.destinations.target import Target, check_dataset, check_text
 from cogny_source.errors import ConfigError, LoadFailed
-from cogny_source.installation import check_installed, show_python
+from cogny_source.installation import check_installed
 
 SCRATCH = ".cogny_scratch"
 # URL scheme to the module that reads it, and the extra that installs the module.
@@ -48,7 +48,6 @@ def make_folder_target(bucket_url: str, dataset: str | None, table_format: Liter
         make,
         "cogny_data",  # names the views of dlt's SQL client; the folder itself is the dataset
         identity=f"{url} {table_format}",
-        show=_show(url, table_format),
         world=Path(f"{url}.sandbox.json") if find_local_folder(url) else None,
         explain=lambda error: explain(error, url),
         probe=lambda: probe(make(), url),
@@ -111,14 +110,3 @@ def _find_url(bucket_url: str) -> str:
     module, extra = FILE_SYSTEMS[scheme]
     check_installed(module, module, extra)
     return f"{scheme}://{rest.rstrip('/')}"
-
-
-def _show(url: str, table_format: str) -> str:
-    if table_format == "delta":
-        code = f"from deltalake import DeltaTable; print(DeltaTable('{url}/tickets').to_pyarrow_table())"
-    elif find_local_folder(url) is None:
-        code = f"import pyarrow.parquet as pq; print(pq.read_table('{url}/tickets'))"
-    else:
-        plain = ", hive_partitioning=False" if "=" in url else ""
-        code = f"import duckdb; duckdb.read_parquet('{url}/tickets/*.parquet'{plain}).show()"
-    return f'{show_python()} -c "{code}"'

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from cogny_source.cli import live_progress as module
-from cogny_source.cli.live_progress import Watch, describe_news, describe_run, show_progress
+from cogny_source.cli.live_progress import Watch, _Screen, describe_news, describe_run, show_progress
 from cogny_source.engine.run_record import ResourceRun
 from cogny_source.timestamps import parse_instant
 
@@ -117,3 +117,55 @@ def test_terminal_shows_a_bar_a_resource() -> None:
     assert "✓ tickets" in text
     assert "1,200 of 45,000 rows" in text
     assert "88 requests left in the window" in text
+
+
+def picture(screen: _Screen) -> list[str]:
+    """The lines of a live picture in 80 columns."""
+    written = io.StringIO()
+    Console(file=written, width=80).print(screen.draw())
+    return [line.rstrip() for line in written.getvalue().splitlines()]
+
+
+def test_picture_tells_rate_and_time_left_while_rows_come() -> None:
+    """A rate that is no longer one is left out, and rows that are read again are no further ones."""
+    clock, watch = Clock(), Watch()
+    screen, run = _Screen(watch, clock), a_run()
+    watch.runs = {"tickets": run}
+    clock.now += 10.0
+    bars, activity = picture(screen)
+    assert bars.endswith(" 1,200 of 45,000 rows, 120 a second")
+    assert activity.startswith("  0:00:10  about 6 min 5 s left; ")
+    clock.now += 6.0
+    bars, activity = picture(screen)
+    assert bars.endswith(" 1,200 of 45,000 rows")
+    assert " left; " not in activity
+    run.meter.rows = 45_600
+    bars, activity = picture(screen)
+    assert bars.endswith(" 45,000 of 45,000 rows")
+    assert " left; " not in activity
+
+
+def test_picture_of_a_failure_has_no_full_bar() -> None:
+    """Nothing was read, and no rate is told."""
+    watch = Watch()
+    run = ResourceRun("tickets", "backfill", a_run().started_at)
+    run.finish("failed", run.started_at, "cannot connect")
+    watch.runs = {"tickets": run}
+    bars = picture(_Screen(watch, Clock()))[0]
+    assert bars.endswith(" 0 rows")
+    assert "✓" not in bars
+    assert "second" not in bars
+
+
+def test_stopping_is_told_with_what_is_loaded() -> None:
+    """In place of a wait, and by resource; without a count of the API the rows alone."""
+    watch = Watch(Clock())
+    tickets, reports = a_run(), a_run("reports")
+    tickets.rows_loaded["tickets"], reports.rows_loaded["reports"], reports.meter.total_count = 900, 12_000, None
+    watch.read(tickets, None)
+    assert watch.describe_loaded() is None
+    watch.loaded([tickets, reports])
+    watch.wait(30.0, "the limit")
+    watch.stop()
+    assert watch.status == "stopping"
+    assert watch.describe_loaded() == "900 of 45,000 tickets, 12,000 reports"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,12 +15,13 @@ NAMES = ("cogny_source", "dlt")
 
 
 def test_text_lines_tell_time_level_and_message(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line for people has the time of day, the level and the message."""
+    """A line for people has the date and the time in UTC, the level and the message."""
     configure_logging("text", quiet=False)
     logging.getLogger("cogny_source.api.http_client").warning("waiting %.1f s", 45)
-    time_of_day, rest = capsys.readouterr().err.split(" ", 1)
-    assert [len(part) for part in time_of_day.split(":")] == [2, 2, 2]
-    assert rest == "WARNING waiting 45.0 s\n"
+    line = capsys.readouterr().err
+    told = datetime.strptime(line[:20], "%Y-%m-%d %H:%M:%SZ").replace(tzinfo=UTC)
+    assert abs((datetime.now(UTC) - told).total_seconds()) < 60
+    assert line[20:] == " WARNING waiting 45.0 s\n"
 
 
 def test_json_lines_are_one_object_each(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,7 +81,7 @@ def test_quiet_leaves_out_what_is_no_warning(
         for level in (logging.DEBUG, logging.INFO, logging.WARNING):
             logging.getLogger(name).log(level, "%s %s", name, logging.getLevelName(level).lower())
     lines = capsys.readouterr().err.splitlines()
-    messages = [json.loads(line)["message"] if log_format == "json" else line.split(" ", 2)[2] for line in lines]
+    messages = [json.loads(line)["message"] if log_format == "json" else line.split(" ", 3)[3] for line in lines]
     assert messages == told
 
 
@@ -109,7 +111,7 @@ def test_dlts_remark_on_json_columns_is_left_out(capsys: pytest.CaptureFixture[s
     configure_logging("text", quiet=False)
     logging.getLogger("dlt").warning("The column is ignored when merging arrow schema with dlt schema")
     logging.getLogger("dlt").warning("The destination is slow")
-    assert [line.split(" ", 1)[1] for line in capsys.readouterr().err.splitlines()] == [
+    assert [line.split(" ", 2)[2] for line in capsys.readouterr().err.splitlines()] == [
         "WARNING The destination is slow"
     ]
 
@@ -137,7 +139,7 @@ def test_nothing_in_a_text_line_acts(capsys: pytest.CaptureFixture[str]) -> None
     configure_logging("text", quiet=False)
     logging.getLogger("cogny_source").warning("%s\n12:00:00 INFO forged", ACTING)
     first, second = capsys.readouterr().err.split("\n")[:2]
-    assert first.split(" ", 1)[1] == f"WARNING {SHOWN}"
+    assert first.split(" ", 2)[2] == f"WARNING {SHOWN}"
     assert second == "  12:00:00 INFO forged"
 
 

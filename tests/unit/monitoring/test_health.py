@@ -179,7 +179,7 @@ def synced_ago(*hours: float) -> list[Run]:
             {},
             Kind.COMPARED,
             OK,
-            "every row was compared with the API within the last 0.5 days",
+            "every row was compared with the API within the last day",
         ),
     ],
 )

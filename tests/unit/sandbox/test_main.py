@@ -6,14 +6,17 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from cogny_source.sandbox import RESOURCES, World
-from cogny_source.sandbox.__main__ import main
+from cogny_source.sandbox.__main__ import build_parser, main
+from cogny_source.sandbox.flags import read_descriptions
 from cogny_source.sandbox.history import History, live_on
+from cogny_source.sandbox.switches import Switches
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 FRESH = History(seed=3, tickets=50, reports=None, warehouses=2, born_at=NOW.isoformat())
@@ -96,3 +99,15 @@ def keep_signals() -> Iterator[None]:
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+def test_help_describes_each_option_and_switch(capsys: pytest.CaptureFixture[str]) -> None:
+    """With a default; a typing error is told in two lines, not after all of them."""
+    assert read_descriptions().keys() == {item.name for item in fields(Switches)}
+    for arguments, lines in ((["--help"], range(100, 400)), (["--no-such-switch"], [2])):
+        with pytest.raises(SystemExit):
+            main(arguments)
+        told = "".join(capsys.readouterr())
+        assert len(told.splitlines()) in lines
+    bare = [action.dest for action in build_parser("cogny sandbox")._actions if not action.help]
+    assert bare == []

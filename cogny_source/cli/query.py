@@ -1,0 +1,86 @@
+"""`cogny query`: ask a dataset, whatever its destination."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cogny_source.cli.exits import report_failure
+from cogny_source.cli.help import GroupedCommand
+from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
+from cogny_source.cli.process import prepare_process
+from cogny_source.cli.streams import dump_for, writing_out
+from cogny_source.errors import ConfigError
+from cogny_source.plain_text import safe_text
+
+if TYPE_CHECKING:
+    from cogny_source.destinations.target import Target
+
+# What only reads; BigQuery and buckets are not opened read-only.
+READING = re.compile(r"\s*(select|with|from|values|describe|show|summarize|explain)\b[^;]*;?\s*", re.IGNORECASE)
+# Into a file or a pipe nothing is cut.
+PIPED_WIDTH = 10_000
+
+
+@click.command("query", cls=GroupedCommand, short_help="Ask a dataset in SQL, and change nothing.")
+@click.argument("sql")
+@any_destination
+@click.option("--format", "output", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@verbose_option
+def query(sql: str, make_target: MakeTarget, output: str, verbose: bool) -> None:
+    """Run a query on a dataset, which is opened to be read alone, and print its rows.
+
+    Tables need no schema before their name. SQL is the destination's; DuckDB's for files.
+
+    \b
+    Examples:
+      cogny query "SELECT status, count(*) FROM tickets GROUP BY status" --database growth.duckdb
+      cogny query "SELECT * FROM sync_runs" parquet --bucket-url exports --format csv > runs.csv
+    """
+
+    def run() -> None:
+        from cogny_source.cli.logs import configure_logging
+
+        with prepare_process():
+            configure_logging("text", quiet=True)
+            names, rows = _ask(make_target(), sql)
+            with writing_out():
+                _print(names, rows, output)
+
+    sys.exit(report_failure(run, verbose=verbose))
+
+
+def _ask(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    from cogny_source.cli.session import look_at
+    from cogny_source.engine.working_dir import restore_state
+
+    if not READING.fullmatch(sql):
+        raise ConfigError("cogny query only reads: write one statement that begins with SELECT, WITH or FROM")
+    if not target.is_there():
+        raise ConfigError(f"{target.identity}: nothing was synced there yet")
+    with look_at(target) as look:
+        restore_state(look.destination)  # files become tables by the schema that lies beside them
+        return look.destination.read_named(sql)
+
+
+def _print(names: list[str], rows: list[tuple[Any, ...]], output: str) -> None:
+    if output == "json":
+        click.echo(dump_for(sys.stdout, [dict(zip(names, map(_plain, row), strict=True)) for row in rows]))
+        return
+    if output == "csv":
+        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *rows])
+        return
+    from cogny_source.cli.console import PlainConsole
+    from cogny_source.cli.display import print_rows
+
+    console = PlainConsole()
+    print_rows(console if console.is_terminal else PlainConsole(width=PIPED_WIDTH), names, rows)
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON knows, else as text."""
+    return value if value is None or isinstance(value, bool | int | float | str) else safe_text(value)
