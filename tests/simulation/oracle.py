@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cogny_source.errors import ConfigError
+from tests.simulation.limits import find_limits
 from tests.simulation.model import TEXTS
 from tests.simulation.play import Ended, Simulation
 from tests.simulation.scenario import DAY, RunScript, Scenario
@@ -159,7 +160,7 @@ class Oracle:
     def _check_gone(self, name: str) -> None:
         listed, held = self.listed(name), self.simulation.tables.rows[name]
         for key in held.keys() - listed.keys():
-            versions = self.simulation.world.versions[name, key]
+            versions = self.simulation.world.all_versions(name, key)
             if not any(not self._compare(name, key, version) for version in versions):
                 raise Wrong("a deleted row is none of its versions", f"{name}: {held[key]}")
 
@@ -178,8 +179,6 @@ def settle(simulation: Simulation) -> tuple[str, ...]:
     Returns:
         The named classes of differences that only a census, or a week of syncs, could find; see `limits.py`.
     """
-    from tests.simulation.limits import find_limits
-
     oracle, scenario = Oracle(simulation), simulation.scenario
 
     def sync(wait_seconds: float = 2 * DAY, **options: Any) -> Ended:
@@ -196,7 +195,7 @@ def settle(simulation: Simulation) -> tuple[str, ...]:
         return ("account",)
     limits: tuple[str, ...] = ()
     if ended.green and any(oracle.differences(name) for name in scenario.resources):
-        limits = find_limits(simulation)
+        limits = find_limits(scenario, simulation.world, broken=simulation.broken)
         if limits and scenario.settle == "week":
             for _ in range(DAYS_OF_A_WEEK):
                 ended = sync(DAY)

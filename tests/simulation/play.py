@@ -136,10 +136,16 @@ class Simulation:
     def run(self, script: RunScript) -> Ended:
         """Play one run, and what happens during it."""
         self.world.pass_time(script.wait_seconds)
+        self.world.begin_run()
         self._events = sorted(script.events, key=lambda event: event.step)
         ended = self._run(script)
         self.ended.append(ended)
         return ended
+
+    @property
+    def broken(self) -> bool:
+        """Whether a run did not come to its end."""
+        return any(not ended.green for ended in self.ended)
 
     def catch_up(self) -> None:
         """Let happen what lies behind the last step of the run."""
@@ -168,7 +174,7 @@ class Simulation:
 
     @property
     def _lags(self) -> bool:
-        return bool(self.scenario.habits.lag_seconds)
+        return bool(self.scenario.habits.lag_seconds or self.scenario.habits.lag_requests)
 
     def _make_run(self, script: RunScript) -> Run:
         scenario, world, tables = self.scenario, self.world, self.tables
