@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from cogny_source.errors import ContractError
 from cogny_source.reconcile.scrub import Scrub
+from cogny_source.reconcile.verification import INCOMPLETE
 from cogny_source.records.chunk import Chunk
 from tests.simulation.__main__ import REPLAY
 from tests.simulation.campaign import describe_failures, play_all
 from tests.simulation.draw import draw_scenario
 from tests.simulation.judge import judge
 from tests.simulation.play import Simulation, simulated
-from tests.simulation.scenario import Event, RunScript, Scenario
+from tests.simulation.scenario import Event, Kind, RunScript, Scenario
 from tests.simulation.shrink import shrink
 from tests.simulation.world import Habits
 
@@ -63,6 +66,28 @@ def test_kill_leaves_what_was_committed() -> None:
     assert committed == sorted(committed)
     assert (committed[0], committed[-1]) == (0, 5)
     assert len(set(committed)) > 2
+
+
+@pytest.mark.parametrize("order", ["newest_first", "recently_updated_first", "heeded"])
+def test_verification_of_a_list_that_moves_with_each_page_is_never_green_and_wrong(order: Any) -> None:
+    """Where places shift before each page, and the sort is ignored, it fails by name; in a quiet world it is exact."""
+    kinds: tuple[Kind, ...] = ("change", "delete", "create", "change")
+    events = tuple(Event(step, kinds[step % 4], place=step) for step in range(5, 65))
+    runs = (RunScript(), RunScript(events=events, verify=True))
+    rows = {"tickets": tuple((9.0 - place, 8.5 - place) for place in range(8))}
+    scenario = Scenario(births=rows, habits=Habits(order=order, cursors="count"), runs=runs)
+    with simulated():
+        simulation = Simulation(scenario)
+        for script in scenario.runs:
+            ended = simulation.run(script)
+        assert judge(scenario).failure is None
+    if order == "heeded":
+        found = ended.runs["tickets"].counts.differences
+        assert found
+        assert all(one.fresh for one in found)
+    else:
+        assert isinstance(ended.error, ContractError)
+        assert ended.error.message == INCOMPLETE
 
 
 @pytest.mark.parametrize(
