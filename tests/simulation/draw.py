@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -35,11 +36,12 @@ def draw_scenario(seed: int) -> Scenario:
     runs = tuple(
         _draw_run(rng, resources, removes=removes, ties=habits.lifetime_pages is None) for _ in range(rng.randint(1, 4))
     )
+    asks = Random(f"{seed}: deletions")
     return Scenario(
         seed,
         habits,
         births,
-        runs,
+        tuple(replace(run, accept_deletions=asks.random() < 0.7) for run in runs),
         overlap_seconds=rng.choice((0.0, 1.0, 60.0, 600.0)) if habits.clock == "meta" else rng.choice((60.0, 600.0)),
         start_days=rng.choice((None, None, None, 6.5, 30.0)),
         settle=rng.choice(("next", "next", "next", "week")),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cogny_source.errors import ConfigError
+from cogny_source.errors import ConfigError, MassDeletion
 from tests.simulation.limits import find_limits
 from tests.simulation.model import TEXTS
 from tests.simulation.play import Ended, Simulation
@@ -100,6 +100,7 @@ class Oracle:
         """What a run claims holds: it is never green and wrong, and it ends within bounds."""
         self.check_requests(ended)
         self.check_history()
+        self._check_refusal(ended)
         if not ended.green:
             return
         for name, run in ended.runs.items():
@@ -115,6 +116,16 @@ class Oracle:
             if faults and not differs:
                 raise Wrong("verification names what does not differ", f"{name}: {faults}")
             self._check_counts(name, ended)
+
+    def _check_refusal(self, ended: Ended) -> None:
+        """Where masses of rows are not to be marked without a person's consent, the run fails and marks none."""
+        for name, run in ended.runs.items():
+            if not isinstance(ended.error, MassDeletion) or run.status != "failed" or run.error != str(ended.error):
+                continue
+            rows, marked = self.simulation.tables.count_rows(name)
+            new = marked - ended.marked[name]
+            if ended.quiet and 3 * new > rows - ended.marked[name] and new >= 2:
+                raise Wrong("masses of rows were marked", f"{name}: {new} of {rows}")
 
     def _check_counts(self, name: str, ended: Ended) -> None:
         counts, tables = ended.runs[name].counts, self.simulation.tables

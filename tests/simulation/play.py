@@ -186,6 +186,8 @@ class Simulation:
             overlap_seconds=scenario.overlap_seconds,
             chunk_rows=script.chunk_rows,
             workers=script.workers,
+            max_deletion_share=1 / 3,
+            max_deletion_rows=2,
         )
         plan = make_plan(
             settings,
@@ -193,7 +195,7 @@ class Simulation:
             full_refresh=script.full_refresh,
             census=script.census,
             verify=script.verify,
-            accept_deletions=True,
+            accept_deletions=script.accept_deletions,
         )
         token = self._token = Cancel()
         token.world = world
