@@ -155,7 +155,7 @@ soak: $(READY)
 simulate: $(READY)
 	$(BIN)/python -m tests.simulation random $(SIMULATE)
 
-# Every small world, a part after the other; 40 minutes on two cores. SMALL="--first 96 --parts 1" plays some.
+# Every small world: 144 parts, of 7 s (one row) to 60 s (three rows) of CPU each; SMALL="--first 96 --parts 1" plays some.
 simulate-small: $(READY)
 	$(BIN)/python -m tests.simulation small $(SMALL)
 
