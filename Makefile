@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The theme's news of its successor, at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak simulate sandbox docs site site-serve bench peers profile clean
+.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak simulate simulate-small mutants sandbox docs site site-serve bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -156,6 +156,14 @@ soak: $(READY)
 # and `python -m tests.simulation replay SEED` plays one again.
 simulate: $(READY)
 	$(BIN)/python -m tests.simulation random $(SIMULATE)
+
+# Every small world: 144 parts, of 7 s (one row) to 60 s (three rows) of CPU each; SMALL="--first 96 --parts 1" plays some.
+simulate-small: $(READY)
+	$(BIN)/python -m tests.simulation small $(SMALL)
+
+# Breaks the reading in one place at a time, and tells which breaks no simulated world sees; MUTANTS="--sample 100" tries some.
+mutants: $(READY)
+	$(BIN)/python -m tests.simulation.mutants $(MUTANTS)
 
 sandbox: $(READY)
 	$(BIN)/python -m cogny_source.sandbox --port 8080 --tickets 5000

@@ -22,6 +22,10 @@ from cogny_source.windows import Window
 
 # The most rows whose differing columns are named.
 EXPLAINED_ROWS = 50
+INCOMPLETE = (
+    "the list lost rows at each of several readings, so that nothing is verified;"
+    " run cogny verify again when fewer rows change"
+)
 
 Values = dict[str, tuple[Any, ...]]
 
@@ -50,7 +54,7 @@ def verify(context: ReadContext, state: State, destination: DestinationReader) -
                 keys = comparison.take_theirs(chunk.tables).keys[: EXPLAINED_ROWS - len(theirs)]
                 theirs |= _read_values(spec, [chunk.tables[spec.name]], keys)
         if not roll.complete:
-            raise ContractError("the list is incomplete: nothing is verified", path=context.endpoint.path)
+            raise ContractError(INCOMPLETE, path=context.endpoint.path)
         differing = comparison.differing()
         gone = comparison.gone(dated_only=start is not None)
     ours = _read_values(spec, destination.read_keys(spec, list(theirs)), list(theirs))

@@ -1,43 +1,68 @@
-"""`python -m tests.simulation` plays random worlds, `small` all small ones; a number after `replay` plays one again."""
+"""`random` plays random worlds, `replay` one of them again, and `small` every small world."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 
-from tests.simulation.campaign import Tally, describe, describe_failures, play_on_all_cores
+from tests.simulation.campaign import Tally, describe, describe_failures, describe_scenario, map_on_all_cores, play_all
+from tests.simulation.campaign import split_into_batches as split
 from tests.simulation.draw import draw_scenario
+from tests.simulation.small import SmallTally, explore, list_parts
 
 REPLAY = ".venv/bin/python -m tests.simulation replay"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     random = commands.add_parser("random", help="play random worlds")
     random.add_argument("--worlds", type=int, default=10_000)
     random.add_argument("--first", type=int, default=0, help="the first seed")
-    random.add_argument("--jobs", type=int)
+    random.add_argument("--jobs", type=int, help="processes; one a core by default")
     replay = commands.add_parser("replay", help="play the world of a seed again, and shrink it if it fails")
     replay.add_argument("seed", type=int)
-    arguments = parser.parse_args()
-    if arguments.command == "replay":
-        print(describe(draw_scenario, arguments.seed, REPLAY))
+    small = commands.add_parser("small", help="play every small world")
+    small.add_argument("--first", type=int, default=0, help="the first part")
+    small.add_argument("--parts", type=int, default=len(list_parts()), help="how many parts")
+    small.add_argument("--jobs", type=int, help="processes; one a core by default")
+    options = parser.parse_args(arguments)
+    if options.command == "replay":
+        print(describe(draw_scenario, options.seed, REPLAY))
         return 0
-    began = time.monotonic()
-    tally = play_on_all_cores(draw_scenario, range(arguments.first, arguments.first + arguments.worlds), arguments.jobs)
-    _report(tally, time.monotonic() - began)
+    if options.command == "random":
+        return _play_random(range(options.first, options.first + options.worlds), options.jobs)
+    return _play_small(list(range(len(list_parts())))[options.first :][: options.parts], options.jobs)
+
+
+def _play_random(seeds: range, jobs: int | None) -> int:
+    began, tally = time.monotonic(), Tally()
+    for part in map_on_all_cores(play_all, [(draw_scenario, batch) for batch in split(seeds)], jobs):
+        tally.add(part)
+    seconds = time.monotonic() - began
+    print(f"{tally.worlds:,} worlds, {tally.runs:,} runs, {tally.requests:,} requests in {seconds:.0f} s")
+    for name, count in sorted(tally.limits.items()):
+        print(f"  {count:,} worlds needed more than the next sync: {name}")
     if tally.failures:
         print(describe_failures(draw_scenario, tally, REPLAY))
     return int(bool(tally.failures))
 
 
-def _report(tally: Tally, seconds: float) -> None:
-    print(f"{tally.worlds:,} worlds, {tally.runs:,} runs, {tally.requests:,} requests in {seconds:.0f} s")
+def _play_small(parts: list[int], jobs: int | None) -> int:
+    began, tally = time.monotonic(), SmallTally()
+    for number, part in zip(parts, map_on_all_cores(explore, [(number,) for number in parts], jobs), strict=True):
+        tally.add(part)
+        told = {**part.limits, **dict.fromkeys(part.failures, "FAILED")}
+        print(f"part {number}: {part.worlds:,} worlds, {part.runs:,} runs {told or ''}", flush=True)
+    print(f"{tally.worlds:,} small worlds, {tally.runs:,} runs in {time.monotonic() - began:.0f} s")
     for name, count in sorted(tally.limits.items()):
         print(f"  {count:,} worlds needed more than the next sync: {name}")
+    for scenario in tally.failures.values():
+        print(describe_scenario(scenario))
+    return int(bool(tally.failures))
 
 
 if __name__ == "__main__":

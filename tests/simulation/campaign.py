@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
+from typing import Any, TypeVar
 
 from tests.simulation.judge import judge
 from tests.simulation.play import simulated
@@ -16,6 +17,7 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.shrink import shrink
 
 BATCH = 50
+Part = TypeVar("Part")
 MOST_SHRUNK = 3
 
 
@@ -58,39 +60,43 @@ def play_all(make: Callable[[int], Scenario], numbers: Iterable[int]) -> Tally:
     return tally
 
 
-def play_on_all_cores(make: Callable[[int], Scenario], numbers: Iterable[int], jobs: int | None = None) -> Tally:
-    """Play scenarios side by side.
+def map_on_all_cores(work: Callable[..., Part], calls: Sequence[tuple[Any, ...]], jobs: int | None) -> Iterator[Part]:
+    """The results of calls side by side, in their order.
 
     Args:
-        make: Makes the scenario of a number; a function of a module, as other processes call it.
-        numbers: The numbers.
-        jobs: The number of processes; by default one a core.
+        work: A function of a module, as other processes call it.
+        calls: The arguments of each call.
+        jobs: The number of processes; None for one a core.
     """
-    tally = Tally()
     with ProcessPoolExecutor(jobs or os.cpu_count(), get_context("spawn")) as pool:
-        for part in pool.map(play_all, *zip(*((make, batch) for batch in _batch(numbers)), strict=True)):
-            tally.add(part)
-    return tally
+        for future in [pool.submit(work, *arguments) for arguments in calls]:
+            yield future.result()
+
+
+def split_into_batches(numbers: Iterable[int]) -> Iterator[list[int]]:
+    """The numbers in lists of `BATCH`."""
+    waiting = iter(numbers)
+    while batch := list(islice(waiting, BATCH)):
+        yield batch
 
 
 def describe(make: Callable[[int], Scenario], number: int, command: str) -> str:
     """What broke in a scenario, its smallest form, and the command that plays it again."""
+    return f"{describe_scenario(make(number))}\nplay it again: {command} {number}"
+
+
+def describe_scenario(scenario: Scenario) -> str:
+    """What broke in a scenario, and its smallest form."""
     with simulated():
-        verdict = judge(make(number))
+        verdict = judge(scenario)
         if verdict.failure is None:
-            return f"{number}: nothing broke"
-        smallest = shrink(make(number), lambda scenario: judge(scenario).failure == verdict.failure)
+            return "nothing broke"
+        smallest = shrink(scenario, lambda smaller: judge(smaller).failure == verdict.failure)
         told = judge(smallest).told
-    return f"{verdict.told}\nplay it again: {command} {number}\nits smallest form: {told}\n{smallest}"
+    return f"{verdict.told}\nits smallest form: {told}\n{smallest}"
 
 
 def describe_failures(make: Callable[[int], Scenario], tally: Tally, command: str) -> str:
     """The first failures in their smallest form."""
     told = [describe(make, number, command) for number in islice(tally.failures, MOST_SHRUNK)]
     return "\n\n".join([f"{len(tally.failures)} of {tally.worlds} worlds failed: {list(tally.failures)[:50]}", *told])
-
-
-def _batch(numbers: Iterable[int]) -> Iterator[list[int]]:
-    waiting = iter(numbers)
-    while batch := list(islice(waiting, BATCH)):
-        yield batch

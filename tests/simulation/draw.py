@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -35,16 +36,26 @@ def draw_scenario(seed: int) -> Scenario:
     runs = tuple(
         _draw_run(rng, resources, removes=removes, ties=habits.lifetime_pages is None) for _ in range(rng.randint(1, 4))
     )
+    asks = Random(f"{seed}: deletions, cursors")
     return Scenario(
         seed,
         habits,
         births,
-        runs,
+        tuple(_vary(asks, run, resources) for run in runs),
         overlap_seconds=rng.choice((0.0, 1.0, 60.0, 600.0)) if habits.clock == "meta" else rng.choice((60.0, 600.0)),
         start_days=rng.choice((None, None, None, 6.5, 30.0)),
         settle=rng.choice(("next", "next", "next", "week")),
         resources=resources,
     )
+
+
+def _vary(rng: Random, run: RunScript, resources: tuple[str, ...]) -> RunScript:
+    """A run that may have to ask before masses of rows are marked, and whose cursors may expire before their time."""
+    expiries = [
+        _draw_event(rng, ("forget_cursors",), resources, ties=False) for _ in range(rng.choice((0, 0, 0, 1, 3)))
+    ]
+    events = tuple(sorted((*run.events, *expiries), key=lambda event: event.step))
+    return replace(run, events=events, accept_deletions=rng.random() < 0.7)
 
 
 def _draw_habits(rng: Random) -> Habits:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.simulation.oracle import Oracle, Wrong, settle
 from tests.simulation.play import Simulation
 from tests.simulation.scenario import Scenario
-
-PACKAGE = "cogny_source"
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,25 @@ class Verdict:
 def judge(scenario: Scenario) -> Verdict:
     """Play a scenario; call it inside `simulated()`."""
     simulation = Simulation(scenario)
-    try:
+    broken: list[Verdict] = []
+    limits: tuple[str, ...] = ()
+    with explain(broken.append):
         for script in scenario.runs:
             Oracle(simulation).check_run(simulation.run(script))
             simulation.catch_up()
         limits = settle(simulation)
+    runs, requests = len(simulation.ended), sum(ended.requests for ended in simulation.ended)
+    found = broken[0] if broken else Verdict()
+    return replace(found, limits=limits, runs=runs, requests=requests)
+
+
+@contextmanager
+def explain(note: Callable[[Verdict], object]) -> Iterator[None]:
+    """Hand over what broke in the block, a crash too."""
+    try:
+        yield
     except Wrong as error:
-        return _fail(simulation, error.kind, str(error))
+        note(Verdict(error.kind, str(error)))
     except Exception as error:  # noqa: BLE001  a crash is a finding too
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(frame.filename).name}:{frame.name}"
-        return _fail(simulation, f"{type(error).__name__} in {where}", f"{error!r}")
-    return Verdict(None, "", limits, len(simulation.ended), _count(simulation))
-
-
-def _fail(simulation: Simulation, failure: str, told: str) -> Verdict:
-    return Verdict(failure, told, (), len(simulation.ended), _count(simulation))
-
-
-def _count(simulation: Simulation) -> int:
-    return sum(ended.requests for ended in simulation.ended)
+        note(Verdict(f"{type(error).__name__} in {Path(frame.filename).name}:{frame.name}", repr(error)))

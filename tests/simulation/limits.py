@@ -5,7 +5,8 @@ Each is found by the next census or within a week of syncs; what is in no class 
 
 from __future__ import annotations
 
-from tests.simulation.play import Simulation
+from tests.simulation.scenario import Scenario
+from tests.simulation.world import World
 
 CLASSES = {
     "uncounted": "The API gives no count of the rows that the tables should hold: a row that is gone leaves no trace.",
@@ -15,19 +16,23 @@ CLASSES = {
 }
 
 
-def find_limits(simulation: Simulation) -> tuple[str, ...]:
-    """The classes that a scenario belongs to."""
-    scenario, habits = simulation.scenario, simulation.scenario.habits
-    found = []
+def find_limits(scenario: Scenario, world: World, *, broken: bool) -> tuple[str, ...]:
+    """The classes that a scenario belongs to.
+
+    Args:
+        scenario: The scenario.
+        world: Its world at the end.
+        broken: Whether a run did not come to its end.
+    """
+    habits, found = scenario.habits, []
     counts_start = scenario.start_days is None or (
         habits.count == "filtered" and not habits.ignored & {"created_after"}
     )
     if habits.count is None or not counts_start or habits.surplus:
         found.append("uncounted")
-    if any(simulation.world.revived[name] for name in simulation.world.revived):
+    if any(world.revived.values()):
         found.append("unchanged stamp")
     moved = any(event.kind in ("change", "delete", "revive", "revive_changed") for event in scenario.events)
-    broken = any(not ended.green for ended in simulation.ended)
     if habits.cursors != "place" and moved and (broken or habits.count != "filtered"):
         found.append("places counted")
     return tuple(found)

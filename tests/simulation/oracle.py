@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from cogny_source.errors import ConfigError
+from cogny_source.errors import ConfigError, MassDeletion
+from tests.simulation.limits import find_limits
 from tests.simulation.model import TEXTS
 from tests.simulation.play import Ended, Simulation
 from tests.simulation.scenario import DAY, RunScript, Scenario
@@ -99,6 +100,7 @@ class Oracle:
         """What a run claims holds: it is never green and wrong, and it ends within bounds."""
         self.check_requests(ended)
         self.check_history()
+        self._check_refusal(ended)
         if not ended.green:
             return
         for name, run in ended.runs.items():
@@ -114,6 +116,16 @@ class Oracle:
             if faults and not differs:
                 raise Wrong("verification names what does not differ", f"{name}: {faults}")
             self._check_counts(name, ended)
+
+    def _check_refusal(self, ended: Ended) -> None:
+        """Where masses of rows are not to be marked without a person's consent, the run fails and marks none."""
+        for name, run in ended.runs.items():
+            if not isinstance(ended.error, MassDeletion) or run.status != "failed" or run.error != str(ended.error):
+                continue
+            rows, marked = self.simulation.tables.count_rows(name)
+            new = marked - ended.marked[name]
+            if ended.quiet and 3 * new > rows - ended.marked[name] and new >= 2:
+                raise Wrong("masses of rows were marked", f"{name}: {new} of {rows}")
 
     def _check_counts(self, name: str, ended: Ended) -> None:
         counts, tables = ended.runs[name].counts, self.simulation.tables
@@ -159,7 +171,7 @@ class Oracle:
     def _check_gone(self, name: str) -> None:
         listed, held = self.listed(name), self.simulation.tables.rows[name]
         for key in held.keys() - listed.keys():
-            versions = self.simulation.world.versions[name, key]
+            versions = self.simulation.world.all_versions(name, key)
             if not any(not self._compare(name, key, version) for version in versions):
                 raise Wrong("a deleted row is none of its versions", f"{name}: {held[key]}")
 
@@ -178,8 +190,6 @@ def settle(simulation: Simulation) -> tuple[str, ...]:
     Returns:
         The named classes of differences that only a census, or a week of syncs, could find; see `limits.py`.
     """
-    from tests.simulation.limits import find_limits
-
     oracle, scenario = Oracle(simulation), simulation.scenario
 
     def sync(wait_seconds: float = 2 * DAY, **options: Any) -> Ended:
@@ -196,7 +206,7 @@ def settle(simulation: Simulation) -> tuple[str, ...]:
         return ("account",)
     limits: tuple[str, ...] = ()
     if ended.green and any(oracle.differences(name) for name in scenario.resources):
-        limits = find_limits(simulation)
+        limits = find_limits(scenario, simulation.world, broken=simulation.broken)
         if limits and scenario.settle == "week":
             for _ in range(DAYS_OF_A_WEEK):
                 ended = sync(DAY)

@@ -136,10 +136,16 @@ class Simulation:
     def run(self, script: RunScript) -> Ended:
         """Play one run, and what happens during it."""
         self.world.pass_time(script.wait_seconds)
+        self.world.begin_run()
         self._events = sorted(script.events, key=lambda event: event.step)
         ended = self._run(script)
         self.ended.append(ended)
         return ended
+
+    @property
+    def broken(self) -> bool:
+        """Whether a run did not come to its end."""
+        return any(not ended.green for ended in self.ended)
 
     def catch_up(self) -> None:
         """Let happen what lies behind the last step of the run."""
@@ -168,7 +174,7 @@ class Simulation:
 
     @property
     def _lags(self) -> bool:
-        return bool(self.scenario.habits.lag_seconds)
+        return bool(self.scenario.habits.lag_seconds or self.scenario.habits.lag_requests)
 
     def _make_run(self, script: RunScript) -> Run:
         scenario, world, tables = self.scenario, self.world, self.tables
@@ -180,6 +186,8 @@ class Simulation:
             overlap_seconds=scenario.overlap_seconds,
             chunk_rows=script.chunk_rows,
             workers=script.workers,
+            max_deletion_share=1 / 3,
+            max_deletion_rows=2,
         )
         plan = make_plan(
             settings,
@@ -187,7 +195,7 @@ class Simulation:
             full_refresh=script.full_refresh,
             census=script.census,
             verify=script.verify,
-            accept_deletions=True,
+            accept_deletions=script.accept_deletions,
         )
         token = self._token = Cancel()
         token.world = world

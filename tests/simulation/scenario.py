@@ -51,6 +51,7 @@ class RunScript:
         full_refresh: Whether everything is read again.
         verify: Whether both sides are compared afterwards.
         resources: The resources.
+        accept_deletions: Whether any number of rows may be marked deleted; else two of them, or a third of the table.
     """
 
     events: tuple[Event, ...] = ()
@@ -61,6 +62,7 @@ class RunScript:
     full_refresh: bool = False
     verify: bool = False
     resources: tuple[str, ...] = ("tickets",)
+    accept_deletions: bool = True
 
 
 @dataclass(frozen=True)

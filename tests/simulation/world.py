@@ -15,6 +15,8 @@ from tests.simulation.model import PREFIXES, RESOURCES, TEXTS
 
 Row = dict[str, Any]
 Rows = dict[str, Row]
+# Resource and key to a row's versions, by `updated_at`.
+Versions = dict[tuple[str, str], dict[str | None, list[Row]]]
 Order = Literal["heeded", "oldest_first", "newest_first", "least_recently_updated_first", "recently_updated_first"]
 BORN = datetime(2025, 3, 1, 12, tzinfo=UTC)
 DATED = ("tickets", "reports")
@@ -46,6 +48,7 @@ class Habits:
         single_rows: Whether a row can be requested by its id.
         lag_seconds: How old the copy is from which lists come.
         lag_every: Only each n-th answer comes from that copy.
+        lag_requests: How many requests old that copy is instead; it is up to date when a run begins.
         clock: What tells the time: the envelope, a header to the second, or nothing.
         clock_offset_seconds: How far the told time is ahead.
         tick_seconds: How long a request takes.
@@ -63,6 +66,7 @@ class Habits:
     single_rows: bool = True
     lag_seconds: float = 0.0
     lag_every: int = 1
+    lag_requests: int = 0
     clock: Literal["meta", "date"] | None = "meta"
     clock_offset_seconds: float = 0.0
     tick_seconds: float = 0.05
@@ -82,7 +86,7 @@ class World:
         self.changes = 0
         self.requests = 0
         self.rows: dict[str, Rows] = {name: {} for name in RESOURCES}
-        self.versions: dict[tuple[str, str], list[Row]] = {}
+        self.versions: Versions = {}
         self.graveyard: dict[str, list[Row]] = {name: [] for name in RESOURCES}
         self.revived: dict[str, set[str]] = {name: set() for name in RESOURCES}
         self._numbers = dict.fromkeys(RESOURCES, 0)
@@ -91,6 +95,8 @@ class World:
                 self._put(name, self._make(name, BORN - timedelta(days=created), BORN - timedelta(days=updated)))
         # What a copy that lags shows: the tables since an instant.
         self._log: list[tuple[datetime, dict[str, Rows]]] = [(datetime.min.replace(tzinfo=UTC), self._copy())]
+
+        self._recent: list[tuple[int, dict[str, Rows]]] = [(-1, self._copy())]
 
     # What people do.
 
@@ -143,9 +149,18 @@ class World:
         """Move the clock on."""
         self.now += timedelta(seconds=seconds)
 
+    def begin_run(self) -> None:
+        """A copy that lags by requests is up to date again."""
+        if self.habits.lag_requests:
+            self._recent = [(-1, self._copy())]
+
     def version(self, name: str, key: str, updated_at: datetime | None) -> list[Row]:
         """The versions of a row with one `updated_at`."""
-        return [row for row in self.versions.get((name, key), []) if row.get("updated_at") == stamp(updated_at)]
+        return self.versions.get((name, key), {}).get(stamp(updated_at), [])
+
+    def all_versions(self, name: str, key: str) -> list[Row]:
+        """All versions of a row."""
+        return [row for rows in self.versions.get((name, key), {}).values() for row in rows]
 
     def _make(self, name: str, created: datetime, updated: datetime) -> Row:
         self._numbers[name] += 1
@@ -168,7 +183,9 @@ class World:
 
     def _put(self, name: str, row: Row) -> None:
         self.rows[name][row["id"]] = row
-        self.versions.setdefault((name, row["id"]), []).append(row)
+        alike = self.versions.setdefault((name, row["id"]), {}).setdefault(row.get("updated_at"), [])
+        if row not in alike:
+            alike.append(row)
 
     def _stamp(self, *, ties: bool = False) -> datetime:
         """The instant of a change: later than any time that was told, or equal to that of the change before it."""
@@ -182,12 +199,17 @@ class World:
     def _note(self) -> None:
         if self.habits.lag_seconds:
             self._log.append((self.now, self._copy()))
+        if self.habits.lag_requests:
+            self._recent.append((self.requests, self._copy()))
 
     # What the API shows.
 
     def shown(self) -> dict[str, Rows]:
         """The rows that the next answer shows."""
         habits = self.habits
+        if habits.lag_requests:
+            known = self.requests - habits.lag_requests
+            return next((rows for since, rows in reversed(self._recent) if since <= known), self._recent[0][1])
         if not habits.lag_seconds or self.requests % habits.lag_every:
             return self.rows
         then = self.now - timedelta(seconds=habits.lag_seconds)
