@@ -70,6 +70,7 @@ class Switches:
     lost_504: float = 0.0
     """The edge answers 504 in the API's place."""
     lost_524: float = 0.0
+    """The edge answers 524 in the API's place."""
     lost_cut: float = 0.0
     """The body ends before its Content-Length."""
     lost_empty: float = 0.0
