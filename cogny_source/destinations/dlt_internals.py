@@ -16,11 +16,13 @@ from dlt.common.metrics import DataWriterMetrics
 from dlt.common.normalizers.naming import NamingConvention
 from dlt.common.normalizers.utils import generate_dlt_id
 from dlt.common.pipeline import PipelineContext
+from dlt.common.schema.typing import TSchemaTables
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext, create_load_id
 from dlt.common.time import increasing_precise_time
 from dlt.common.versioned_state import decompress_state
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 from dlt.destinations.sql_client import SqlClientBase
+from dlt.extract.exceptions import CurrentSourceSchemaNotAvailable
 from dlt.extract.extractors import ImportFileMeta
 from dlt.extract.hints import HintsMeta
 from dlt.extract.items import DataItemWithMeta
@@ -36,6 +38,7 @@ __all__ = [
     "current_pipeline",
     "declare_table",
     "decompress_state",
+    "has_row_ids",
     "import_file",
     "make_state_row",
     "mark_state_extracted",
@@ -119,9 +122,33 @@ def make_state_row(state: Any, load_id: str) -> tuple[dict[str, Any], str]:
     return {**state_doc(state, load_id), "_dlt_id": generate_dlt_id()}, digest
 
 
-def declare_table(hints: Any) -> DataItemWithMeta:
-    """An item that creates a table without rows."""
-    return DataItemWithMeta(HintsMeta(hints, create_table_variant=True), dlt.mark.materialize_table_schema())
+def declare_table(table: str, hints: Any) -> Iterator[DataItemWithMeta]:
+    """Items that create a table without rows.
+
+    dlt adds a column `_dlt_id` that must not be null to a table without rows, unless it knows rows of the table;
+    imported files have no such column. To be called while a resource is extracted.
+    """
+    yield DataItemWithMeta(HintsMeta(hints, create_table_variant=True), dlt.mark.materialize_table_schema())
+    known: Any = _list_current_tables().get(table)
+    if known is not None:
+        known.setdefault("x-normalizer", {})["seen-data"] = True
+
+
+def has_row_ids(table: str) -> bool:
+    """Whether a table has dlt's column `_dlt_id`, which must not be null: tables that earlier versions created empty.
+
+    To be called while a resource is extracted.
+    """
+    known = _list_current_tables().get(table)
+    return known is not None and "_dlt_id" in known["columns"]
+
+
+def _list_current_tables() -> TSchemaTables:
+    """The tables of the source that is extracted; none outside of one."""
+    try:
+        return dlt.current.source_schema().tables
+    except CurrentSourceSchemaNotAvailable:
+        return {}
 
 
 def name_table_by_item() -> DataItemWithMeta:

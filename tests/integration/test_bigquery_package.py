@@ -9,6 +9,8 @@ from typing import Any
 import dlt
 import orjson
 import pytest
+from dlt.common.schema.utils import dlt_id_column
+from dlt.common.schema.utils import has_table_seen_data as has_seen_data
 
 from cogny_source.destinations.bigquery.adapter import BigQueryAdapter
 from cogny_source.destinations.bigquery.dlt_client import ExactBigQuery, MergeJob
@@ -84,3 +86,47 @@ def test_merge_is_one_transaction_over_its_own_package(package: dlt.Pipeline) ->
     assert insert.startswith("INSERT INTO")
     assert "_dlt_load_id = this_load" in delete
     assert "_dlt_load_id = this_load" in insert
+
+
+def extract(pipeline: dlt.Pipeline, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Extract and normalise tickets; the lines of their file."""
+    tables = convert_rows(TICKETS, rows).tables if rows else {}
+    chunk = Chunk(dict(tables), len(rows), state={"updated_after": None})
+    pipeline.extract(make_package_source(Package({"tickets": chunk}, "turn", None, history=False), BigQueryAdapter()))
+    pipeline.normalize()
+    lines: list[dict[str, Any]] = []
+    for load_id in pipeline.list_normalized_load_packages():
+        for job in pipeline.get_load_package_info(load_id).jobs["new_jobs"]:
+            if job.job_file_info.table_name == "tickets":
+                lines += map(orjson.loads, gzip.decompress(Path(job.file_path).read_bytes()).splitlines())
+    return lines
+
+
+@pytest.fixture
+def empty(package: dlt.Pipeline) -> dlt.Pipeline:
+    """The same pipeline before anything was extracted."""
+    package.drop()
+    return package
+
+
+def test_table_that_is_made_empty_takes_rows_later(empty: dlt.Pipeline) -> None:
+    """No column is added that the rows lack: BigQuery would refuse them for ever."""
+    assert extract(empty, []) == []
+    tables = empty.schemas["cogny"].tables
+    assert {"tickets", "tickets__action_items"} <= {table["name"] for table in tables.values() if has_seen_data(table)}
+    assert [row["id"] for row in extract(empty, [ROW])] == ["tkt_1"]
+    declared = {column.name for column in TICKETS.columns}
+    assert set(tables["tickets"]["columns"]) == declared
+
+
+def test_table_with_row_ids_gets_one_for_each_row(empty: dlt.Pipeline) -> None:
+    """Earlier versions made empty tables with dlt's column `_dlt_id`, which must not be null."""
+    extract(empty, [])
+    schema = empty.schemas["cogny"]
+    for name in ("tickets", "tickets__action_items"):
+        schema.update_table({"name": name, "columns": {"_dlt_id": dlt_id_column()}})
+    empty.schemas.save_schema(schema)
+    lines = extract(empty, [ROW, ROW | {"id": "tkt_2"}])
+    ids = [row["_dlt_id"] for row in lines]
+    assert len(set(ids)) == 2
+    assert all(ids)

@@ -6,6 +6,7 @@ dlt would write a JSON column as a quoted text, which BigQuery stores as a text;
 from __future__ import annotations
 
 import gzip
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from cogny_source.destinations.dlt_internals import declare_table, import_file, name_table_by_item
+from cogny_source.destinations.dlt_internals import declare_table, has_row_ids, import_file, name_table_by_item
 from cogny_source.records.json_numbers import spell_out_wide
 from cogny_source.schema import ChildSpec, Column, TableSpec
 
@@ -34,7 +35,7 @@ def write_jsonl(table: pa.Table, columns: Sequence[Column], path: Path, *, compr
     """
     types = {column.name: column.type for column in columns}
     names = table.column_names
-    values = [_list_values(table[name], types[name]) for name in names]
+    values = [_list_values(table[name], types.get(name, "text")) for name in names]
     option = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z
     lines = (orjson.dumps(dict(zip(names, row, strict=True)), option=option) for row in zip(*values, strict=True))
     with gzip.open(path, "wb", GZIP_LEVEL) if compress else path.open("wb") as file:
@@ -65,8 +66,10 @@ class JsonlWriter:
     def __call__(self, table: pa.Table, spec: TableSpec | ChildSpec, hints: Any) -> Iterator[Any]:
         """Write a file, and yield the items that make dlt import it."""
         if not len(table):  # dlt would take an empty file for a compressed one; the hints create the table
-            yield declare_table(hints)
+            yield from declare_table(spec.name, hints)
             return
+        if has_row_ids(spec.name):
+            table = table.append_column("_dlt_id", pa.array([uuid.uuid4().hex for _ in range(len(table))], pa.string()))
         self._files += 1
         path = self._folder / f"{self._files}.jsonl{'.gz' if self._compress else ''}"
         write_jsonl(table, spec.columns, path, compress=self._compress)
