@@ -39,9 +39,10 @@ hypothesis_settings.load_profile("short")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with the name of its folder, such as `unit`."""
+    """Mark each test with the name of its folder, such as `unit`; begin with the longest ones, the simulations."""
     for item in items:
         item.add_marker(item.path.relative_to(TESTS).parts[0])
+    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] != "simulation")
 
 
 @pytest.fixture

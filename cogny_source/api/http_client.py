@@ -238,8 +238,7 @@ class HttpClient:
             _name_scope(error, call.scope)
             raise
         except AuthError as error:
-            if self._settings.key_source:
-                error.message += f"; the key is that of {self._settings.key_source}"
+            error.message += f"; the key is that of {source}" if (source := self._settings.key_source) else ""
             raise
         except TransientError as error:
             return error

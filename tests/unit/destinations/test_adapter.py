@@ -75,7 +75,6 @@ def test_each_registered_destination_has_a_dataset_and_a_script() -> None:
         assert registration.name == name
         assert "dataset" in {option.name for option in registration.options}
         assert (ROOT / "pipelines" / f"cogny_to_{name}.py").exists()
-        assert f"cogny_to_{name}.py" in registration.sync_help
 
 
 def test_page_names_every_member_of_the_port() -> None:
