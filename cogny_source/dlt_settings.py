@@ -16,6 +16,8 @@ from cogny_source.errors import ConfigError
 from cogny_source.settings import BASE_URL, DLT_KEY, KEY, Settings, is_unread, make_settings
 from cogny_source.settings_files import check_settings_files
 
+ALERT_WEBHOOK = "alert_webhook"
+
 
 @configspec
 class CognyConfiguration(BaseConfiguration):
@@ -53,16 +55,20 @@ def resolve_settings(**explicit: Any) -> Settings:
     Raises:
         ConfigError: If the key is missing or a value is wrong.
     """
-    values = _read_configuration()
-    values["api_key"], values["key_source"] = _find_key(values["api_key"])
+    values = read_configuration()
+    values["api_key"], values["key_source"] = find_key(values["api_key"])
     values.update({name: value for name, value in explicit.items() if value is not None})
     if explicit.get("api_key") is not None:
         values["key_source"] = None
     return make_settings(values)
 
 
-def _find_key(configured: str | None) -> tuple[str | None, str | None]:
-    """The key, and where it was found: dlt's configuration comes before `COGNY_API_KEY`."""
+def find_key(configured: str | None) -> tuple[str | None, str | None]:
+    """The key, and where it was found: dlt's configuration comes before `COGNY_API_KEY`.
+
+    Args:
+        configured: The key by dlt's configuration.
+    """
     if configured:
         return configured, DLT_KEY if os.environ.get(DLT_KEY) else ".dlt/secrets.toml or another configuration of dlt"
     return os.environ.get(KEY) or None, KEY
@@ -75,7 +81,7 @@ def resolve_alert_webhook() -> str | None:
         ConfigError: If it is not a URL that is safe to call.
     """
     with without_traces():
-        url = _look_up("alert_webhook", str)
+        url = _look_up(ALERT_WEBHOOK, str)
     if not url:
         return None
     try:
@@ -87,10 +93,13 @@ def resolve_alert_webhook() -> str | None:
     return str(url)
 
 
-def _read_configuration() -> dict[str, Any]:
-    """The values that dlt finds under `sources.cogny` itself.
+def read_configuration() -> dict[str, Any]:
+    """The values that dlt finds under `sources.cogny` itself, else the defaults.
 
     dlt's injection would also take a bare `API_KEY` or `BASE_URL` of another program from the environment.
+
+    Raises:
+        ConfigError: If a value or a settings file cannot be read.
     """
     defaults = CognyConfiguration()
     values: dict[str, Any] = {}

@@ -30,7 +30,7 @@ class News:
         Returns:
             Whether the page has a new version; None if none of its rows is in the sample.
         """
-        versions = {hash((repr(row.get("id")), repr(row.get("updated_at")))) for row in rows}
+        versions = {_hash(row.get("id"), row.get("updated_at")) for row in rows}
         sampled = {version for version in versions if version % self._every == 0}
         if not sampled:
             return None if versions else False
@@ -40,3 +40,10 @@ class News:
             self._every *= 2
             self._kept = {version for version in self._kept if version % self._every == 0}
         return has_news
+
+
+def _hash(key: object, updated_at: object) -> int:
+    try:
+        return hash((key, updated_at))
+    except TypeError:  # a list or an object in place of a text
+        return hash((repr(key), repr(updated_at)))

@@ -176,6 +176,12 @@ class RateLimiter:
             return self._limit or self._pace.requests_per_minute
 
     @property
+    def usable_requests_per_minute(self) -> float | None:
+        """The limit of a window without the reserve; None for unlimited keys."""
+        limit = self.requests_per_minute
+        return None if limit is None else limit - self._pace.reserve(limit)
+
+    @property
     def remaining(self) -> int | None:
         """Requests left in the window by the last headers; None if there were none."""
         with self._lock:

@@ -6,12 +6,15 @@ import sys
 
 import click
 
+from cogny_source.cli.config import config
 from cogny_source.cli.dashboard import dashboard, report
 from cogny_source.cli.entry import EntryGroup
 from cogny_source.cli.exits import report_failure
+from cogny_source.cli.prompt import open_prompt
 from cogny_source.cli.query import query
 from cogny_source.cli.reports import reports
 from cogny_source.cli.reset import reset
+from cogny_source.cli.runs import runs
 from cogny_source.cli.status import status
 from cogny_source.cli.streams import dump_for, writing_out
 from cogny_source.cli.sync import census, check, sync_group, verify
@@ -87,7 +90,7 @@ def sandbox(arguments: tuple[str, ...]) -> None:
     sys.exit(report_failure(run, verbose=False))
 
 
-for command in (sync_group, check, status, query, verify, census, reset, dashboard, report):
+for command in (sync_group, check, config, status, runs, query, open_prompt, verify, census, reset, dashboard, report):
     main.add_command(command)
 for group in (reports, tickets, warehouses, webhooks):
     main.add_command(group)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
 
 # What only reads; BigQuery and buckets are not opened read-only.
-READING = re.compile(r"\s*(select|with|from|values|describe|show|summarize|explain)\b[^;]*;?\s*", re.IGNORECASE)
+READING = re.compile(r"\s*\(*\s*(select|with|from|values|describe|show|summarize|explain)\b[^;]*;?\s*", re.IGNORECASE)
+# Texts, quoted names and comments, in which a semicolon ends nothing.
+QUOTED = re.compile(r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|--[^\n]*|/\*.*?\*/""", re.DOTALL)
 # Into a file or a pipe nothing is cut.
 PIPED_WIDTH = 10_000
 
@@ -47,18 +49,24 @@ def query(sql: str, make_target: MakeTarget, output: str, verbose: bool) -> None
 
         with prepare_process():
             configure_logging("text", quiet=True)
-            names, rows = _ask(make_target(), sql)
+            names, rows = ask(make_target(), sql)
             with writing_out():
-                _print(names, rows, output)
+                print_answer(names, rows, output)
 
     sys.exit(report_failure(run, verbose=verbose))
 
 
-def _ask(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+def ask(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """The columns' names and the rows of one statement that reads; the dataset is held for that long alone.
+
+    Raises:
+        ConfigError: If the statement does not only read, fails, or nothing was synced there.
+        LoadFailed: If the destination does not answer.
+    """
     from cogny_source.cli.session import look_at
     from cogny_source.engine.working_dir import restore_state
 
-    if not READING.fullmatch(sql):
+    if not is_reading(sql):
         raise ConfigError("cogny query only reads: write one statement that begins with SELECT, WITH or FROM")
     if not target.is_there():
         raise ConfigError(f"{target.identity}: nothing was synced there yet")
@@ -67,7 +75,18 @@ def _ask(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         return look.destination.read_named(sql)
 
 
-def _print(names: list[str], rows: list[tuple[Any, ...]], output: str) -> None:
+def is_reading(sql: str) -> bool:
+    """Whether a text is one statement that only reads."""
+    return READING.fullmatch(strip_quoted(sql)) is not None
+
+
+def strip_quoted(sql: str) -> str:
+    """A statement with a blank in place of each text, quoted name and comment."""
+    return QUOTED.sub(" ", sql)
+
+
+def print_answer(names: list[str], rows: list[tuple[Any, ...]], output: str) -> None:
+    """Print the rows of a query as `table`, `csv` or `json`."""
     if output == "json":
         click.echo(dump_for(sys.stdout, [dict(zip(names, map(_plain, row), strict=True)) for row in rows]))
         return

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
     from cogny_source.monitoring.status import DatasetStatus
 
+FORMATS = ("text", "json", "prometheus")
+
 
 @click.command("status", cls=GroupedCommand, short_help="Show how a dataset stands, for people and monitors.")
 @any_destination
-@click.option("--format", "output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "output", type=click.Choice(FORMATS), default="text", show_default=True)
 @max_age_option
 @click.option(
     "--fail-on",
@@ -53,7 +55,9 @@ def status(
       cogny status --database growth.duckdb
       cogny status --database growth.duckdb --format json --max-age 3h
       cogny status --database growth.duckdb --resources tickets --fail-on warn
+      cogny status --database growth.duckdb --format prometheus > cogny.prom
     """
+    named: list[Target] = []
 
     def run() -> int:
         from cogny_source.cli.logs import configure_logging
@@ -63,6 +67,7 @@ def status(
         with prepare_process():
             configure_logging("text", quiet=True)
             target = make_target()
+            named.append(target)
             told = read_dataset(target, datetime.now(UTC), split_names(resources), Thresholds(max_age))
             fails = told.health.fails(Level[fail_on.upper()])
             with writing_out():
@@ -70,8 +75,8 @@ def status(
             return EXIT_FAILED if fails else 0
 
     def tell(_: int, sentence: str) -> None:
-        if output == "json":
-            _print_failure(sentence)
+        if output != "text":
+            _print_failure(sentence, output, named)
 
     sys.exit(report_failure(run, verbose=verbose, on_failure=tell))
 
@@ -79,22 +84,32 @@ def status(
 def _print(target: Target, told: DatasetStatus, output: str, fails: bool) -> None:
     if output == "json":
         _print_json({"destination": target.identity, "dataset": target.dataset, **told.as_dict(fails)})
-        return
-    from cogny_source.cli.console import PlainConsole
-    from cogny_source.cli.display import print_status
+    elif output == "prometheus":
+        from cogny_source.monitoring.metrics import render_status
 
-    print_status(PlainConsole(), told, target.identity)
+        click.echo(render_status(told, target.identity, target.dataset, fails=fails), nl=False)
+    else:
+        from cogny_source.cli.console import PlainConsole
+        from cogny_source.cli.display import print_status
+
+        print_status(PlainConsole(), told, target.identity)
 
 
-def _print_failure(sentence: str) -> None:
-    """The JSON of a failure; standard error has the sentence too."""
+def _print_failure(sentence: str, output: str, named: list[Target]) -> None:
+    """The failure as JSON or as metrics; standard error has the sentence too."""
     from cogny_source.monitoring.health import Finding, Health, Kind, Level
     from cogny_source.monitoring.status import dump_health
 
     health = Health((Finding(Kind.NOT_READ, Level.ERROR, None, sentence.removeprefix("Error: ")),))
-    told = {"at": datetime.now(UTC).isoformat(), **dump_health(health, fails=True), "running": None, "resources": []}
     with suppress(OutputFailed), writing_out():
-        _print_json(told)
+        if output == "json":
+            at = datetime.now(UTC).isoformat()
+            _print_json({"at": at, **dump_health(health, fails=True), "running": None, "resources": []})
+            return
+        from cogny_source.monitoring.metrics import render_health
+
+        identity, dataset = (named[0].identity, named[0].dataset) if named else ("", "")
+        click.echo(render_health(health, identity, dataset), nl=False)
 
 
 def _print_json(told: dict[str, Any]) -> None:

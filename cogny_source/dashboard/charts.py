@@ -85,12 +85,14 @@ def draw(parts: Iterable[Markup], height: float, label: str) -> Markup:
     )
 
 
-def opposed_columns(above: Sequence[float], below: Sequence[float], scale: Scale, *, titles: tuple[str, str]) -> Markup:
+def opposed_columns(
+    above: Sequence[float], below: Sequence[float | None], scale: Scale, *, titles: tuple[str, str]
+) -> Markup:
     """Columns upwards and downwards from a line, on one scale; 210 pixels high.
 
     Args:
         above: The amounts upwards.
-        below: The amounts downwards; as many.
+        below: The amounts downwards; as many. None for one that is not known, which is drawn grey.
         scale: The scale of both directions.
         titles: Their titles.
     """
@@ -102,8 +104,10 @@ def opposed_columns(above: Sequence[float], below: Sequence[float], scale: Scale
             parts += [_grid(y, axis=tick == 0), _text(NUMBERS[0] - 1, y + 4, short_number(tick), "end")]
     slot = (NUMBERS[1] - NUMBERS[0]) / max(1, len(above))
     for place, values in enumerate(zip(above, below, strict=True)):
+        if values[1] is None:
+            parts.append(RECT.format(NUMBERS[0] + slot * place, middle, slot, half, "track"))
         for value, look, is_above in zip(values, ("opened", "closed"), (True, False), strict=True):
-            size = half * scale.place(value)
+            size = half * scale.place(value or 0)
             x = NUMBERS[0] + slot * (place + 0.15)
             parts.append(RECT.format(x, middle - size if is_above else middle, slot * 0.7, size, look))
     parts.append(_text(NUMBERS[0], 12, f"↑ {titles[0]}", look="name"))

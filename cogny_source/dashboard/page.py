@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cogny_source import formatting
+from cogny_source.dashboard.drift import find_drifts
 from cogny_source.dashboard.report_metrics import Outcomes, read_outcomes
 from cogny_source.dashboard.sync_figures import make_sync_figures
 from cogny_source.dashboard.ticket_figures import make_report_figures, make_ticket_figures
@@ -120,6 +121,7 @@ def render(content: Content) -> str:
             tiles=make_tiles(status),
             marks=MARKS,
             failures=list_failures(histories.values()),
+            drifts=find_drifts(histories),
             sync_figures=make_sync_figures(histories),
             ticket_figures=make_ticket_figures(content.tickets),
             report_figures=make_report_figures(content.outcomes),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from cogny_source.dashboard.axes import linear, powers
 from cogny_source.dashboard.charts import Panel, labels_below, panels
@@ -19,7 +20,10 @@ def make_sync_figures(histories: Mapping[str, RunHistory]) -> list[Figure]:
     """Figures on the last completed runs of each resource; none without runs."""
     runs = {name: history.recent for name, history in histories.items() if history.recent}
     turns = list_turns([run for mine in runs.values() for run in mine])
-    return [_draw_live(turns, list(runs)), _draw_read(turns, list(runs)), _draw_waits(turns)] if turns else []
+    if not turns:
+        return []
+    names = list(runs)
+    return [_draw_live(turns, names), _draw_read(turns, names), _draw_took(turns, names), _draw_waits(turns)]
 
 
 def list_turns(runs: Sequence[Run]) -> list[Turn]:
@@ -84,9 +88,33 @@ def _draw_read(turns: Sequence[Turn], names: Sequence[str]) -> Figure:
     ]
     note = "Repeats are counted: a census or a verification reads all rows once more."
     figure = Figure("read", title, reading, ("run (UTC)", *names, "ended"), rows, note)
-    return _draw_panels(
-        figure, items, turns, "rows read, each step many times the one before · × did not get to its end"
-    )
+    return _draw_panels(figure, items, turns, "rows read, logarithmic · × did not get to its end")
+
+
+def _draw_took(turns: Sequence[Turn], names: Sequence[str]) -> Figure:
+    title = "How long runs took"
+    items = []
+    for name in names:
+        runs = _pick(turns, name)
+        values = [None if run is None else run.seconds for run in runs]
+        known = [value for value in values if value is not None]
+        if known:
+            flawed = [run is not None and run.status != DONE for run in runs]
+            items.append(Panel(name, values, flawed, linear(known, 3), f"{span(known[-1])} the last"))
+    spans = [seconds for seconds in map(_seconds, turns) if seconds is not None]
+    if not spans:
+        return Figure("took", title, "No run has told when it ended.")
+    reading = f"The last run took {span(spans[-1])}, the longest of {count(len(spans), 'run')} {span(max(spans))}."
+    rows = [(_stamp(turn), *(_tell(turn, name, lambda run: run.seconds, span) for name in names)) for turn in turns]
+    note = "From the beginning of the run to when the resource was done; resources are read side by side."
+    figure = Figure("took", title, reading, ("run (UTC)", *names), rows, note)
+    return _draw_panels(figure, items, turns, "seconds · × did not get to its end")
+
+
+def _seconds(turn: Turn) -> float | None:
+    """How long a run took, from its first resource's beginning to its last one's end; None without an end."""
+    ends = [run.finished_at for run in turn if run.finished_at is not None]
+    return (max(ends) - turn[0].started_at).total_seconds() if ends else None
 
 
 def _draw_waits(turns: Sequence[Turn]) -> Figure:
@@ -119,11 +147,11 @@ def _draw_waits(turns: Sequence[Turn]) -> Figure:
     return _draw_panels(figure, items, turns, "seconds, answers, requests")
 
 
-def _tell(turn: Turn, name: str, figure: Callable[[Run], int | None]) -> str:
+def _tell(turn: Turn, name: str, figure: Callable[[Run], Any], tell: Callable[[Any], str] = count) -> str:
     """A resource's value in a run, as a table cell."""
     run = next((run for run in turn if run.resource == name), None)
     value = None if run is None else figure(run)
-    return "–" if value is None else count(value)
+    return "–" if value is None else tell(value)
 
 
 def _draw_panels(figure: Figure, items: Sequence[Panel], turns: Sequence[Turn], unit: str) -> Figure:

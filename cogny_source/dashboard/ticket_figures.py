@@ -10,11 +10,12 @@ from cogny_source.dashboard.charts import Bar, Range, bars, columns, grid, label
 from cogny_source.dashboard.figure import Figure
 from cogny_source.dashboard.report_metrics import LASTED_MINUTES, UNFINISHED, Outcomes
 from cogny_source.dashboard.report_metrics import STATUSES as REPORT_STATUSES
-from cogny_source.dashboard.ticket_metrics import AGES_DAYS, EFFORTS, STATUSES, Tickets
+from cogny_source.dashboard.ticket_metrics import AGES_DAYS, EFFORTS, STATUSES, Group, Tickets, Week
 from cogny_source.destinations.portable_sql import NOT_GIVEN, OTHER, Spread, instant
-from cogny_source.formatting import BLANK, count, day, listing, minute, per_cent, short_number, span
+from cogny_source.formatting import BLANK, count, day, excerpt, listing, minute, per_cent, short_number, span
 
 RANKS = ("a tenth at most", "a quarter at most", "half at most", "three quarters at most", "nine tenths at most")
+NAME_CHARACTERS = 40
 SPREAD = "dot: median, box: middle half, line: all but the lowest and the highest tenth"
 
 
@@ -22,7 +23,13 @@ def make_ticket_figures(tickets: Tickets | None) -> list[Figure]:
     """Figures on tickets; none without tickets."""
     if tickets is None or not tickets.statuses:
         return []
-    return [_draw_weeks(tickets), _draw_ages(tickets), _draw_impacts(tickets), _draw_visits(tickets)]
+    return [
+        _draw_weeks(tickets),
+        _draw_ages(tickets),
+        _draw_groups(tickets),
+        _draw_impacts(tickets),
+        _draw_visits(tickets),
+    ]
 
 
 def make_report_figures(outcomes: Outcomes | None) -> list[Figure]:
@@ -35,50 +42,86 @@ def make_report_figures(outcomes: Outcomes | None) -> list[Figure]:
 def _draw_weeks(tickets: Tickets) -> Figure:
     title = "Opened against closed"
     weeks = tickets.weeks
-    opened, closed = sum(week.opened for week in weeks), sum(week.closed for week in weeks)
-    if not opened + closed:
-        return Figure("weeks", title, f"No ticket was opened or closed in the last {len(weeks)} weeks.")
-    change = opened - closed
-    trend = f"{abs(change):,} {'more' if change > 0 else 'fewer'}" if change else "as many"
-    reading = f"In {len(weeks)} weeks {count(opened, 'ticket')} {_were(opened)} opened and {closed:,} closed: {trend}"
-    reading += " are open than before." if change else " are open as before."
     mondays = [instant(week.start) for week in weeks]
     rows = [
-        (minute(monday).partition(",")[0], count(week.opened), count(week.closed))
+        (minute(monday).partition(",")[0], count(week.opened), "–" if week.closed is None else count(week.closed))
         for monday, week in zip(mondays, weeks, strict=True)
     ]
-    how = "the first version in the history since which it is completed or dismissed; failing that, its last change"
-    if tickets.visits is None:
-        how = "its last change, as no history is kept"
+    if not any(week.opened or week.closed for week in weeks):
+        return Figure("weeks", title, f"No ticket was opened or closed in the last {len(weeks)} weeks.")
+    how = "its last change, as no history is kept"
+    if tickets.undated is not None:
+        how = (
+            "the first version in the history since which it is completed or dismissed; one that was closed when the"
+            f" first sync saw it ({tickets.undated:,} of them) was closed nobody knows when, and is left out"
+        )
     note = f"By week from Monday, UTC; the last one is not over. A ticket that is closed now counts as closed at {how}."
-    scale = linear([value for week in weeks for value in (week.opened, week.closed)], 2, whole=True)
+    scale = linear([value for week in weeks for value in (week.opened, week.closed or 0)], 2, whole=True)
     parts = [
         opposed_columns(
             [week.opened for week in weeks], [week.closed for week in weeks], scale, titles=("opened", "closed")
         ),
         labels_below([day(monday) for monday in mondays if monday is not None], 228),
     ]
-    figure = Figure("weeks", title, reading, ("week from (UTC)", "opened", "closed"), rows, note)
-    return figure.illustrate(parts, 234, "↑ tickets opened · ↓ tickets closed · → weeks, from Monday")
+    figure = Figure("weeks", title, _read_weeks(weeks), ("week from (UTC)", "opened", "closed"), rows, note)
+    axes = "↑ tickets opened · ↓ tickets closed · → weeks, from Monday"
+    return figure.illustrate(parts, 234, axes + (" · grey: before the first sync" if weeks[0].closed is None else ""))
+
+
+def _read_weeks(weeks: Sequence[Week]) -> str:
+    """The statement on the weeks in which closings are known."""
+    seen = [week for week in weeks if week.closed is not None]
+    opened, closed = sum(week.opened for week in seen), sum(week.closed or 0 for week in seen)
+    change = opened - closed
+    trend = f"{abs(change):,} {'more' if change > 0 else 'fewer'}" if change else "as many"
+    since = f"In {len(seen)} weeks" if len(seen) == len(weeks) else f"Since the week of the first sync ({len(seen)})"
+    reading = f"{since} {count(opened, 'ticket')} {_were(opened)} opened and {closed:,} closed: {trend}"
+    return reading + (" are open than before." if change else " are open as before.")
 
 
 def _draw_ages(tickets: Tickets) -> Figure:
     title = "Age of open tickets"
     if not tickets.ages:
-        return Figure("ages", title, "No dated ticket is open.")
+        return Figure("ages", title, "No dated ticket is open or in progress.")
     total = sum(sum(counts) for counts in tickets.ages.values())
     old = {name: sum(counts[3:]) for name, counts in tickets.ages.items()}
     older = sum(old.values())
-    reading = f"{older:,} of {count(total, 'open ticket')} {_are(older)} {AGES_DAYS[2]} days old or older"
+    of_all = f"{count(total, 'ticket')} open or in progress"
+    reading = f"{older:,} of {of_all} {_are(older)} {AGES_DAYS[2]} days old or older"
     reading += f", {old.get('critical', 0):,} of them critical." if older else "."
     headings = _name_classes(AGES_DAYS)
     rows = [(name, *(count(value) for value in counts)) for name, counts in tickets.ages.items()]
-    note = (
-        "Open is each ticket that is neither completed nor dismissed. The more a cell holds, the stronger its colour."
-    )
+    note = "Each ticket that is neither completed nor dismissed. The more a cell holds, the stronger its colour."
     figure = Figure("ages", title, reading, ("priority", *(f"{name} d" for name in headings)), rows, note)
     parts = [grid(list(tickets.ages.items()), headings)]
     return figure.illustrate(parts, 24 + 34 * len(rows), "↓ priority · → days since they were created")
+
+
+def _draw_groups(tickets: Tickets) -> Figure:
+    title = "Where open tickets are"
+    known = {kind: groups for kind, groups in tickets.groups.items() if groups}
+    if not known:
+        return Figure("groups", title, "No ticket is open or in progress.")
+    total = sum(group.tickets for group in next(iter(known.values())))
+    firsts = [f"{kind} {_name_group(groups[0])} ({groups[0].tickets:,})" for kind, groups in known.items()]
+    reading = f"Of {count(total, 'ticket')} open or in progress most are in {listing(firsts)}."
+    rows = [
+        (f"{kind}: {_name_group(group)}", count(group.tickets), count(group.urgent))
+        for kind, groups in known.items()
+        for group in groups
+    ]
+    items = [
+        Bar(f"{kind}: {_name_group(group)}", group.tickets, f"{group.tickets:,} · {group.urgent:,} urgent")
+        for kind, groups in known.items()
+        for group in groups
+    ]
+    note = "Urgent is a critical or high priority. Of each kind the largest are shown, and all others together."
+    figure = Figure("groups", title, reading, ("", "tickets", "urgent"), rows, note)
+    return figure.illustrate([bars(items, total)], 44 * len(items), "→ share of all tickets open or in progress")
+
+
+def _name_group(group: Group) -> str:
+    return "all others" if group.name is None else excerpt(group.name, NAME_CHARACTERS)
 
 
 def _draw_impacts(tickets: Tickets) -> Figure:
@@ -92,7 +135,10 @@ def _draw_impacts(tickets: Tickets) -> Figure:
     items = [
         _range(_with_effort(kind).removeprefix("with "), tickets.impacts[kind], per_cent, "ticket") for kind in kinds
     ]
-    note = "The increase is that of the metric each ticket names; metrics differ in what a per cent is worth."
+    note = (
+        "The increase is that of the metric each ticket names. Metrics differ in what a per cent is worth, and of some,"
+        " such as churn, less is better."
+    )
     figure = Figure(
         "impacts", title, reading, ("effort", "tickets", *RANKS), _tell(tickets.impacts, kinds, per_cent), note
     )
@@ -113,11 +159,12 @@ def _draw_visits(tickets: Tickets) -> Figure:
     items = [_range(_plain(kind), tickets.visits[kind], span, "stay") for kind in kinds]
     note = (
         "From the history: a stay begins with the first version seen in a status and ends with the next in"
-        " another; what came and went between two syncs is not seen."
+        " another; what came and went between two syncs is not seen. Stays that go on are not counted, so that long"
+        " ones are missing where the history is short."
     )
     figure = Figure("visits", title, reading, ("status", "stays", *RANKS), _tell(tickets.visits, kinds, span), note)
     parts = [ranges(items, scale, name_span)]
-    axes = f"↓ status · → time, each step many times the one before · {SPREAD}"
+    axes = f"↓ status · → time, logarithmic · {SPREAD}"
     return figure.illustrate(parts, 52 * len(items) + 20, axes)
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cogny_source.api.http_client import HttpClient, make_client
 from cogny_source.api.meter import Meter
-from cogny_source.api.pagination import read_page
+from cogny_source.api.pagination import PAGE_ROWS, read_page
 from cogny_source.destinations.target import Target
 from cogny_source.errors import AuthError, CognyError, NetworkError, Untrusted
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
+from cogny_source.formatting import MINUTE, span
 from cogny_source.records.columns import Row
 from cogny_source.settings import DEVELOPMENT_PREFIX, Settings
 
@@ -65,12 +66,14 @@ def check_all(
     yield Finding(True, f"settings: {settings.base_url} with {kind}{source}, sent as {settings.auth_header}")
     client = make_client(_with_less_patience(settings))
     try:
-        yield from _check_api(client, names, clock)
+        rows = yield from _check_api(client, names, clock)
         if client.reached:
             yield Finding(True, _describe_pace(client))
     finally:
         client.close()
-    yield from _check_destination(target)
+    works = yield from _check_destination(target)
+    if works and rows and not target.is_there():
+        yield Finding(True, _describe_first_load(client, rows))
 
 
 def _with_less_patience(settings: Settings) -> Settings:
@@ -82,8 +85,12 @@ def _with_less_patience(settings: Settings) -> Settings:
     )
 
 
-def _check_api(client: HttpClient, names: Sequence[str], clock: Callable[[], float]) -> Iterator[Finding]:
+def _check_api(
+    client: HttpClient, names: Sequence[str], clock: Callable[[], float]
+) -> Generator[Finding, None, list[int]]:
+    """Ask each list for a row; returns how many rows those have that count them."""
     server_time: datetime | None = None
+    rows: list[int] = []
     for name in names:
         endpoint = ENDPOINTS[name]
         try:
@@ -92,15 +99,17 @@ def _check_api(client: HttpClient, names: Sequence[str], clock: Callable[[], flo
         except CognyError as error:
             yield Finding(False, f"API, {name}: {error}")
             if isinstance(error, AuthError | NetworkError | Untrusted):
-                return  # the other resources would fail alike
+                return rows  # the other resources would fail alike
             continue
         count = page.list_rows
+        rows += [] if count is None else [count]
         yield Finding(True, f"API, {name}: can be read{'' if count is None else f', {count:,} rows'}")
         if endpoint.whole and page.rows:
             yield Finding(True, _describe_account(page.rows))
         if server_time is None and page.server_time is not None:
             server_time = page.server_time
             yield Finding(True, _describe_clock(server_time.timestamp() - clock()))
+    return rows
 
 
 def _describe_account(warehouses: Sequence[Row]) -> str:
@@ -128,10 +137,21 @@ def _describe_pace(client: HttpClient) -> str:
     return f"rate limit: no header tells; at most {pace:.0f} requests a minute are sent"
 
 
-def _check_destination(target: Target) -> Iterator[Finding]:
+def _describe_first_load(client: HttpClient, rows: Sequence[int]) -> str:
+    """What a first load asks of the API: full pages, and a count and the end of each list."""
+    requests = sum(-(-known // PAGE_ROWS) + 2 for known in rows)
+    pace = client.limiter.usable_requests_per_minute
+    takes = "" if pace is None else f", {span(requests / pace * MINUTE, blank=' ')} at {pace:,.0f} a minute"
+    return f"first load: about {sum(rows):,} rows in {requests:,} requests{takes}"
+
+
+def _check_destination(target: Target) -> Generator[Finding, None, bool]:
+    """Try the destination; returns whether it works."""
     try:
         for line in target.probe():
             yield Finding(True, line)
+        return True
     except CognyError as error:
         told = target.explain(error) if target.explain else None
         yield Finding(False, f"destination: {told or error}")
+        return False

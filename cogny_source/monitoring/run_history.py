@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_journal import Journal
@@ -54,6 +56,7 @@ class Run:
         differences: Rows that a verification found to differ; None without one.
         watermark: The watermark at its end.
         error: The error's sentence, unless it is done.
+        undeclared_fields: Fields that no column declares, each to the number of rows that have it.
     """
 
     run_id: str
@@ -73,12 +76,15 @@ class Run:
     differences: int | None = None
     watermark: datetime | None = None
     error: str | None = None
+    undeclared_fields: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Run:
         """A run from a record with `started_at`; missing values become None."""
-        told = {field.name: record.get(COLUMNS.get(field.name, field.name)) for field in fields(cls)}
+        told = {item.name: record.get(COLUMNS.get(item.name, item.name)) for item in fields(cls)}
         known = {name: _to_utc(value) for name, value in told.items() if value is not None}
+        if isinstance(text := known.get("undeclared_fields"), str):
+            known["undeclared_fields"] = orjson.loads(text)
         return cls(**{"mode": None, "status": "unknown", **known})
 
     @property
@@ -183,11 +189,29 @@ def read_histories(
     Raises:
         LoadFailed: If the destination does not answer.
     """
-    runs = {(run.run_id, run.resource): run for run in _read_journal(journal, running=running)}
+    pending = (Run.from_record(record) for record in read_journal(journal, running=running))
+    runs = {(run.run_id, run.resource): run for run in pending}
     # A run that was killed between its last load and the removal of its journal is in both.
     runs |= {(run.run_id, run.resource): run for run in _read_table(destination)}
     ordered = sorted(runs.values(), key=lambda run: (run.started_at, run.run_id))
     return {name: RunHistory(tuple(run for run in ordered if run.resource == name)) for name in RESOURCE_TABLES}
+
+
+def read_journal(folder: Path | None, *, running: bool) -> list[dict[str, Any]]:
+    """The records of runs that were killed or failed before they loaded their record.
+
+    Args:
+        folder: The folder of the records; None without one.
+        running: Whether a run is active: the newest record belongs to it.
+    """
+    if folder is None or not os.path.isdir(folder):  # also false without permission
+        return []
+    records = [record for record in Journal(folder, "").read_table().to_pylist() if record["started_at"]]
+    present = max((record["started_at"] for record in records), default=None)
+    for record in records:
+        if running and record["status"] == KILLED and record["started_at"] == present:
+            record |= {"status": RUNNING, "error": None, "finished_at": None}
+    return records
 
 
 def list_failures(histories: Iterable[RunHistory]) -> list[Failure]:
@@ -203,7 +227,7 @@ def _read_table(destination: DestinationSession) -> list[Run]:
     there = destination.read_columns(SYNC_RUNS.name)
     if not there:
         return []
-    names = [name for name in (COLUMNS.get(field.name, field.name) for field in fields(Run)) if name in there]
+    names = [name for name in (COLUMNS.get(item.name, item.name) for item in fields(Run)) if name in there]
     found = destination.query_or_empty(_make_query(names))
     return [Run.from_record(dict(zip(names, row, strict=False))) for row in found]
 
@@ -225,19 +249,6 @@ def _make_query(names: list[str]) -> str:
         f"SELECT {', '.join(f'its_{name}' for name in names)} FROM (SELECT {', '.join(columns)}"
         f" FROM {SYNC_RUNS.name} AS r WHERE r.started_at IS NOT NULL) AS ranked WHERE {' OR '.join(wanted)}"
     )
-
-
-def _read_journal(folder: Path | None, *, running: bool) -> list[Run]:
-    """The records of runs that were killed or failed before they loaded their record."""
-    if folder is None or not os.path.isdir(folder):  # also false without permission
-        return []
-    records = Journal(folder, "").read_table().to_pylist()
-    # The newest record belongs to the active run.
-    present = max((record["started_at"] for record in records if record["started_at"]), default=None)
-    for record in records:
-        if running and record["status"] == KILLED and record["started_at"] == present:
-            record |= {"status": RUNNING, "error": None, "finished_at": None}
-    return [Run.from_record(record) for record in records if record["started_at"]]
 
 
 def _to_utc(value: Any) -> Any:

@@ -43,9 +43,22 @@ def test_check_tells_a_line_for_each_thing(cogny: Script, tmp_path: Path) -> Non
         "ok    account",
         "ok    rate limit",
         "ok    growth.duckdb",
+        "ok    first load",
     ]
     assert "sk_test_sandbox" not in "".join(lines)
     assert list(tmp_path.glob("*.duckdb*")) == []
+
+
+def test_check_tells_how_long_a_first_load_takes(cogny: Script, sandbox: SandboxServer) -> None:
+    """Pages, and two requests more for each list; time by what the reserve leaves; nothing once it was synced."""
+    rows = [len(sandbox.world.rows(name)) for name in ("tickets", "reports", "warehouses")]
+    requests = sum(-(-known // 100) + 2 for known in rows)
+    told = [line for line in cogny("check").stdout.splitlines() if "first load" in line]
+    assert told == [f"ok    first load: about {sum(rows):,} rows in {requests} requests"]
+    told = cogny("check", SOURCES__COGNY__API_KEY="sk_live_standard_sandbox").stdout.splitlines()
+    assert told[-1].endswith(f" {requests} requests, {requests / 90 * 60:.1f} s at 90 a minute")
+    cogny("sync")
+    assert "first load" not in cogny("check").stdout
 
 
 def test_check_goes_on_after_a_failure(cogny: Script, sandbox: SandboxServer) -> None:
@@ -294,11 +307,14 @@ def test_schema_is_printed_in_three_forms() -> None:
     assert "    (ticket_id, position) [pk]" in dbml
 
 
+COMMANDS = ("check", "config", "sync", "status", "runs", "query", "open", "verify", "census", "reset", "dashboard")
+
+
 def test_help_names_the_commands() -> None:
     """Each with examples."""
     runner = CliRunner()
     shown = runner.invoke(main, ["--help"]).output
-    for name in ("check", "sync", "status", "verify", "census", "reset", "dashboard", "schema", "sandbox"):
+    for name in (*COMMANDS, "schema", "sandbox"):
         assert name in shown
         if name not in ("sync", "sandbox"):
             assert "Examples:" in runner.invoke(main, [name, "--help"]).output

@@ -15,6 +15,7 @@ import pytest
 
 from cogny_source import sync
 from cogny_source.dashboard import write_report
+from cogny_source.dashboard.ticket_metrics import Promise
 from cogny_source.destinations.registry import open_session
 from cogny_source.engine.run_record import SyncResult
 from cogny_source.errors import AuthError, ConfigError, LoadFailed
@@ -27,6 +28,7 @@ from tests.support.report_page import (
     Seen,
     open_tickets,
     tell_ages,
+    tell_groups,
     tell_impacts,
     tell_lasted,
     tell_outcomes,
@@ -43,14 +45,15 @@ NAMES = {
     "Delta": "delta, tables ·",
     "BigQuery": "bigquery, cogny_",
 }
-FIGURES = {"weeks", "ages", "impacts", "visits", "outcomes", "lasted", "live", "read", "waits"}
+FIGURES = {"weeks", "ages", "groups", "impacts", "visits", "outcomes", "lasted", "live", "read", "took", "waits"}
 # What a page that loads nothing is made of.
 ELEMENTS = {
     *("html", "head", "meta", "title", "link", "style", "body", "header", "main", "footer", "section", "article"),
     *("div", "span", "p", "h1", "h2", "h3", "ul", "ol", "li", "dl", "dt", "dd", "figure", "figcaption", "details"),
-    *("summary", "table", "thead", "tbody", "tr", "th", "td", "time", "strong", "code", "bdi"),
+    *("summary", "table", "thead", "tbody", "tr", "th", "td", "time", "strong", "code", "bdi", "a"),
     *("svg", "text", "rect", "line", "circle"),
 }
+ICON = "data:image/svg+xml;base64,"
 HOSTILE = [
     "</style></title><script>alert(1)</script>",
     "\"'><img src=x onerror=alert(1)>{{ 7 * 7 }}{% raw %}",
@@ -97,7 +100,10 @@ def test_every_figure_equals_the_rows(place: Place, sandbox: SandboxServer, tmp_
     now = sandbox.world.now
     page = read_page(place.pipeline("elsewhere"), tmp_path, now)
     tickets, reports = sandbox.world.rows("tickets"), sandbox.world.rows("reports")
-    assert page.tables["weeks"] == tell_weeks(tickets, seen.closed_at, now)
+    assert page.tables["weeks"] == tell_weeks(tickets, seen.closed_at, now, results[0].resources[0].started_at)
+    undated = sum(seen.closed_at(row["id"]) is None for row in tickets if row["status"] in ("completed", "dismissed"))
+    assert f"({undated:,} of them)" in page.texts["note"][0]
+    assert page.tables["groups"] == tell_groups(tickets, sandbox.world.rows("warehouses"))
     assert page.tables["ages"] == tell_ages(tickets, now)
     assert page.tables["impacts"] == tell_impacts(tickets)
     assert page.tables["visits"] == tell_stays(seen.stays(), span)
@@ -120,6 +126,10 @@ def test_every_figure_equals_the_rows(place: Place, sandbox: SandboxServer, tmp_
 def assert_told_runs(page: Page, results: list[SyncResult]) -> None:
     """The rows of each run, and the counts of the last one."""
     names = ["tickets", "reports", "warehouses"]
+    assert [row[1:] for row in page.tables["took"]] == [
+        [span((run.finished_at - run.started_at).total_seconds()) for run in result.resources if run.finished_at]
+        for result in results
+    ]
     for slug, figure in (("live", lambda run: run.counts.live_rows), ("read", lambda run: run.meter.rows)):
         told = [row[1:4] for row in page.tables[slug]]
         assert page.headings[slug][1:4] == names
@@ -134,15 +144,15 @@ def assert_told_runs(page: Page, results: list[SyncResult]) -> None:
 
 def assert_told_promises(page: Page, tickets: list[dict[str, Any]]) -> None:
     """The eight tickets that promise most for little."""
-    gains = {
-        row["id"]: row["estimated_impact"]["increase_percentage"]
-        for row in open_tickets(tickets)
-        if row["effort"] == "low" and row["estimated_impact"]
-    }
-    best = sorted((-gain, key) for key, gain in gains.items() if gain > 0)[:8]
+    promises = [row for row in open_tickets(tickets) if row["effort"] == "low" and row["estimated_impact"]]
+    gains = {row["id"]: row["estimated_impact"]["increase_percentage"] for row in promises}
+    sure = {row["id"]: row["estimated_impact"].get("confidence") or 0 for row in promises}
+    best = sorted((key for key in gains if gains[key] > 0), key=lambda key: (-gains[key] * sure[key], -gains[key], key))
     titles = {row["id"]: " ".join(row["title"].split()) or "(no title)" for row in tickets}
-    assert page.texts["gain"] == [f"+{-gain:.1f}\u00a0%" for gain, _ in best]
-    assert page.texts["title"] == [titles[key] for _, key in best]
+    urls = {row["id"]: row["url"] for row in tickets}
+    assert page.texts["gain"] == [f"+{gains[key]:.1f}\u00a0%" for key in best[:8]]
+    assert page.texts["title"] == [titles[key] for key in best[:8]]
+    assert page.links == [urls[key] for key in best[:8] if urls[key]]
 
 
 def test_empty_destination_is_told_in_words(place: Place, tmp_path: Path) -> None:
@@ -179,7 +189,7 @@ def test_nulls_are_told_in_words(sandbox: SandboxServer, pipeline: dlt.Pipeline,
         blank = [f"{name} = NULL" for (name,) in columns if str(name) not in kept]
         ask(f"UPDATE {table} SET {', '.join(blank)}")
     page = read_page(make_pipeline(tmp_path), tmp_path, datetime.now(UTC))
-    assert page.pictures == {"outcomes", "read"}
+    assert page.pictures == {"groups", "outcomes", "read"}
     assert page.tables["outcomes"] == [["not given", "50"]]
     assert "other or no status240" in page.texts["counts"][0]
     assert "Not now." in page.texts["answer"][0]
@@ -204,7 +214,7 @@ def test_hostile_texts_stay_texts(sandbox: SandboxServer, pipeline: dlt.Pipeline
 
 
 def test_page_loads_nothing(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
-    """Its policy allows its own style alone, nothing in it has an address, and no secret is in it."""
+    """Its policy allows its own style alone, the only addresses in it are links to tickets, and no secret is in it."""
     sync(pipeline, settings_for(sandbox))
     now = datetime.now(UTC)
     page = read_page(make_pipeline(tmp_path), tmp_path, now)
@@ -215,10 +225,43 @@ def test_page_loads_nothing(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_
     assert policy in page.attributes["content"]
     assert page.elements.keys() <= ELEMENTS
     assert not page.attributes.keys() & {"src", "srcset", "style", "xlink:href", "action"}
-    assert {value.partition(",")[0] for value in page.attributes["href"]} == {"data:image/svg+xml;base64"}
-    assert not re.search(r"url\(|@import|https?:", text)
+    assert page.attributes["href"] - set(page.links) == {value for value in page.attributes["href"] if ICON in value}
+    assert set(page.links) <= {row["url"] for row in sandbox.world.rows("tickets")}
+    assert page.elements["a"] == len(page.links) == len(re.findall(r"https?:", text)) == 8
+    assert page.attributes["rel"] == {"icon", "noopener noreferrer"}
+    assert not re.search(r"url\(|@import", text)
     assert KEY not in text
     assert len(text.encode()) < 100_000
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "http://app.example.com/tkt_1",
+        "https://app.example.com/a b",
+        "https://app.example.com/\u202e",
+        "https://user:word@app.example.com/",
+        "https:///tkt_1",
+        'https://app.example.com/"onclick=',
+        "",
+    ],
+)
+def test_only_plain_addresses_become_links(url: str) -> None:
+    """Whatever the API gives as a ticket's URL."""
+    promise = Promise("tkt_1", url, "title", "high", "metric", 5.0, 0.5, None)
+    assert promise.link == (url if url.endswith("onclick=") else None)
+
+
+def test_fields_without_a_column_are_listed(sandbox: SandboxServer, pipeline: dlt.Pipeline, tmp_path: Path) -> None:
+    """With the runs that saw them first and last; without any there is no such list."""
+    sync(pipeline, settings_for(sandbox))
+    assert "drifts" not in read_page(make_pipeline(tmp_path), tmp_path, datetime.now(UTC)).tables
+    sandbox.world.put("warehouses", {**sandbox.world.rows("warehouses")[0], "region <b>": "eu"})
+    runs = [sync(make_pipeline(tmp_path), settings_for(sandbox)).resources[2] for _ in range(2)]
+    page = read_page(make_pipeline(tmp_path), tmp_path, datetime.now(UTC))
+    first, last = (f"{run.started_at.day} {run.started_at:%b %Y, %H:%M}" for run in runs)
+    assert page.tables["drifts"] == [["region <b>", "warehouses", "1", first, last]]
 
 
 def test_many_runs_make_no_larger_page(

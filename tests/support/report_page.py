@@ -32,6 +32,7 @@ class Page(HTMLParser):
         elements: How often each element is there.
         attributes: Each attribute with its values.
         texts: Class to the texts of the elements that have it.
+        links: The targets of its links.
     """
 
     def __init__(self, text: str) -> None:
@@ -43,6 +44,7 @@ class Page(HTMLParser):
         self.elements: Counter[str] = Counter()
         self.attributes: dict[str, set[str]] = {}
         self.texts: dict[str, list[str]] = {}
+        self.links: list[str] = []
         self._open: list[tuple[str, dict[str, str | None]]] = []
         self._figure = ""
         self.feed(text)
@@ -56,8 +58,10 @@ class Page(HTMLParser):
         self.elements[tag] += 1
         for name, value in given.items():
             self.attributes.setdefault(name, set()).add(value or "")
-        if tag in ("figure", "section"):
+        if tag in ("figure", "section") or given.get("id"):
             self._figure = given.get("id") or ""
+        if tag == "a":
+            self.links.append(given["href"] or "")
         if tag == "svg":
             self.pictures.add(self._figure)
         if tag == "tbody":
@@ -87,7 +91,7 @@ class Page(HTMLParser):
                 self.texts[look][-1] += data
                 if look == "reading" and "figure" in tags:
                     self.readings[self._figure] = self.readings.get(self._figure, "") + data
-        if tags[-1:] in (["td"], ["th"]):
+        if {"td", "th"} & set(tags[-2:]) and tags[-1] != "tr":
             if "tbody" in tags:
                 self.tables[self._figure][-1].append(data)
             else:
@@ -120,21 +124,47 @@ class Seen:
                 found.setdefault(status, []).append((ended - began).total_seconds())
         return found
 
-    def closed_at(self, key: str) -> datetime:
-        """When a ticket that is closed was closed."""
-        closed = None
+    def closed_at(self, key: str) -> datetime | None:
+        """When a ticket that is closed was closed; None if no sync saw it open before."""
+        closed, was_open = None, False
         for began, status in sorted(self.versions[key].items()):
             closed = (closed or began) if status in CLOSED else None
-        assert closed is not None
-        return closed
+            was_open = was_open or status not in CLOSED
+        return closed if was_open else None
 
 
-def tell_weeks(tickets: Rows, closed_at: Callable[[str], datetime], now: datetime) -> Table:
-    """The table of tickets opened and closed."""
+def tell_weeks(
+    tickets: Rows, closed_at: Callable[[str], datetime | None], now: datetime, since: datetime | None = None
+) -> Table:
+    """The table of tickets opened and closed; closings are known from the week of `since` on, or in each."""
     opened = Counter(_monday(instant(row["created_at"])) for row in tickets)
-    closed = Counter(_monday(closed_at(row["id"])) for row in tickets if row["status"] in CLOSED)
+    moments = [closed_at(row["id"]) for row in tickets if row["status"] in CLOSED]
+    closed = Counter(_monday(moment) for moment in moments if moment is not None)
     mondays = [_monday(now) - timedelta(weeks=back) for back in reversed(range(26))]
-    return [[f"{day.day} {day:%b %Y}", str(opened[day]), str(closed[day])] for day in mondays]
+    first = mondays[0] if since is None else _monday(since)
+    return [
+        [f"{day.day} {day:%b %Y}", f"{opened[day]:,}", f"{closed[day]:,}" if day >= first else "–"] for day in mondays
+    ]
+
+
+def tell_groups(tickets: Rows, warehouses: Rows) -> Table:
+    """The table of open tickets by category, assignee and warehouse: the five largest, and all others."""
+    names = {row["id"]: row["name"] for row in warehouses}
+    table = []
+    for kind, read in (
+        ("category", lambda row: row["category"]),
+        ("assignee", lambda row: row["assignee"]),
+        ("warehouse", lambda row: names.get(row["warehouse_id"], row["warehouse_id"])),
+    ):
+        all_of = Counter(read(row) or "not given" for row in open_tickets(tickets))
+        urgent = Counter(
+            read(row) or "not given" for row in open_tickets(tickets) if row["priority"] in ("critical", "high")
+        )
+        ordered = sorted(all_of, key=lambda name: (-all_of[name], name))
+        table += [[f"{kind}: {name}", str(all_of[name]), str(urgent[name])] for name in ordered[:5]]
+        if rest := ordered[5:]:
+            table.append([f"{kind}: all others", str(sum(all_of[n] for n in rest)), str(sum(urgent[n] for n in rest))])
+    return table
 
 
 def _monday(moment: datetime | None) -> datetime:

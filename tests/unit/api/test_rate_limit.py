@@ -52,6 +52,12 @@ def test_the_bound_of_the_reserve_is_a_setting(at_most: int, reserve: int) -> No
     assert Pace(None, reserve_at_most=at_most).reserve(1000) == reserve
 
 
+@pytest.mark.parametrize(("tier", "usable"), [(None, None), (5.0, 5), (100.0, 90), (1000.0, 990)])
+def test_what_the_reserve_leaves_is_told(clock: Clock, tier: float | None, usable: float | None) -> None:
+    """Of each window, to whoever reckons how long something takes."""
+    assert RateLimiter(Pace(tier), clock, clock).usable_requests_per_minute == usable
+
+
 @pytest.mark.parametrize(("tier", "slots"), [(100.0, 90), (1000.0, 990), (10.0, 9), (5.0, 5), (1.0, 1), (1.9, 1)])
 def test_without_headers_the_tier_paces(clock: Clock, tier: float, slots: int) -> None:
     """A minute holds the tier's requests less the reserve; the next is free when the oldest is a minute old."""

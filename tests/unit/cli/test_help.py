@@ -12,7 +12,7 @@ from cogny_source.cli import main
 from cogny_source.cli.help import find_default_destination
 from cogny_source.destinations.registry import REGISTRATIONS
 
-GROUPED = ["check", "verify", "census", "status", "reset", "dashboard"]
+GROUPED = ["check", "verify", "census", "status", "runs", "query", "open", "reset", "dashboard"]
 
 
 def show(*arguments: str) -> str:

@@ -19,8 +19,8 @@ from tests.support.judgement import DONE, make
 )
 def test_page_shows_names_as_text(name: str) -> None:
     """A folder, a title, a metric, a sentence of the API: neither markup, nor what turns or ends a line of the page."""
-    promise = Promise(name, name, name, 5.0, None, None)
-    tickets = Tickets(Counter(open=1), (), {}, {}, (promise,), None)
+    promise = Promise(name, None, name, name, name, 5.0, None, None)
+    tickets = Tickets(Counter(open=1), (), None, {}, {}, {}, (promise,), None)
     status = make(("tickets", replace(DONE, status="failed", error=name)), (name, DONE))
     page = render(Content(name, status, tickets, None))
     page.encode()
