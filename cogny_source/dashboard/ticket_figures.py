@@ -26,9 +26,9 @@ def make_ticket_figures(tickets: Tickets | None) -> list[Figure]:
     return [
         _draw_weeks(tickets),
         _draw_ages(tickets),
-        _draw_groups(tickets),
         _draw_impacts(tickets),
         _draw_visits(tickets),
+        _draw_groups(tickets),
     ]
 
 
@@ -74,7 +74,7 @@ def _read_weeks(weeks: Sequence[Week]) -> str:
     opened, closed = sum(week.opened for week in seen), sum(week.closed or 0 for week in seen)
     change = opened - closed
     trend = f"{abs(change):,} {'more' if change > 0 else 'fewer'}" if change else "as many"
-    since = f"In {len(seen)} weeks" if len(seen) == len(weeks) else f"Since the week of the first sync ({len(seen)})"
+    since = f"In {count(len(seen), 'week')}{'' if len(seen) == len(weeks) else ' since the first sync'}"
     reading = f"{since} {count(opened, 'ticket')} {_were(opened)} opened and {closed:,} closed: {trend}"
     return reading + (" are open than before." if change else " are open as before.")
 

@@ -148,7 +148,7 @@ def tell_weeks(
 
 
 def tell_groups(tickets: Rows, warehouses: Rows) -> Table:
-    """The table of open tickets by category, assignee and warehouse: the five largest, and all others."""
+    """The table of open tickets by category, assignee and warehouse: the three largest, and all others."""
     names = {row["id"]: row["name"] for row in warehouses}
     table = []
     for kind, read in (
@@ -161,8 +161,8 @@ def tell_groups(tickets: Rows, warehouses: Rows) -> Table:
             read(row) or "not given" for row in open_tickets(tickets) if row["priority"] in ("critical", "high")
         )
         ordered = sorted(all_of, key=lambda name: (-all_of[name], name))
-        table += [[f"{kind}: {name}", str(all_of[name]), str(urgent[name])] for name in ordered[:5]]
-        if rest := ordered[5:]:
+        table += [[f"{kind}: {name}", str(all_of[name]), str(urgent[name])] for name in ordered[:3]]
+        if rest := ordered[3:]:
             table.append([f"{kind}: all others", str(sum(all_of[n] for n in rest)), str(sum(urgent[n] for n in rest))])
     return table
 
