@@ -11,7 +11,6 @@ from typing import Any
 from cogny_source.log_fields import read_common_fields
 from cogny_source.plain_text import dump_safe_json, safe_lines
 
-DLT_COLUMN_HINTS = "when merging arrow schema"
 # dlt's own record of a run, which is not needed here: on a full disk dlt would log a traceback.
 DLT_TRACE = "Failed to create trace dump"
 
@@ -98,7 +97,6 @@ def configure_logging(log_format: str, *, quiet: bool, handler: logging.Handler 
         logger.propagate = False
     connector.setLevel(logging.WARNING if quiet else logging.INFO)
     dlt_logger.setLevel(logging.WARNING)
-    # JSON columns are Arrow strings; dlt warns of that at each load without need.
     dlt_logger.addFilter(_is_relevant)
 
 
@@ -112,5 +110,4 @@ def _is_unicode(stream: object) -> bool:
 
 
 def _is_relevant(record: logging.LogRecord) -> bool:
-    message = record.getMessage()
-    return DLT_COLUMN_HINTS not in message and DLT_TRACE not in message
+    return DLT_TRACE not in record.getMessage()

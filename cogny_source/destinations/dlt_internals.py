@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -46,7 +47,9 @@ __all__ = [
     "name_table_by_item",
     "query_arrow",
     "raise_next_load_id",
+    "silence_column_hints",
 ]
+COLUMN_HINTS = "when merging arrow schema with dlt schema"
 
 
 @contextmanager
@@ -177,3 +180,12 @@ def _cache(destination: Destination[Any, Any]) -> Any:
         return deepcopy(known[key])
 
     return capabilities
+
+
+def silence_column_hints() -> None:
+    """Keep dlt from a warning for each table: columns of JSON are texts in Arrow, as its own loader needs."""
+    logging.getLogger("dlt").addFilter(_is_no_column_hint)
+
+
+def _is_no_column_hint(record: logging.LogRecord) -> bool:
+    return COLUMN_HINTS not in record.getMessage()

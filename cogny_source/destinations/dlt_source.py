@@ -12,7 +12,7 @@ from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
 from dlt.extract import DltResource, DltSource
 
 from cogny_source.destinations.adapter import DestinationAdapter
-from cogny_source.destinations.dlt_internals import current_load_id, current_pipeline
+from cogny_source.destinations.dlt_internals import current_load_id, current_pipeline, silence_column_hints
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package, add_load_id, list_tables, make_empty_table
 from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, TOMBSTONE, ChildSpec, Column, TableSpec
@@ -66,6 +66,7 @@ def make_resource(
     tables = list_tables(spec.name, history=history)
 
     def extract() -> Iterator[Any]:
+        silence_column_hints()
         pipeline = current_pipeline()
         adapter = find_adapter(pipeline)
         state = dlt.current.resource_state()
@@ -91,6 +92,7 @@ def make_resource(
 
 def _make_runs_resource(runs: pa.Table, token: str, adapter: DestinationAdapter) -> DltResource:
     def extract() -> Iterator[Any]:
+        silence_column_hints()
         with adapter.open_writer(Path(current_pipeline().working_dir)) as write:
             yield from write(_add_load_id(runs), SYNC_RUNS, _make_hints(SYNC_RUNS, adapter))
         _store_token(token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,19 @@ def test_source_alone_works_under_a_plain_run(
     pipeline.run(cogny_source(), loader_file_format="parquet")
     assert_exact(ask, sandbox.world)
     assert len(sandbox.requests) == asked + 3
+
+
+@pytest.mark.parametrize("way", ["sync", "plain run"])
+def test_a_library_user_reads_no_warning(
+    sandbox: SandboxServer, pipeline: dlt.Pipeline, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    """Neither of this connector nor of dlt, though dlt takes texts of JSON for a mistake."""
+    logging.getLogger("dlt").filters.clear()
+    if way == "sync":
+        sync(pipeline, settings_for(sandbox))
+    else:
+        pipeline.run(cogny_source(api_key="sk_test_sandbox", base_url=sandbox.base_url), loader_file_format="parquet")
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_source_alone_brings_each_row_once_where_filters_are_ignored(

@@ -106,10 +106,10 @@ def test_configuring_again_replaces_what_was_before(
     assert len(loggers["dlt"].filters) == filters
 
 
-def test_dlts_remark_on_json_columns_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
-    """What dlt says at each load about texts in JSON columns helps nobody; all else does."""
+def test_dlts_record_of_a_run_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """What dlt says of its trace, which nobody needs, helps nobody; all else does."""
     configure_logging("text", quiet=False)
-    logging.getLogger("dlt").warning("The column is ignored when merging arrow schema with dlt schema")
+    logging.getLogger("dlt").warning("Failed to create trace dump: no space left")
     logging.getLogger("dlt").warning("The destination is slow")
     assert [line.split(" ", 2)[2] for line in capsys.readouterr().err.splitlines()] == [
         "WARNING The destination is slow"
