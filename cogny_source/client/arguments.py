@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, Literal, get_args
+from math import isfinite
+from typing import Any, Literal, TypeVar, get_args
 
 import orjson
 
@@ -18,7 +19,9 @@ from cogny_source.timestamps import format_instant
 
 MOST_PROMPT_CHARACTERS = 2000
 MOST_ITERATIONS = 100
+FLAGS = ("include_visualizations", "include_sql_queries", "include_recommendations")
 SORT_FIELDS = ("created_at", "updated_at", "priority", "status")
+T = TypeVar("T")
 When = datetime | date | str
 DateRange = tuple[When, When] | Mapping[str, When]
 
@@ -76,11 +79,9 @@ class ReportRequest:
             "focus_areas": _check_texts(self.focus_areas, "focus_areas"),
         }
         options = {
-            "include_visualizations": self.include_visualizations,
-            "include_sql_queries": self.include_sql_queries,
-            "include_recommendations": self.include_recommendations,
+            **{name: _check_flag(getattr(self, name), name) for name in FLAGS},
             "max_iterations": self.max_iterations,
-            "language": self.language,
+            "language": None if self.language is None else check_text(self.language, "language"),
         }
         body: dict[str, Any] = {"warehouse_id": check_id(self.warehouse_id, "warehouse_id"), "prompt": self.prompt}
         for name, part in (("context", _drop_none(context)), ("options", _drop_none(options))):
@@ -200,11 +201,12 @@ def make_subscription(url: str, events: Sequence[EventName], secret: str) -> dic
         safe = False
     if not safe:
         raise InvalidArgument("url", "must begin with https://")
-    if isinstance(events, str) or not list(events):
+    names = [check_choice(event, "events", EventName) for event in check_several(events, "events")]
+    if not names:
         raise InvalidArgument("events", "must be a list of at least one event")
     return {
         "url": url,
-        "events": [check_choice(event, "events", EventName) for event in events],
+        "events": names,
         "secret": check_text(secret, "secret"),
     }
 
@@ -217,7 +219,20 @@ def check_text(value: object, name: str) -> str:
     """
     if not isinstance(value, str) or not value.strip():
         raise InvalidArgument(name, "must be a text that is not empty")
+    if not _is_unicode(value):
+        raise InvalidArgument(name, "holds half of a surrogate pair, which no JSON can carry")
     return value
+
+
+def check_several(values: Iterable[T], name: str) -> list[T]:
+    """Several values in their order.
+
+    Raises:
+        InvalidArgument: If it is one text, or no list or the like.
+    """
+    if isinstance(values, str | bytes | Mapping | Set) or not isinstance(values, Iterable):
+        raise InvalidArgument(name, "must be a list")
+    return list(values)
 
 
 def _check_prompt(prompt: object) -> None:
@@ -235,17 +250,44 @@ def _check_iterations(number: object) -> None:
 def _check_texts(values: Sequence[str] | None, name: str) -> list[str] | None:
     if values is None:
         return None
-    if isinstance(values, str) or not all(isinstance(value, str) for value in values):
+    texts = check_several(values, name)  # once: an iterator would be empty afterwards
+    if not all(isinstance(text, str) and _is_unicode(text) for text in texts):
         raise InvalidArgument(name, "must be a list of texts")
-    return list(values)
+    return texts
+
+
+def _check_flag(value: object, name: str) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise InvalidArgument(name, "must be True or False")
 
 
 def _check_json(value: Mapping[str, Any], name: str) -> dict[str, Any]:
     try:
-        orjson.dumps(dict(value))
+        text = orjson.dumps(dict(value))
     except (TypeError, ValueError):
         raise InvalidArgument(name, "must be a JSON object, its names texts") from None
-    return dict(value)
+    if _holds_no_number(value):
+        raise InvalidArgument(name, "holds NaN or an infinity, which JSON lacks")
+    checked: dict[str, Any] = orjson.loads(text)
+    return checked
+
+
+def _holds_no_number(value: object) -> bool:
+    """Whether a value that JSON can hold has a number in it that JSON lacks."""
+    if isinstance(value, float):
+        return not isfinite(value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_no_number, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_no_number, value))
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_sort(value: object) -> str:

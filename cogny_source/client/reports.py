@@ -12,6 +12,7 @@ from cogny_source.client.arguments import (
     ReportRequest,
     When,
     check_choice,
+    check_several,
     make_filters,
 )
 from cogny_source.client.context import Context
@@ -113,7 +114,7 @@ class Reports:
             InvalidArgument: If one of them is not possible; nothing was sent.
             CreationIncomplete: If one of them was not created; it holds those that were, and the token.
         """
-        return self._creator.create_many(list(requests), token)
+        return self._creator.create_many(check_several(requests, "requests"), token)
 
     def list(
         self,
@@ -226,7 +227,7 @@ class Reports:
             WaitTimedOut: If they were not done in time; it holds all of them.
             FatalError: If the API refuses to tell.
         """
-        given = list(reports)
+        given = check_several(reports, "reports")
         ids = [_id_of(report) for report in given]
         known = {report.id: report for report in given if isinstance(report, Report)}
         return Waiter(self._context, timeout, on_progress).wait_all(ids, known)

@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 from cogny_source.api.envelope import parse_json
-from cogny_source.client.arguments import make_subscription
+from cogny_source.client.arguments import check_text, make_subscription
 from cogny_source.client.context import Context
 from cogny_source.client.errors import InvalidSignature
 from cogny_source.client.looking import settle
@@ -68,14 +68,15 @@ class Webhooks:
 
 def unwrap(body: bytes | str, headers: Mapping[str, str], secret: str) -> WebhookEvent:
     """As `Webhooks.unwrap`, for a receiver that sends no requests."""
-    content = body.encode() if isinstance(body, str) else bytes(body)
-    if not isinstance(secret, str) or not secret:
-        raise InvalidArgument("secret", "must be a text that is not empty")
+    if not isinstance(body, str | bytes | bytearray | memoryview):
+        raise InvalidArgument("body", "must be the bytes of the request")
+    content = body.encode(errors="surrogatepass") if isinstance(body, str) else bytes(body)
+    key = check_text(secret, "secret").encode()
     given = next((value for name, value in headers.items() if name.lower() == SIGNATURE.lower()), None)
     if given is None:
         raise InvalidSignature(f"the delivery has no {SIGNATURE}")
-    expected = hmac.new(secret.encode(), content, hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected.encode(), str(given).strip().lower().encode()):
+    expected = hmac.new(key, content, hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected.encode(), str(given).strip().lower().encode(errors="replace")):
         raise InvalidSignature("the delivery was not signed with this secret")
     try:
         return read_model(WebhookEvent, parse_json(content))

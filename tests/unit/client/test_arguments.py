@@ -71,6 +71,26 @@ WRONG: list[tuple[str, Act]] = [
     ("events", lambda c: c.webhooks.create(HOOK, ["all"], "s")),
     ("events", lambda c: c.webhooks.create(HOOK, "report.completed", "s")),
     ("secret", lambda c: c.webhooks.create(HOOK, ["report.completed"], "")),
+    # Texts that no JSON can carry.
+    ("prompt", lambda c: c.reports.create(WAREHOUSE, "a\ud800b")),
+    ("token", lambda c: c.reports.create(WAREHOUSE, "x", token="\udce9")),
+    ("dimensions", lambda c: c.reports.create(WAREHOUSE, "x", dimensions=["\ud800"])),
+    ("metadata", lambda c: c.reports.create(WAREHOUSE, "x", metadata={"a": "\ud800"})),
+    ("notes", lambda c: c.tickets.update("tkt_1", notes="\ud800")),
+    ("secret", lambda c: c.webhooks.create(HOOK, ["report.completed"], "\udce9")),
+    # Numbers that JSON lacks.
+    ("metadata", lambda c: c.reports.create(WAREHOUSE, "x", metadata={"a": [{"b": float("nan")}]})),
+    ("metadata", lambda c: c.reports.create(WAREHOUSE, "x", metadata={"a": (1, float("-inf"))})),
+    # Values of another type, and what has no order.
+    ("language", lambda c: c.reports.create(WAREHOUSE, "x", language=5)),
+    ("include_sql_queries", lambda c: c.reports.create(WAREHOUSE, "x", include_sql_queries="yes")),
+    ("dimensions", lambda c: c.reports.create(WAREHOUSE, "x", dimensions={"a", "b"})),
+    ("action_items", lambda c: c.tickets.update("tkt_1", action_items={"a": 1})),
+    ("action_items", lambda c: c.tickets.update("tkt_1", action_items=7)),
+    ("events", lambda c: c.webhooks.create(HOOK, {"report.completed"}, "s")),
+    ("reports", lambda c: c.reports.wait_all("rpt_1")),
+    ("reports", lambda c: c.reports.wait_all(7)),
+    ("requests", lambda c: c.reports.create_many("x")),
 ]
 
 
@@ -106,3 +126,19 @@ def test_a_report_is_asked_for_as_the_contract_says() -> None:
         "metadata": {"by": "me"},
     }
     assert ReportRequest(warehouse_id=WAREHOUSE, prompt="x").make_body() == {"warehouse_id": WAREHOUSE, "prompt": "x"}
+
+
+def test_an_iterator_is_read_once(client: SandboxCogny) -> None:
+    """A check that used it up would leave nothing, and clear what was to be set."""
+    request = ReportRequest(warehouse_id=WAREHOUSE, prompt="x", dimensions=iter(["a", "b"]))  # type: ignore[arg-type]
+    assert request.make_body()["context"] == {"dimensions": ["a", "b"]}
+    ticket = next(iter(client.tickets.list()))
+    items: Any = (text for text in ("first", "second"))
+    assert client.tickets.update(ticket.id, action_items=items).action_items == ("first", "second")
+
+
+def test_metadata_is_sent_as_json_has_it() -> None:
+    """Instants become texts, and tuples lists, before the report is compared with what comes back."""
+    given = {"at": datetime(2025, 2, 3, tzinfo=UTC), "of": (1, 2.5, None)}
+    request = ReportRequest(warehouse_id=WAREHOUSE, prompt="x", metadata=given)
+    assert request.make_body()["metadata"] == {"at": "2025-02-03T00:00:00+00:00", "of": [1, 2.5, None]}

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -54,6 +55,8 @@ def test_a_signed_delivery_is_read(client: SandboxCogny, body: bytes, name: str)
     [
         {},
         {"X-Signature": sign(BODY)},
+        {"X-Cogny-Signature": "\udce9"},
+        {"X-Cogny-Signature": "é"},
         {"X-Cogny-Signature": ""},
         {"X-Cogny-Signature": sign(BODY)[:-1]},
         {"X-Cogny-Signature": sign(BODY, "other")},
@@ -79,3 +82,18 @@ def test_a_signed_delivery_that_is_no_event(body: bytes) -> None:
     """It breaks the contract."""
     with pytest.raises(ContractError):
         unwrap(body, {"X-Cogny-Signature": sign(body)}, SECRET)
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "secret"), [("body", None, SECRET), ("body", 7, SECRET), ("secret", b"", "\udce9")]
+)
+def test_what_cannot_be_verified_is_refused_by_name(client: SandboxCogny, name: str, body: Any, secret: str) -> None:
+    """In the words of the client, not of the library below."""
+    with pytest.raises(InvalidArgument, match=f"^{name} "):
+        client.webhooks.unwrap(body, {"X-Cogny-Signature": "0"}, secret)
+
+
+def test_a_body_that_is_no_unicode_is_no_delivery(client: SandboxCogny) -> None:
+    """Half of a surrogate pair comes from whoever decoded the bytes wrongly."""
+    with pytest.raises(InvalidSignature):
+        client.webhooks.unwrap("\udce9", {"X-Cogny-Signature": "0"}, SECRET)
