@@ -15,11 +15,10 @@ from cogny_source.cli.options import MakeTarget, any_destination, max_age_option
 from cogny_source.cli.process import prepare_process
 from cogny_source.cli.streams import say, writing_out
 from cogny_source.errors import ConfigError
+from cogny_source.file_output import STDOUT
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
-
-STDOUT = Path("-")
 
 
 @click.command("dashboard", cls=GroupedCommand, short_help="Write a page about the sync and the tickets.")

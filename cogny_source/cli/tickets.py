@@ -20,7 +20,8 @@ from cogny_source.cli.client_options import (
 )
 from cogny_source.cli.streams import say, writing_out
 from cogny_source.cli.tables import Column, print_object, print_rows
-from cogny_source.errors import ConfigError, InvalidArgument
+from cogny_source.errors import InvalidArgument
+from cogny_source.file_output import STDOUT, check_place, write_whole
 from cogny_source.formatting import count
 
 if TYPE_CHECKING:
@@ -198,7 +199,11 @@ def stats(output: str | None, verbose: bool) -> None:
 @click.option("--format", "kind", type=click.Choice(FORMATS), default="csv", show_default=True, help="The file's.")
 @_filter_options
 @click.option("--field", "fields", multiple=True, help="A field to write; may be repeated. Default: all.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file; without, its URL is printed.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file; - for standard output. Without it the file's URL is printed.",
+)
 @verbose_option
 def export(kind: Any, out: Path | None, verbose: bool, fields: tuple[str, ...], **filters: Any) -> None:
     """Write tickets into a file.
@@ -208,20 +213,24 @@ def export(kind: Any, out: Path | None, verbose: bool, fields: tuple[str, ...], 
     \b
     Examples:
       cogny tickets export --format jira --status open --out tickets.csv
+      cogny tickets export --format csv --out - | head -3
       cogny tickets export --format json
     """
 
     def act(client: Cogny) -> None:
+        if out is not None and out != STDOUT:
+            check_place(out)
         done = client.tickets.export(kind, include_fields=fields or None, **filters)
         if out is None:
             with writing_out():
                 click.echo(done.download_url or "-")
             return
         content = client.tickets.download(done)
-        try:
-            out.write_bytes(content)
-        except OSError as exc:
-            raise ConfigError(f"--out cannot be written: {exc.strerror}") from None
+        if out == STDOUT:
+            with writing_out():
+                click.echo(content, nl=False)
+            return
+        write_whole(out, content)
         say(f"{out} is written: {count(done.ticket_count or 0, 'ticket')}.")
 
     execute(act, verbose=verbose)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cogny_source.cli.client_options import EPILOG, execute, format_option, limit_option, verbose_option
 from cogny_source.cli.tables import Column, print_object, print_rows
+from cogny_source.errors import ConfigError
 
+if TYPE_CHECKING:
+    from cogny_source.client.cogny import Cogny
+
+SECRET = "COGNY_WEBHOOK_SECRET"
 WAREHOUSE_COLUMNS: list[Column] = [
     ("id", lambda warehouse: warehouse.id),
     ("name", lambda warehouse: warehouse.name),
@@ -35,23 +41,31 @@ def webhooks() -> None:
 @click.option("--event", "events", type=click.Choice(EVENTS), multiple=True, required=True, help="May be repeated.")
 @click.option(
     "--secret",
-    envvar="COGNY_WEBHOOK_SECRET",
-    prompt=True,
-    hide_input=True,
+    envvar=SECRET,
     help="With which deliveries are signed; better in the environment, where no other user sees it.",
 )
 @format_option
 @verbose_option
-def create(url: str, events: Any, secret: str, output: str | None, verbose: bool) -> None:
+def create(url: str, events: Any, secret: str | None, output: str | None, verbose: bool) -> None:
     """Subscribe a URL to events.
 
-    The API can neither list nor delete subscriptions.
+    The API can neither list nor delete subscriptions. Without a secret, one is asked for.
 
     \b
     Example:
       COGNY_WEBHOOK_SECRET=... cogny webhooks create --url https://example.com/cogny --event report.completed
     """
-    execute(lambda client: print_object(client.webhooks.create(url, events, secret).raw, output), verbose=verbose)
+
+    def act(client: Cogny) -> None:
+        print_object(client.webhooks.create(url, events, secret or _ask_for_secret()).raw, output)
+
+    execute(act, verbose=verbose)
+
+
+def _ask_for_secret() -> str:
+    if not sys.stdin.isatty():
+        raise ConfigError(f"a secret is missing: set {SECRET} where nobody can answer")
+    return str(click.prompt("Secret", hide_input=True))
 
 
 @click.group("warehouses")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -23,7 +22,7 @@ from cogny_source.dashboard.ticket_metrics import TITLE_CHARACTERS, Tickets, rea
 from cogny_source.dashboard.trust import MARKS, make_tiles, tell_answer
 from cogny_source.destinations.portable_sql import Inquiry
 from cogny_source.destinations.session import DestinationSession
-from cogny_source.errors import ConfigError
+from cogny_source.file_output import check_place, write_whole
 from cogny_source.monitoring.health import Level, Thresholds
 from cogny_source.monitoring.run_history import list_failures
 from cogny_source.monitoring.status import DatasetStatus, read_status
@@ -76,8 +75,8 @@ def write_report(
         ConfigError: If the file cannot be written.
         LoadFailed: If the destination does not answer.
     """
-    _check_place(out)
-    _write(out, render_report(destination, now, journal, running=running, thresholds=thresholds))
+    check_place(out)
+    write_whole(out, render_report(destination, now, journal, running=running, thresholds=thresholds).encode())
 
 
 def render_report(
@@ -152,26 +151,3 @@ def _open_templates() -> Environment:
         error_line=lambda text: formatting.excerpt(text, ERROR_CHARACTERS),
     )
     return templates
-
-
-def _check_place(out: Path) -> None:
-    """Refuse an impossible path before minutes of queries."""
-    if not out.parent.is_dir():
-        raise ConfigError(f"the folder {out.parent} is not there: make it, or name another with --out")
-    if out.is_dir():
-        raise ConfigError(f"{out} is a folder: name a file with --out")
-    if out.exists() and not out.is_file():
-        raise ConfigError(
-            f"{out} is a device or a pipe, which the page would take the place of: name a file with --out"
-        )
-
-
-def _write(out: Path, text: str) -> None:
-    """Write a file in one step: readers see either the old one or the complete new one."""
-    draft = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(out)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise ConfigError(f"{out} cannot be written: {error.strerror}") from error

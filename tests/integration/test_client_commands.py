@@ -182,13 +182,18 @@ def test_a_bulk_change_is_asked_for_on_a_terminal(
 
 
 def test_an_export_is_written(cogny: Script, sandbox: SandboxServer, tmp_path: Path) -> None:
-    """Into a file, or its URL is printed."""
+    """Into a file, to standard output, or its URL is printed; a file that cannot be written is told before."""
     done = cogny("tickets", "export", "--format", "jira", "--status", "open", "--out", "tickets.csv")
     number = sum(row["status"] == "open" for row in sandbox.world.rows("tickets"))
     assert done.stdout == f"tickets.csv is written: {number} tickets.\n"
     assert (tmp_path / "tickets.csv").read_text(encoding="utf-8").startswith("Summary,Description")
     assert cogny("tickets", "export").stdout.startswith("http://localhost:")
-    assert "--out cannot be written" in cogny("tickets", "export", "--out", "none/x.csv", expect=2).stderr
+    told = cogny("tickets", "export", "--format", "jira", "--status", "open", "--out", "-").stdout
+    assert told.splitlines() == (tmp_path / "tickets.csv").read_text(encoding="utf-8").splitlines()
+    asked = len(writes(sandbox))
+    assert "the folder none is not there" in cogny("tickets", "export", "--out", "none/x.csv", expect=2).stderr
+    assert len(writes(sandbox)) == asked
+    assert [path.name for path in tmp_path.glob("*csv*")] == ["tickets.csv"]
 
 
 def test_a_webhook_is_subscribed(cogny: Script, sandbox: SandboxServer) -> None:
@@ -197,6 +202,8 @@ def test_a_webhook_is_subscribed(cogny: Script, sandbox: SandboxServer) -> None:
     done = cogny(*arguments, COGNY_WEBHOOK_SECRET="s3cret")
     assert objects(done)[0]["events"] == ["report.completed"]
     assert "s3cret" not in done.stdout + done.stderr
+    told = cogny(*arguments, expect=2).stderr
+    assert told == "Error: a secret is missing: set COGNY_WEBHOOK_SECRET where nobody can answer\n"
 
 
 def test_exit_codes(cogny: Script, sandbox: SandboxServer) -> None:
