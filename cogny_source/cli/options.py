@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
     from cogny_source.extract.plan import Census
 
+# A run that is started while another one works on the dataset, such as a slow first load or a resident puller.
+WAIT_FOR_RUN_SECONDS = 600.0
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 MakeTarget = Callable[[], "Target"]
 Command = Callable[..., Any]
@@ -66,6 +68,7 @@ class Options:
         quiet: Warnings and errors only.
         verbose: Print the summary as a table, and the traceback of a failure.
         check: Only test that API and destination can be reached and used.
+        wait_for_run: Seconds to wait for another run on this dataset to end.
     """
 
     resources: str = ""
@@ -83,6 +86,7 @@ class Options:
     quiet: bool = False
     verbose: bool = False
     check: bool = False
+    wait_for_run: float = WAIT_FOR_RUN_SECONDS
 
     @property
     def names(self) -> list[str]:
@@ -157,10 +161,20 @@ _START_DATE = click.option(
     help="Leave out rows created before it, such as 2025-02-03. The dataset keeps it; an earlier one later on loads"
     " what is missing, and all loads everything.",
 )
+_WAIT_FOR_RUN = click.option(
+    "--wait-for-run",
+    type=Age(),
+    metavar="AGE",
+    default="10m",
+    show_default=True,
+    envvar="COGNY_WAIT_FOR_RUN",
+    help="How long to wait for another run on this dataset to end; then exit 75.",
+)
 _READING = [
     click.option("--chunk-rows", type=click.IntRange(min=1), help="Rows loaded at once; of long rows fewer."),
     click.option("--workers", type=click.IntRange(min=1), help="Most readers of a long first load. Default: 8."),
     click.option("--history/--no-history", default=None, help="Keep each version of a row. Default: keep."),
+    _WAIT_FOR_RUN,
 ]
 _SYNC = [
     _RESOURCES,

@@ -52,17 +52,21 @@ def pipelines_dir(target: Target) -> Path:
 
 
 @contextmanager
-def open_for_loading(target: Target) -> Iterator[dlt.Pipeline]:
+def open_for_loading(target: Target, wait_seconds: float = 0.0) -> Iterator[dlt.Pipeline]:
     """A target's pipeline, locked against other runs.
 
+    Args:
+        target: The target.
+        wait_seconds: How long to wait for another run to end.
+
     Raises:
-        AlreadyRunning: If another run holds the lock.
+        AlreadyRunning: If another run holds the lock for longer.
     """
     from cogny_source.engine.working_dir import hold_lock, open_pipeline
 
     folder = pipelines_dir(target)
     make = _maker(target, folder)
-    with hold_lock(folder, PIPELINE_NAME), _explaining(target):
+    with hold_lock(folder, PIPELINE_NAME, wait_seconds), _explaining(target):
         target.prepare()
         yield open_pipeline(make, folder, PIPELINE_NAME)
 

@@ -189,7 +189,7 @@ def _run(target: Target, options: Options) -> int | None:
         if options.check:
             with _settings(options, target.world or pipelines_dir(target) / "sandbox.json") as settings:
                 return _check(target, settings, options)
-        with open_for_loading(target) as pipeline:
+        with open_for_loading(target, options.wait_for_run) as pipeline:
             world = target.world or Path(pipeline.pipelines_dir) / "sandbox.json"
             _sync(pipeline, options, world)
         if not options.quiet and options.log_format == "text":

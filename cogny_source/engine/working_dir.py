@@ -19,13 +19,15 @@ from filelock import FileLock, Timeout
 from cogny_source.destinations.dlt_internals import mark_state_restored
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.errors import AlreadyRunning, ConfigError
-from cogny_source.formatting import second
+from cogny_source.formatting import second, span
 from cogny_source.plain_text import safe_text
 
 logger = logging.getLogger(__name__)
 
 # is_locked() takes the lock briefly; wait longer than that.
 LOCK_SECONDS = 0.5
+# How often a lock is tried that another run holds.
+POLL_SECONDS = 0.2
 # The file that says which process holds the lock.
 HOLDER = ".holder"
 # The errors of dlt for files that are truncated, missing or not its own.
@@ -52,20 +54,28 @@ def _lock_path(pipelines_dir: Path, pipeline_name: str) -> Path:
 
 
 @contextmanager
-def hold_lock(pipelines_dir: Path, pipeline_name: str) -> Iterator[None]:
+def hold_lock(pipelines_dir: Path, pipeline_name: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Let one run at a time work in a directory: dlt does not lock it. The lock is reentrant within a thread.
 
+    Args:
+        pipelines_dir: The directory of the pipelines.
+        pipeline_name: The pipeline.
+        wait_seconds: How long to wait for another run to end.
+
     Raises:
-        AlreadyRunning: If another run holds it.
+        AlreadyRunning: If another run holds it for longer.
         ConfigError: If the directory cannot be written.
     """
     path = _lock_path(pipelines_dir, pipeline_name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, timeout=LOCK_SECONDS, is_singleton=True)
-        lock.acquire()
+        _acquire(lock, path, wait_seconds)
     except Timeout as exc:
-        raise AlreadyRunning(f"another run holds {path}{_describe_holder(path)}; this one changed nothing") from exc
+        waited = f" for {span(wait_seconds, blank=' ')}" if wait_seconds else ""
+        raise AlreadyRunning(
+            f"another run holds {path}{waited}{_describe_holder(path)}; this one changed nothing"
+        ) from exc
     except OSError as exc:
         raise ConfigError(
             f"the working directory {pipelines_dir} cannot be written ({exc.strerror}); set DLT_DATA_DIR to another"
@@ -76,6 +86,18 @@ def hold_lock(pipelines_dir: Path, pipeline_name: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: FileLock, path: Path, wait_seconds: float) -> None:
+    """Take a lock, and say so where another run must be waited for."""
+    try:
+        lock.acquire()
+    except Timeout:
+        if wait_seconds <= LOCK_SECONDS:
+            raise
+        longest = span(wait_seconds, blank=" ")
+        logger.info("another run holds %s%s; waiting for it, at most %s", path, _describe_holder(path), longest)
+        lock.acquire(timeout=wait_seconds - LOCK_SECONDS, poll_interval=POLL_SECONDS)
 
 
 def _note_holder(path: Path) -> None:

@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -181,6 +183,49 @@ def test_status_beside_a_run(cogny: Script, tmp_path: Path) -> None:
         assert json.loads(cogny("status", "--format", "json").stdout)["running"] is True
         assert "A run works on it now." in cogny("status").stdout
     assert json.loads(cogny("status", "--format", "json").stdout)["running"] is False
+
+
+@contextmanager
+def another_run(folder: Path) -> Iterator[threading.Event]:
+    """Hold the lock in another thread, until the event is set or the block ends."""
+    held, done = threading.Event(), threading.Event()
+
+    def run() -> None:
+        with hold_lock(folder, "cogny"):
+            held.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        assert held.wait(10)
+        yield done
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("command", ["sync", "verify", "census"])
+def test_a_run_waits_for_another_one(cogny: Script, tmp_path: Path, command: str) -> None:
+    """A scheduled run beside a slow one, or beside a resident puller, says that it waits, and is done."""
+    cogny("sync", "--resources", "warehouses")
+    [lock] = (tmp_path / "home" / ".dlt").rglob("cogny.lock")
+    with another_run(lock.parent) as done:
+        threading.Timer(1.0, done.set).start()
+        told = cogny(command, "--resources", "warehouses").stderr
+    assert f"another run holds {lock} (process {os.getpid()}, since " in told
+    assert "; waiting for it, at most 10 min" in told
+
+
+@pytest.mark.parametrize(("wait", "told"), [("0s", ""), ("1s", " for 1.0 s")])
+def test_a_run_does_not_wait_longer_than_it_may(cogny: Script, tmp_path: Path, wait: str, told: str) -> None:
+    """It ends with 75, and has asked nothing."""
+    cogny("sync", "--resources", "warehouses")
+    [lock] = (tmp_path / "home" / ".dlt").rglob("cogny.lock")
+    with another_run(lock.parent):
+        done = cogny("sync", "--wait-for-run", wait, expect=75)
+    assert f"another run holds {lock}{told} (process " in done.stderr
+    assert done.stderr.endswith("; this one changed nothing\n")
 
 
 def test_wrong_age_is_refused() -> None:

@@ -78,13 +78,13 @@ class Trial:
         _expect(0, container.run(*self._image.stage.last("HEALTHCHECK").command))
 
     def stop(self) -> None:
-        """SIGTERM to the first process: 143, with what was complete loaded; a second run meanwhile: 75."""
+        """SIGTERM to the first process: 143, with what was complete loaded; a second run that may not wait: 75."""
         container = self._container("stop")
         with self._slow_api():
             asked = len(self._sandbox.requests)
             process = container.start(*self._command, "--chunk-rows", "100")
             self._wait_until(lambda: len(self._sandbox.requests) >= asked + 3, process)
-            _expect(75, self._container("stop", new=False).run(*self._command))
+            _expect(75, self._container("stop", new=False).run(*self._command, "--wait-for-run", "0s"))
             send_signal(process, signal.SIGTERM)
             output, errors = process.communicate(timeout=PATIENCE_SECONDS)
         _expect(143, subprocess.CompletedProcess(self._command, process.returncode, output, errors))
