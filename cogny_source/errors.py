@@ -19,6 +19,7 @@ CognyError
 ├── ContractError       the API broke its contract
 │   ├── PaginationError a repeated or missing cursor, a list without an end
 │   ├── MassDeletion    too many rows are no longer listed: a person must accept their deletion
+│   ├── NotVerifiable   rows moved at each of several readings, so that nothing is verified
 │   └── AnswerTooLarge  an answer larger than max_answer_megabytes
 ├── OutcomeUnknown      a write whose answer was lost: it may have taken effect (exit code 1)
 ├── LoadFailed          the destination refused a load package, or is held by another process
@@ -179,6 +180,10 @@ class PaginationError(ContractError):
 
 class MassDeletion(ContractError):
     """Too many rows are no longer listed: they are marked deleted only after a person accepts it."""
+
+
+class NotVerifiable(ContractError):
+    """The list lost rows at each of several readings, so that nothing is verified."""
 
 
 class AnswerTooLarge(ContractError):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cogny_source.destinations.reader import DestinationReader
-from cogny_source.errors import ContractError
+from cogny_source.errors import NotVerifiable
 from cogny_source.extract.context import Difference, ReadContext
 from cogny_source.extract.full_scan import FullScan
 from cogny_source.extract.state import State
@@ -43,7 +43,7 @@ def verify(context: ReadContext, state: State, destination: DestinationReader) -
         rows if the counts agreed after the sync or a census had just seen them.
 
     Raises:
-        ContractError: If the API's list cannot be read completely.
+        NotVerifiable: If the API's list cannot be read completely.
     """
     spec, start = context.endpoint.table, parse_instant(state.get("start_date"))
     roll = FullScan(replace(context, history=False), start)
@@ -54,7 +54,7 @@ def verify(context: ReadContext, state: State, destination: DestinationReader) -
                 keys = comparison.take_theirs(chunk.tables).keys[: EXPLAINED_ROWS - len(theirs)]
                 theirs |= _read_values(spec, [chunk.tables[spec.name]], keys)
         if not roll.complete:
-            raise ContractError(INCOMPLETE, path=context.endpoint.path)
+            raise NotVerifiable(INCOMPLETE, path=context.endpoint.path)
         differing = comparison.differing()
         gone = comparison.gone(dated_only=start is not None)
     ours = _read_values(spec, destination.read_keys(spec, list(theirs)), list(theirs))

@@ -11,7 +11,7 @@ import pytest
 
 from cogny_source import sync
 from cogny_source.engine.run_record import ResourceRun, SyncResult
-from cogny_source.errors import CognyError
+from cogny_source.errors import CognyError, NotVerifiable
 from cogny_source.extract.context import Difference
 from cogny_source.sandbox import SandboxServer
 from tests.support.syncs import Script, each_page, make_pipeline, settings_for
@@ -185,3 +185,17 @@ def test_list_that_cannot_be_read_whole_proves_nothing(sandbox: SandboxServer, p
     progress = change_after_sync(sandbox, lambda: setattr(sandbox.switches, "repeat_cursor", True))
     with pytest.raises(CognyError):
         sync(pipeline, settings_for(sandbox), verify=True, progress=each_page(progress))
+
+
+def test_rows_that_never_rest_are_not_verified(sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask) -> None:
+    """Where each reading loses rows, no verdict is given, and the sentence says what helps; the rows are loaded."""
+    sandbox.switches.update({"ignored_sorts": {"tickets": "recently_updated_first"}})
+    sync(pipeline, settings_for(sandbox))
+    sandbox.switches.update({"churn_per_page": 3, "churn_deletes_per_page": 1})
+    with pytest.raises(NotVerifiable, match="nothing is verified; run cogny verify again when fewer rows change"):
+        sync(pipeline, settings_for(sandbox), resources=["tickets"], verify=True, accept_deletions=True)
+    sandbox.switches.update({"churn_per_page": 0, "churn_deletes_per_page": 0})
+    [run] = sync(pipeline, settings_for(sandbox), resources=["tickets"], verify=True, accept_deletions=True).resources
+    assert run.counts.differences == ()
+    live = ask("SELECT id FROM cogny_data.tickets WHERE deleted_at IS NULL ORDER BY id")
+    assert live == [(key,) for key in sorted(row["id"] for row in sandbox.world.rows("tickets"))]

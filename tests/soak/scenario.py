@@ -22,7 +22,7 @@ from cogny_source import sync
 from cogny_source.engine.cancellation import CancelToken
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.engine.working_dir import hold_lock, open_pipeline
-from cogny_source.errors import Stopped
+from cogny_source.errors import NotVerifiable, Stopped
 from cogny_source.sandbox import DEFAULT_KEYS, RESOURCES, Access, SandboxServer, Switches, World
 from cogny_source.settings import Settings
 from tests.soak.deaths import CHILD_SECONDS, POINTS, dying, in_child, is_killed
@@ -123,7 +123,11 @@ class Scenario:
         arguments = self._draw_arguments()
         machine = self._draw_machine()
         with self._weather() as weather:
-            self._run(machine, **arguments)
+            try:
+                self._run(machine, **arguments)
+            except NotVerifiable:
+                assert weather, "rows that rest can be verified"
+                weather += ", of which too many moved to be verified"
         return f"sync on {machine} {weather} {arguments}"
 
     def _stop(self) -> str:
