@@ -13,7 +13,7 @@ from cogny_source.extract.lookback import choose_reach
 from cogny_source.extract.plan import Plan
 from cogny_source.extract.resource import read_resource
 from cogny_source.extract.state import State, prepare_state
-from cogny_source.reconcile.settlement import Reconciliation
+from cogny_source.reconcile.settlement import Loaded, Reconciliation
 from cogny_source.reconcile.versions import VersionGuard
 from cogny_source.records.chunk import Chunk
 from cogny_source.timestamps import parse_instant
@@ -63,17 +63,19 @@ def _read_and_settle(
     # The first load of an empty destination, and the full refresh of a full table, have no newer rows to protect.
     is_first = _begins_with_everything(state) and not plan.full_refresh
     is_refreshed = plan.full_refresh and context.endpoint.whole
+    # If an earlier start date opened a window, the rows after it were loaded by earlier runs.
+    loads_all = loads_first and "updated_after" not in begins_at
+    held_rows = False
     for chunk in chunks:
         if guard is None:  # the server's clock is known from the first chunk on
             reach = choose_reach(begins_at, plan, context.counts.taken_at, after_backfill=loads_first)
             guard = VersionGuard(context, destination, reach.settled_before)
+            held_rows = loads_all and destination.count_live(context.endpoint.table, None, None).rows > 0
         state = chunk.state or state
         is_first = is_first and "backfill" in state
         yield replace(chunk if is_first or is_refreshed else guard.admit(chunk), last=False)
-    # If an earlier start date opened a window, the rows after it were loaded by earlier runs.
-    loads_all = loads_first and "updated_after" not in begins_at
-    loaded_since = _find_beginning(begins_at, context) if loads_all else None
-    yield from Reconciliation(context, state, plan, destination, loaded_since).chunks()
+    loaded = Loaded(_find_beginning(begins_at, context), held_rows) if loads_all else None
+    yield from Reconciliation(context, state, plan, destination, loaded).chunks()
 
 
 def _find_beginning(state: State, context: ReadContext) -> datetime | None:

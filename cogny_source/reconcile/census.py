@@ -39,6 +39,8 @@ class Census:
 
     Attributes:
         roll: The last listing.
+        began_at: The server's clock at the first page of the first listing (UTC): what either of them lists counts as
+            listed; None if unknown.
         marked: Rows marked deleted; None if the list could not be read completely.
         refused: Rows not marked because they are too many.
         loaded: Rows loaded.
@@ -54,6 +56,7 @@ class Census:
         self._spec = context.endpoint.table
         self._verdicts = Verdicts(context)
         self.roll = FullScan(context, start)
+        self.began_at: datetime | None = None
         self.marked: int | None = None
         self.refused = 0
         self.loaded = 0
@@ -103,6 +106,7 @@ class Census:
             if sum(part.rows for part in found) >= self._context.chunk_rows:
                 yield self._bring(found)
                 found = []
+        self.began_at = self.began_at or self.roll.began_at
         yield self._bring(found)
 
     def _bring(self, found: list[Chunk]) -> Chunk:

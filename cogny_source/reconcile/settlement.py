@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from cogny_source.destinations.reader import DestinationReader
@@ -33,6 +33,23 @@ COUNT_AGAIN_SECONDS = (1.0, 2.0, 4.0)
 SLICE_PAGES = 100
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """What a first load or a full refresh read.
+
+    Attributes:
+        since: The time since which every listed row was read, by the server's clock; None if unknown.
+        held_rows: Whether the table had rows before.
+    """
+
+    since: datetime | None
+    held_rows: bool
+
+    def find_compared_since(self, unexplained_rows: int | None) -> datetime | None:
+        """Since when all rows of the table were compared: if none was there before, or by the counts none is gone."""
+        return self.since if not self.held_rows or unexplained_rows == 0 else None
+
+
 class Reconciliation:
     """Compares counts, takes a census where needed, scrubs and verifies, after a resource is read.
 
@@ -41,8 +58,7 @@ class Reconciliation:
         state: The resource's state in the destination.
         plan: The plan of the sync.
         destination: The destination.
-        loaded_since: After a first load or a full refresh, the time since which every row was read, by the server's
-            clock.
+        loaded: What a first load or a full refresh read; None after another pass.
     """
 
     def __init__(
@@ -51,7 +67,7 @@ class Reconciliation:
         state: State,
         plan: Plan,
         destination: DestinationReader,
-        loaded_since: datetime | None = None,
+        loaded: Loaded | None = None,
     ) -> None:
         self._context = context
         self._state = state
@@ -59,7 +75,7 @@ class Reconciliation:
         self._destination = destination
         self._spec = context.endpoint.table
         self._start = parse_instant(state.get("start_date"))
-        self._loaded_since = loaded_since
+        self._loaded = loaded
 
     def chunks(self) -> Iterator[Chunk]:
         """Compare the counts, take a census if the plan needs one, and verify.
@@ -100,7 +116,8 @@ class Reconciliation:
         now = counts.taken_at or self._context.now()
         coverage = load_coverage(self._state)
         if coverage is None:
-            coverage = Coverage.of_all(self._loaded_since, now)
+            since = self._loaded.find_compared_since(counts.unexplained_rows) if self._loaded else None
+            coverage = Coverage.of_all(since, now)
         coverage = coverage.as_of(now)
         # Rows without `created_at` are in no slice.
         sliceable = coverage.sliceable and (self._start is not None or not counts.undated_rows)
@@ -185,7 +202,7 @@ class Reconciliation:
                 self._state = note_list(self._state, digest_list(roll.digests), roll.ended_at) or self._state
                 counts.digests, counts.unlisted_rows = roll.digests, 0
             else:
-                known, began_at = load_coverage(self._state), roll.began_at
+                known, began_at = load_coverage(self._state), census.began_at
                 sliceable = known is None or known.sliceable
                 self._state = note_coverage(self._state, Coverage.of_all(began_at, began_at, sliceable=sliceable))
         if counts.unexplained_rows:
