@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -13,17 +12,15 @@ from cogny_source.cli.exits import report_failure
 from cogny_source.cli.help import GroupedCommand
 from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
 from cogny_source.cli.process import prepare_process
+from cogny_source.cli.row_output import as_objects, print_csv, print_table
 from cogny_source.cli.streams import dump_for, writing_out
 from cogny_source.errors import ConfigError
-from cogny_source.plain_text import safe_text
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
 
 # What only reads; BigQuery and buckets are not opened read-only.
 READING = re.compile(r"\s*(select|with|from|values|describe|show|summarize|explain)\b[^;]*;?\s*", re.IGNORECASE)
-# Into a file or a pipe nothing is cut.
-PIPED_WIDTH = 10_000
 
 
 @click.command("query", cls=GroupedCommand, short_help="Ask a dataset in SQL, and change nothing.")
@@ -69,18 +66,8 @@ def _ask(target: Target, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
 
 def _print(names: list[str], rows: list[tuple[Any, ...]], output: str) -> None:
     if output == "json":
-        click.echo(dump_for(sys.stdout, [dict(zip(names, map(_plain, row), strict=True)) for row in rows]))
-        return
-    if output == "csv":
-        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *rows])
-        return
-    from cogny_source.cli.console import PlainConsole
-    from cogny_source.cli.display import print_rows
-
-    console = PlainConsole()
-    print_rows(console if console.is_terminal else PlainConsole(width=PIPED_WIDTH), names, rows)
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON knows, else as text."""
-    return value if value is None or isinstance(value, bool | int | float | str) else safe_text(value)
+        click.echo(dump_for(sys.stdout, as_objects(names, rows)))
+    elif output == "csv":
+        print_csv(names, rows)
+    else:
+        print_table(names, rows)
