@@ -24,10 +24,16 @@ unexport PYTHONDONTWRITEBYTECODE
 # The theme's news of its successor, at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: dist demo demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak simulate simulate-small mutants sandbox docs site site-serve bench peers profile clean
+.PHONY: dist demo demo-models demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak simulate simulate-small mutants sandbox docs site site-serve bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
+
+# Ten answers from the demo's database, each by one query of the models.
+demo-models: demo
+	$(BIN)/cogny models build
+	$(BIN)/cogny models test
+	$(BIN)/cogny models ask
 
 demo-parquet: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_parquet.py --sandbox
@@ -191,6 +197,7 @@ profile: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m cogny_source schema > docs/tables.md
+	$(BIN)/python -m cogny_source schema --format dbt > cogny_source/models/dbt/models/staging/_sources.yml
 
 # The documentation as a site in build/site, which can be read from there or from any server; a link that leads nowhere
 # fails it.

@@ -10,6 +10,7 @@ from cogny_source.cli.config import config
 from cogny_source.cli.dashboard import dashboard, report
 from cogny_source.cli.entry import EntryGroup
 from cogny_source.cli.exits import report_failure
+from cogny_source.cli.models import models
 from cogny_source.cli.prompt import open_prompt
 from cogny_source.cli.query import query
 from cogny_source.cli.reports import reports
@@ -39,7 +40,7 @@ def main() -> None:
 
 
 @main.command("schema")
-@click.option("--format", "output", type=click.Choice(["markdown", "dbml", "json"]), default="markdown")
+@click.option("--format", "output", type=click.Choice(["markdown", "dbml", "json", "dbt"]), default="markdown")
 def schema(output: str) -> None:
     """Print the tables and what each column holds.
 
@@ -47,6 +48,7 @@ def schema(output: str) -> None:
     Examples:
       cogny schema > tables.md
       cogny schema --format dbml > cogny.dbml
+      cogny schema --format dbt > sources.yml
     """
 
     def run() -> None:
@@ -66,6 +68,10 @@ def _render_schema(output: str) -> str:
         from cogny_source.schema.dbml import render_dbml
 
         return render_dbml()
+    if output == "dbt":
+        from cogny_source.schema.dbt_sources import render_sources
+
+        return render_sources()
     from cogny_source.destinations.registry import list_column_types
     from cogny_source.schema.markdown import render_tables
 
@@ -92,5 +98,5 @@ def sandbox(arguments: tuple[str, ...]) -> None:
 
 for command in (sync_group, check, config, status, runs, query, open_prompt, verify, census, reset, dashboard, report):
     main.add_command(command)
-for group in (reports, tickets, warehouses, webhooks):
+for group in (models, reports, tickets, warehouses, webhooks):
     main.add_command(group)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -13,9 +12,9 @@ from cogny_source.cli.exits import report_failure
 from cogny_source.cli.help import GroupedCommand
 from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
 from cogny_source.cli.process import prepare_process
+from cogny_source.cli.row_output import as_objects, print_csv, print_table
 from cogny_source.cli.streams import dump_for, writing_out
 from cogny_source.errors import ConfigError
-from cogny_source.plain_text import safe_text
 
 if TYPE_CHECKING:
     from cogny_source.destinations.target import Target
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 READING = re.compile(r"\s*\(*\s*(select|with|from|values|describe|show|summarize|explain)\b[^;]*;?\s*", re.IGNORECASE)
 # Texts, quoted names and comments, in which a semicolon ends nothing.
 QUOTED = re.compile(r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|--[^\n]*|/\*.*?\*/""", re.DOTALL)
-# Into a file or a pipe nothing is cut.
-PIPED_WIDTH = 10_000
 
 
 @click.command("query", cls=GroupedCommand, short_help="Ask a dataset in SQL, and change nothing.")
@@ -88,18 +85,8 @@ def strip_quoted(sql: str) -> str:
 def print_answer(names: list[str], rows: list[tuple[Any, ...]], output: str) -> None:
     """Print the rows of a query as `table`, `csv` or `json`."""
     if output == "json":
-        click.echo(dump_for(sys.stdout, [dict(zip(names, map(_plain, row), strict=True)) for row in rows]))
-        return
-    if output == "csv":
-        csv.writer(sys.stdout, lineterminator="\n").writerows([names, *rows])
-        return
-    from cogny_source.cli.console import PlainConsole
-    from cogny_source.cli.display import print_rows
-
-    console = PlainConsole()
-    print_rows(console if console.is_terminal else PlainConsole(width=PIPED_WIDTH), names, rows)
-
-
-def _plain(value: Any) -> Any:
-    """A value that JSON knows, else as text."""
-    return value if value is None or isinstance(value, bool | int | float | str) else safe_text(value)
+        click.echo(dump_for(sys.stdout, as_objects(names, rows)))
+    elif output == "csv":
+        print_csv(names, rows)
+    else:
+        print_table(names, rows)

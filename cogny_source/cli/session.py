@@ -17,6 +17,7 @@ from cogny_source.errors import ConfigError, LoadFailed
 if TYPE_CHECKING:
     import dlt
 
+    from cogny_source.destinations.model_store import ModelsPlace, ModelStore
     from cogny_source.destinations.session import DestinationSession
     from cogny_source.monitoring.health import Thresholds
     from cogny_source.monitoring.status import DatasetStatus
@@ -80,9 +81,27 @@ def look_at(target: Target) -> Iterator[Look]:
     workspace = pipelines_dir(target)
     running = is_locked(workspace, PIPELINE_NAME)
     wait_seconds = WAIT_FOR_RUN_SECONDS if running else WAIT_SECONDS
-    with _open_for_reading(target) as pipeline:
+    with _open_temporarily(target, is_read_only=True) as pipeline:
         destination = open_session(pipeline, wait_seconds)
         yield Look(destination, workspace / f"{PIPELINE_NAME}.runs", running)
+
+
+@contextmanager
+def open_models(target: Target, place: ModelsPlace) -> Iterator[ModelStore]:
+    """The models of a target; its working directory is a temporary one, so that a run is not disturbed.
+
+    Raises:
+        ConfigError: If the destination holds no models, or they cannot be at that place.
+        LoadFailed: If the destination does not answer, or stays locked.
+    """
+    from cogny_source.destinations.registry import open_session
+    from cogny_source.engine.working_dir import restore_state
+
+    with _open_temporarily(target, is_read_only=place.is_read_only) as pipeline:
+        session = open_session(pipeline, WAIT_FOR_RUN_SECONDS)
+        restore_state(session)  # files become tables by the schema that lies beside them
+        with session.connect() as client, session.adapter.open_models(client, place) as store:
+            yield store
 
 
 def read_dataset(
@@ -113,12 +132,13 @@ def read_dataset(
 
 
 @contextmanager
-def _open_for_reading(target: Target) -> Iterator[dlt.Pipeline]:
+def _open_temporarily(target: Target, *, is_read_only: bool) -> Iterator[dlt.Pipeline]:
+    """A target's pipeline in a working directory that is removed afterwards."""
     with _naming_temporary_folder():
         temporary = tempfile.TemporaryDirectory(prefix="cogny-")
     with temporary as folder, _explaining(target):
         reader = replace(target, make=target.make_reader or target.make)
-        yield _maker(reader, Path(folder))()
+        yield _maker(reader if is_read_only else target, Path(folder))()
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from dlt.destinations.sql_client import SqlClientBase
 from dlt.extract import DltSource
 from filelock import BaseFileLock
 
-from cogny_source.errors import CognyError
+from cogny_source.destinations.model_store import ModelsPlace, ModelStore
+from cogny_source.errors import CognyError, ConfigError
 from cogny_source.records.package import Package
 from cogny_source.schema import ChildSpec, TableSpec
 
@@ -130,6 +131,18 @@ class DestinationAdapter(ABC):
             Table name to a sentence about its loss. Empty for a destination that does not check.
         """
         return {}
+
+    def open_models(self, client: SqlClientBase[Any], place: ModelsPlace) -> AbstractContextManager[ModelStore]:  # noqa: ARG002
+        """Open the store of a destination's models.
+
+        Args:
+            client: An open connection; for reading alone if the place is.
+            place: Where the models are.
+
+        Raises:
+            ConfigError: If models cannot be built there.
+        """
+        raise ConfigError("models cannot be built in this destination: it is none of those of `cogny sync`")
 
 
 def _fetch(client: SqlClientBase[Any], query: str, *values: object) -> list[tuple[Any, ...]]:

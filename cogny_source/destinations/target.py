@@ -44,14 +44,18 @@ class Target:
     arguments: tuple[str, ...] = ()
 
 
-def check_dataset(name: str) -> None:
+def check_dataset(name: str, option: str = "--dataset") -> None:
     """Refuse a dataset name that some destination does not accept unchanged.
+
+    Args:
+        name: The name.
+        option: The option that gives it.
 
     Raises:
         ConfigError: If it does not begin with a letter, or has other than lowercase letters, digits and underscores.
     """
     if not DATASET_NAME.fullmatch(name):
-        raise ConfigError(f"--dataset is {name!r}; use lowercase letters, digits and _, and begin with a letter")
+        raise ConfigError(f"{option} is {name!r}; use lowercase letters, digits and _, and begin with a letter")
 
 
 def check_text(option: str, path: str) -> None:

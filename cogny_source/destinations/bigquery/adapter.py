@@ -10,11 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from dlt.common.typing import TLoaderFileFormat
+from dlt.destinations.sql_client import SqlClientBase
 
 from cogny_source.destinations.adapter import Writer
 from cogny_source.destinations.bigquery.hints import make_table_hints
 from cogny_source.destinations.bigquery.jsonl import EMULATOR, JsonlWriter
+from cogny_source.destinations.model_store import ModelsPlace, ModelStore
 from cogny_source.destinations.sql import SqlAdapter
+from cogny_source.errors import ConfigError
 from cogny_source.schema import ChildSpec, TableSpec
 
 
@@ -36,3 +39,12 @@ class BigQueryAdapter(SqlAdapter):
         """A writer of files with JSON lines; dlt links each file into its package as soon as it is yielded."""
         with TemporaryDirectory(dir=folder) as files:
             yield JsonlWriter(Path(files), compress=EMULATOR not in os.environ)
+
+    @contextmanager
+    def open_models(self, client: SqlClientBase[Any], place: ModelsPlace) -> Iterator[ModelStore]:
+        """The models in a dataset of the same project."""
+        from cogny_source.destinations.bigquery.models import BigQueryModelStore
+
+        if place.database is not None:
+            raise ConfigError("--models-database is for a folder: BigQuery holds its models itself")
+        yield BigQueryModelStore(client.native_connection, client.dataset_name, place.dataset)

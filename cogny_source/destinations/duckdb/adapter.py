@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dlt.destinations.exceptions import DestinationConnectionError
@@ -10,9 +12,11 @@ from dlt.destinations.sql_client import SqlClientBase
 from cogny_source.destinations.adapter import Columns, PackageLoader, Session
 from cogny_source.destinations.duckdb.loader import DuckDbLoader
 from cogny_source.destinations.duckdb_engine import LOCKED, explain_version
+from cogny_source.destinations.duckdb_models import DuckDbModelStore
 from cogny_source.destinations.losses import describe_loss
+from cogny_source.destinations.model_store import ModelsPlace, ModelStore
 from cogny_source.destinations.sql import SqlAdapter
-from cogny_source.errors import CognyError
+from cogny_source.errors import CognyError, ConfigError
 
 
 class MotherDuckAdapter(SqlAdapter):
@@ -41,6 +45,15 @@ class DuckDbAdapter(SqlAdapter):
     def explain(self, error: BaseException) -> CognyError | None:
         """The error for a file of a newer DuckDB; None for other errors."""
         return explain_version(error)
+
+    @contextmanager
+    def open_models(self, client: SqlClientBase[Any], place: ModelsPlace) -> Iterator[ModelStore]:
+        """The models in a schema of the same file."""
+        if place.database is not None:
+            raise ConfigError("--models-database is for a folder: a DuckDB file holds its models itself")
+        connection = client.native_connection
+        [(database,)] = connection.execute("SELECT current_database()").fetchall()
+        yield DuckDbModelStore(connection, (database, client.dataset_name), (database, place.dataset))
 
     def find_losses(self, client: SqlClientBase[Any], tables: Columns) -> dict[str, str]:
         """Find tables and columns that are missing in the database's catalogue; table name to a sentence about it."""

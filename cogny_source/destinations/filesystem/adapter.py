@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import dlt
@@ -10,6 +11,8 @@ from filelock import BaseFileLock, Timeout
 
 from cogny_source.destinations.adapter import Columns
 from cogny_source.destinations.filesystem.dlt_client import LakeSqlClient, lake
+from cogny_source.destinations.filesystem.models import open_folder_models
+from cogny_source.destinations.model_store import ModelsPlace, ModelStore
 from cogny_source.destinations.sql import SqlAdapter
 
 
@@ -39,3 +42,7 @@ class FilesystemAdapter(SqlAdapter):
     def find_losses(self, client: SqlClientBase[Any], tables: Columns) -> dict[str, str]:
         """Find tables and columns that are missing in the files; table name to a sentence about it."""
         return cast(LakeSqlClient, client).find_losses(tables)
+
+    def open_models(self, client: SqlClientBase[Any], place: ModelsPlace) -> AbstractContextManager[ModelStore]:
+        """The models in a DuckDB file beside the folder."""
+        return open_folder_models(cast(LakeSqlClient, client), place)

@@ -1,0 +1,26 @@
+-- One row a ticket in its newest version, deleted ones too.
+select
+    id as ticket_id,
+    warehouse_id,
+    title,
+    description,
+    category,
+    priority,
+    status,
+    {{ is_closed('status') }} as is_closed,
+    assignee,
+    effort,
+    notes,
+    estimated_impact__metric as impact_metric,
+    estimated_impact__current_value as impact_current_value,
+    estimated_impact__projected_value as impact_projected_value,
+    estimated_impact__increase_percentage as impact_increase_percentage,
+    estimated_impact__confidence as impact_confidence,
+    supporting_data,
+    url,
+    created_at,
+    updated_at,
+    deleted_at,
+    deleted_at is not null as is_deleted,
+    extra
+from {{ loaded('tickets') }} as tickets
