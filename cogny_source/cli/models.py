@@ -66,7 +66,7 @@ def _place_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.group("models")
+@click.group("models", short_help="Build tables that answer questions, and test them.")
 def models() -> None:
     """Build tables that answer questions: throughput, backlog, time in a status, impact.
 
