@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The theme's news of its successor, at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: dist demo demo-models demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak simulate simulate-small mutants sandbox docs site site-serve bench peers profile clean
+.PHONY: dist demo demo-models demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak simulate simulate-small mutants model-mutants sandbox docs site site-serve bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -170,6 +170,10 @@ simulate-small: $(READY)
 # Breaks the reading in one place at a time, and tells which breaks no simulated world sees; MUTANTS="--sample 100" tries some.
 mutants: $(READY)
 	$(BIN)/python -m tests.simulation.mutants $(MUTANTS)
+
+# Changes one place of a model at a time, and tells which wrong models no test sees.
+model-mutants: $(READY)
+	$(BIN)/python -m tests.unit.models.mutants
 
 sandbox: $(READY)
 	$(BIN)/python -m cogny_source.sandbox --port 8080 --tickets 5000

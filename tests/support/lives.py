@@ -56,6 +56,12 @@ class Life:
         return [states[0], *(later for earlier, later in pairwise(states) if earlier[1] != later[1])]
 
     @property
+    def ended(self) -> datetime | None:
+        """When it was gone; no earlier than it came into its last status and group."""
+        began = [self.states[0], *(new for old, new in pairwise(self.states) if old[1:] != new[1:])][-1][0]
+        return None if self.deleted is None else max(self.deleted, began)
+
+    @property
     def closings(self) -> list[tuple[datetime, str]]:
         """When it was closed, and how."""
         found = [self.stays[0]] if self.stays[0][1] in CLOSED else []
@@ -102,7 +108,7 @@ class Lives:
         found = []
         for life in self.by_id.values():
             states = [state for state in life.states if self.day(state[0]) <= day]
-            is_gone = life.deleted is not None and self.day(max(life.deleted, life.versions[-1][0])) <= day
+            is_gone = life.ended is not None and self.day(life.ended) <= day
             if states and not is_gone and states[-1][1] not in CLOSED:
                 found.append((states[-1][1], states[-1][2], self.day(life.created)))
         return found

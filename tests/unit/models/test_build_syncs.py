@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from cogny_source.models.build import render_models
 from cogny_source.models.checks import run_tests
-from tests.support.models import Row, Tables, at, built, join, open_loaded, sync_run, ticket
+from tests.support.model_cases import RECOMMENDATIONS, REPORTS, report
+from tests.support.models import Row, at, built, join, open_loaded, sync_run, ticket
 
 NO_ROWS: dict[str, list[Row]] = {
     name: []
@@ -14,37 +13,9 @@ NO_ROWS: dict[str, list[Row]] = {
 }
 
 
-def report(identity: str, status: str, *versions: tuple[str, str], **values: Any) -> Tables:
-    """A report that was requested at ten, and the versions that syncs have seen."""
-    row = {"id": identity, "warehouse_id": "wh_1", "status": status, "created_at": at("2026-10-01 10:00"), **values}
-    row.setdefault("updated_at", at("2026-10-01 10:30"))
-    history = [{"id": identity, "updated_at": at(began), "status": told} for began, told in versions]
-    return {"reports": [row], "reports_history": history}
-
-
 def test_how_reports_end() -> None:
     """The time in the queue is told where its end was seen; what ended before it began tells none."""
-    case = join(
-        report(
-            "done",
-            "completed",
-            ("2026-10-01 10:00", "queued"),
-            ("2026-10-01 10:05", "processing"),
-            completed_at=at("2026-10-01 10:20"),
-            estimated_completion=at("2026-10-01 10:15"),
-            summary__total_insights=3,
-        ),
-        report("failed", "failed", ("2026-10-01 10:30", "failed")),
-        report("odd", "completed", completed_at=at("2026-10-01 09:00")),
-        report("waiting", "queued"),
-        {
-            "reports__summary__key_findings": [
-                {"report_id": "done", "position": place, "value": "x"} for place in (0, 1)
-            ]
-        },
-        sync_run("reports", "2026-10-01 11:00"),
-    )
-    with built(case) as models:
+    with built(REPORTS) as models:
         rows = {row.pop("report_id"): row for row in models.read("cogny_report_metrics")}
         assert models.broken() == []
     seconds = ("queued_seconds", "processing_seconds", "total_seconds", "late_seconds", "waiting_seconds")
@@ -149,32 +120,7 @@ def test_a_lost_and_a_doubled_row_break_a_test() -> None:
 
 def test_recommendations_lead_to_tickets_that_name_their_report() -> None:
     """By the title within the report; a title alone, or one that two recommendations share, is no link."""
-    case = join(
-        report("rpt_1", "completed", completed_at=at("2026-10-01 10:20")),
-        report("rpt_2", "completed", completed_at=at("2026-10-01 10:20")),
-        {
-            "report_contents": [{"report_id": "rpt_1", "fetched_at": at("2026-10-01"), "status": "fetched"}],
-            "report_recommendations": [
-                {
-                    "report_id": "rpt_1",
-                    "position": 0,
-                    "title": "Show prices – early!",
-                    "estimated_impact__metric": "churn",
-                },
-                {"report_id": "rpt_1", "position": 1, "title": "Same"},
-                {"report_id": "rpt_1", "position": 2, "title": "same"},
-            ],
-            "report_recommendations__action_items": [
-                {"report_id": "rpt_1", "recommendation_position": 0, "position": 0, "value": "Do it"}
-            ],
-        },
-        ticket("by data", "2026-10-02 10:20", title="show prices early", supporting_data='{"report_id": "rpt_1"}'),
-        ticket("by field", "2026-10-03", title="Same", extra='{"report_id": "rpt_1"}'),
-        ticket("by title", "2026-10-03", title="Show prices early"),
-        ticket("of another", "2026-10-03", title="Show prices early", extra='{"report_id": "rpt_9"}'),
-        sync_run("tickets", "2026-10-04"),
-    )
-    with built(case) as models:
+    with built(RECOMMENDATIONS) as models:
         links = models.rows(
             "SELECT ticket_id, report_id, is_loaded, recommendation_position"
             " FROM cogny_recommendation_tickets ORDER BY 1"

@@ -9,44 +9,16 @@ from typing import Any
 
 import pytest
 
+from tests.support.model_cases import LIVES
 from tests.support.models import Models, Row, at, built, join, sync_run, ticket
 
 DAY = 86_400.0
-CASES = join(
-    ticket("plain", "2026-10-01"),
-    ticket("closed", "2026-10-01", ("2026-10-01", "open"), ("2026-10-03", "in_progress"), ("2026-10-05", "completed")),
-    ticket(
-        "reopened",
-        "2026-10-01",
-        ("2026-10-01", "open"),
-        ("2026-10-02", "completed"),
-        ("2026-10-04", "open"),
-        ("2026-10-08", "dismissed"),
-        ("2026-10-09", "completed"),
-    ),
-    ticket("deleted", "2026-10-01", ("2026-10-01", "open"), deleted_at=at("2026-10-06")),
-    ticket("deleted before its change", "2026-10-01", ("2026-10-07", "open"), deleted_at=at("2026-10-06")),
-    ticket("unseen beginning", "2026-10-01", ("2026-10-06", "completed")),
-    ticket("without history", "2026-10-01", ("2026-10-06", "dismissed"), seen=False),
-    ticket("unknown status", "2026-10-01", ("2026-10-01", "on_hold"), ("2026-10-02", None)),
-    ticket("undated change", "2026-10-01", ("2026-10-01", "open"), (None, "completed")),
-    ticket("undated", None, (None, "open"), seen=False),
-    ticket("never created", None, ("2026-10-03", "open")),
-    ticket("born closed", "2026-10-01", ("2026-10-01", "completed")),
-    ticket("later than known", "2026-10-01", ("2026-10-01", "open"), ("2026-10-12", "completed")),
-    sync_run("tickets", "2026-10-05"),
-    sync_run("tickets", "2026-10-11"),
-)
-# The API went back to an earlier version.
-CASES["tickets_history"].append(
-    {**CASES["tickets_history"][0], "id": "plain", "updated_at": at("2026-10-09"), "status": "completed"}
-)
 
 
 @pytest.fixture(scope="module")
 def models() -> Iterator[Models]:
     """All cases, built together."""
-    with built(CASES) as found:
+    with built(LIVES) as found:
         yield found
 
 
