@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # The theme's news of its successor, at each build.
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: dist demo demo-models demo-parquet demo-bigquery emulator browser airflow duckdb1 schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak simulate simulate-small mutants model-mutants sandbox docs site site-serve bench peers profile clean
+.PHONY: dist demo demo-models demo-parquet demo-bigquery emulator browser airflow duckdb1 dbt schedulers container-try test test-unit coverage test-long test-all check test-lowest test-newest soak simulate simulate-small mutants model-mutants sandbox docs site site-serve bench peers profile clean
 
 demo: $(DEMO)
 	$(BIN)/python pipelines/cogny_to_duckdb.py --sandbox
@@ -42,7 +42,7 @@ demo-parquet: $(DEMO)
 demo-bigquery: $(READY) $(EMULATOR)/.ready
 	$(BIN)/python -m tests.support.emulator
 
-test: check emulator browser schedulers airflow duckdb1
+test: check emulator browser schedulers airflow duckdb1 dbt
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not long"
 
 # The rules, a module at a time: what to run while one writes.
@@ -65,6 +65,15 @@ emulator:
 	else echo "no Python 3.13 to 3.15 is here to run the tests' BigQuery (EMULATOR_PYTHON=/path/to/python)"; test -z "$$CI"; fi
 
 airflow: $(AIRFLOW)/.ready
+
+# dbt, and Google's analyzer of BigQuery's SQL, for the tests of the models.
+dbt: .venv-dbt/.ready
+
+.venv-dbt/.ready: tests/support/dbt/requirements.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 to 3.14 with venv is needed; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv .venv-dbt
+	.venv-dbt/bin/python -m pip install --quiet --disable-pip-version-check --compile -r $<
+	touch $@
 
 # The connector with DuckDB 1, for the tests of files that both versions open.
 duckdb1: .venv-duckdb1/.ready

@@ -116,17 +116,28 @@ class Models:
         return [it for it in run_tests(self.store) if it.count and it.test.name != "synced_in_time"]
 
 
+def write_loaded(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
+    """Make the loaded tables that are given, and no others."""
+    connection.execute(f"SET TimeZone = 'UTC'; CREATE SCHEMA {DATASET}")
+    for name, (_, types) in read_project().sources.items():
+        if name in tables:
+            columns = ", ".join(f'"{column}" {TYPES[kind]}' for column, kind in types.items())
+            connection.execute(f"CREATE TABLE {DATASET}.{name} ({columns})")
+            _insert(connection, f"{DATASET}.{name}", list(types), tables[name])
+
+
+def make_store(connection: duckdb.DuckDBPyConnection) -> DuckDbModelStore:
+    """The store of a database's models."""
+    [(database,)] = connection.execute("SELECT current_database()").fetchall()
+    return DuckDbModelStore(connection, (database, DATASET), (database, MODELS))
+
+
 @contextmanager
 def open_loaded(tables: Tables) -> Iterator[DuckDbModelStore]:
     """A store whose loaded tables are those given, and no others."""
     with duckdb.connect() as connection:
-        connection.execute(f"SET TimeZone = 'UTC'; CREATE SCHEMA {DATASET}")
-        for name, (_, types) in read_project().sources.items():
-            if name in tables:
-                columns = ", ".join(f'"{column}" {TYPES[kind]}' for column, kind in types.items())
-                connection.execute(f"CREATE TABLE {DATASET}.{name} ({columns})")
-                _insert(connection, f"{DATASET}.{name}", list(types), tables[name])
-        yield DuckDbModelStore(connection, ("memory", DATASET), ("memory", MODELS))
+        write_loaded(connection, tables)
+        yield make_store(connection)
 
 
 @contextmanager
