@@ -54,8 +54,9 @@ def pipeline(script: str, *options: str) -> tuple[str, ...]:
 
 
 def connector(name: str, *options: str) -> Program:
-    """This connector into DuckDB."""
-    return Program(name, pipeline("cogny_to_duckdb", *options), "cogny.duckdb", "cogny_data.tickets")
+    """This connector into DuckDB; without contents of reports, which no peer loads, unless the options ask for them."""
+    contents = () if "--contents" in options else ("--contents", "never")
+    return Program(name, pipeline("cogny_to_duckdb", *contents, *options), "cogny.duckdb", "cogny_data.tickets")
 
 
 def _peer(script: str, *options: str, venv: str | None = None) -> tuple[str, ...]:

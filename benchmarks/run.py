@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from budget import BUDGET
+from contents import CONTENTS
 from destinations import DESTINATIONS
 from figures import Benchmark, Figures, Sizes
 from latency import LATENCY
@@ -21,7 +22,7 @@ from million import MILLION
 from report import write_report
 from requests_needed import REQUESTS
 
-BENCHMARKS = (LOADS, MILLION, LATENCY, BUDGET, REQUESTS, DESTINATIONS)
+BENCHMARKS = (LOADS, MILLION, LATENCY, CONTENTS, BUDGET, REQUESTS, DESTINATIONS)
 PICTURE = "rows_against_seconds.png"
 
 

@@ -43,6 +43,8 @@ class CognyConfiguration(BaseConfiguration):
     chunk_rows: int = 10_000
     workers: int = 8
     history: bool = True
+    contents: str = "new"
+    contents_per_run: int = 1000
     destination_wait_seconds: float = 300.0
 
 

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import inf, isinf
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from cogny_source.errors import ConfigError
@@ -18,6 +18,7 @@ EVERYTHING = "all"
 BASE_URL = "https://api.cogny.com/v1"
 DEVELOPMENT_PREFIX = "sk_test_"
 STANDARD_REQUESTS_PER_MINUTE = 100.0
+Contents = Literal["new", "all", "never"]
 # The variables of the key: of this connector, as its other variables are named, and of dlt.
 KEY, DLT_KEY = "COGNY_API_KEY", "SOURCES__COGNY__API_KEY"
 TIMEOUTS = ("connect_timeout_seconds", "read_timeout_seconds")
@@ -31,7 +32,14 @@ NOT_NEGATIVE = (
     "max_deletion_rows",
     "destination_wait_seconds",
 )
-BOUNDS = ("max_wait_seconds", "max_outage_seconds", "max_answer_megabytes", "chunk_rows", "workers")
+BOUNDS = (
+    "max_wait_seconds",
+    "max_outage_seconds",
+    "max_answer_megabytes",
+    "chunk_rows",
+    "workers",
+    "contents_per_run",
+)
 MOST_MEGABYTES = 1_000_000
 PLAIN_URL = "base_url must be a plain URL such as https://api.cogny.com/v1"
 MISSING_KEY = (
@@ -70,6 +78,9 @@ class Settings:
         chunk_rows: About how many rows are loaded and committed at once.
         workers: The most readers of a long first load; latency and rate limit decide how many are used.
         history: Whether each version of a ticket or report is kept in its table of versions.
+        contents: Which contents of reports a sync fetches: `new` for reports completed since the first sync, and the
+            day before it, `all` or `never`.
+        contents_per_run: The most contents that one run fetches.
         destination_wait_seconds: How long to wait for a database that another process holds.
         key_source: Where the key was found, such as `COGNY_API_KEY`; None if a program gave it.
     """
@@ -94,6 +105,8 @@ class Settings:
     chunk_rows: int = 10_000
     workers: int = 8
     history: bool = True
+    contents: Contents = "new"
+    contents_per_run: int = 1000
     destination_wait_seconds: float = 300.0
     key_source: str | None = field(default=None, compare=False)
 
@@ -110,6 +123,8 @@ class Settings:
         _check_base_url(self.base_url)
         if self.auth_header not in ("bearer", "x-api-key"):
             raise ConfigError(f"auth_header is {self.auth_header!r}; it may be bearer or x-api-key")
+        if self.contents not in get_args(Contents):
+            raise ConfigError(f"contents is {self.contents!r}; it may be {', '.join(get_args(Contents))}")
         for name in (*TIMEOUTS, *BOUNDS):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be greater than 0")

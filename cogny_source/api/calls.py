@@ -26,6 +26,7 @@ class Call:
         body: What is sent as JSON; None for no body.
         scope: The scope that the call needs, for the message of a 403.
         batch: Whether it counts as a batch operation, which has a limit of its own.
+        patient: Whether it is sent again after a 429.
 
     Raises:
         InvalidArgument: If the path could lead to another endpoint.
@@ -37,6 +38,7 @@ class Call:
     body: Mapping[str, Any] | None = None
     scope: str | None = None
     batch: bool = False
+    patient: bool = True
 
     def __post_init__(self) -> None:
         if not PLAIN_PATH.fullmatch(self.path):

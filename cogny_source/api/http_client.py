@@ -21,16 +21,14 @@ from cogny_source.api.envelope import Answer, find_contradiction, read_answer
 from cogny_source.api.meter import Meter
 from cogny_source.api.outcome import Outcome, judge
 from cogny_source.api.rate_limit import Pace, RateLimiter
-from cogny_source.api.reset import parse_number
 from cogny_source.api.retry import (
     Effort,
     Patience,
     describe_clock,
     longest_trial,
+    read_advice,
     reason_to_give_up,
-    retry_after_seconds,
     retry_delay,
-    server_epoch,
 )
 from cogny_source.api.server_clock import MOST_DRIFT_SECONDS, ServerClock, read_server_clock
 from cogny_source.api.wire import Wire
@@ -55,6 +53,8 @@ logger = logging.getLogger(__name__)
 QUIET_WAIT_SECONDS = 2.0
 # The parameters of a request for a whole list; any other one filters the list or continues it.
 UNFILTERED = {"limit", "sort"}
+# For requests that a later run can send as well: a window of the rate limit, and an answer that takes its time.
+HASTY_SECONDS = 120.0
 # Bulk updates and exports, of every tier.
 BATCH_REQUESTS_PER_MINUTE = 10.0
 
@@ -112,7 +112,7 @@ class HttpClient:
         self._logged_until = -inf
         self._warned_of_clock = False
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """Send a GET request, and retry until it is answered or a retry is pointless.
 
         Args:
@@ -120,6 +120,7 @@ class HttpClient:
             params: The query.
             meter: Counts what the request costs.
             scope: The scope that the path needs, for the message of a 403.
+            patient: Whether to wait after a 429, and as long as the settings allow; else `HASTY_SECONDS` at most.
 
         Returns:
             The answer.
@@ -128,7 +129,8 @@ class HttpClient:
             TransientError: If the outage, or the wait that the API asks for, is longer than the settings allow.
             FatalError: If the API refuses the request.
         """
-        return self.send(Call("GET", path, params, scope=scope), meter)
+        until = inf if patient else self._timing.stopwatch() + HASTY_SECONDS
+        return self.send(Call("GET", path, params, scope=scope, patient=patient), meter, until=until)
 
     def send(self, call: Call, meter: Meter, *, until: float = inf) -> Answer:
         """Send a request, and again until it is answered or that is pointless; a write only if it did not run.
@@ -256,6 +258,8 @@ class HttpClient:
         reason = reason_to_give_up(error, delay, effort, self._patience, reached=reached)
         if self._timing.stopwatch() + delay > until:
             reason = reason or "the next attempt would come after the deadline"
+        if isinstance(error, RateLimited) and not call.patient:
+            reason = reason or f"{delay:.0f} s to wait, and the request can wait for a later run"
         if limiter is not None and (reason is None or until < inf):
             limiter.pause(delay)
         if reason is not None:
@@ -274,7 +278,7 @@ class HttpClient:
             self._check_request_id(error.request_id, response, call.path)
             self._recognised = self._recognised or not isinstance(error, TransientError)
             self._conceal_key(error)
-            _read_advice(error, call, response, self._timing.clock())
+            read_advice(error, response.headers, self._timing.clock(), writes=call.writes)
             raise
         self._check_request_id(answer.request_id, response, call.path)
         self._recognised = True
@@ -367,16 +371,6 @@ class HttpClient:
 def _used_up(call: Call, wait_seconds: float, excess: str) -> RateLimited:
     message = f"the rate limit is used up for another {wait_seconds:.0f} s, {excess}"
     return RateLimited(message, path=call.path, retry_after_seconds=wait_seconds)
-
-
-def _read_advice(error: CognyError, call: Call, response: requests.Response, now: float) -> None:
-    """Give an error what the headers tell: how long to wait, and whether the window is used up."""
-    if isinstance(error, RateLimited) and call.writes:
-        left = parse_number(response.headers.get("X-RateLimit-Remaining", ""))
-        error.window_used_up = not left
-    asks_to_wait = isinstance(error, RateLimited) or "Retry-After" in response.headers
-    if isinstance(error, TransientError) and asks_to_wait:
-        error.retry_after_seconds = retry_after_seconds(response.headers, server_epoch(response.headers, now))
 
 
 def _name_scope(error: Forbidden, scope: str | None) -> None:

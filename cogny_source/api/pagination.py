@@ -72,8 +72,8 @@ class Page:
 class Getter(Protocol):
     """Reads one answer: an `HttpClient`, or a list of answers in a test."""
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
-        """Read one answer."""
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
+        """Read one answer; without patience, do not wait after a 429."""
 
 
 def read_page(answer: Answer, path: str, *, following: bool = False) -> Page:

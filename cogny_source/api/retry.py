@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from math import inf
 
 from cogny_source.api.reset import parse_number, seconds_to_reset
-from cogny_source.errors import Contradiction, EdgeRefusal, NetworkError, RateLimited, TransientError
+from cogny_source.errors import CognyError, Contradiction, EdgeRefusal, NetworkError, RateLimited, TransientError
 from cogny_source.timestamps import parse_http_date
 
 # Attempts before the first answer ever: about a minute shows a wrong base URL or a missing network.
@@ -179,6 +179,22 @@ def retry_after_seconds(headers: Mapping[str, str], now: float) -> float | None:
     if seconds is None:
         seconds = seconds_to_reset(headers.get("X-RateLimit-Reset", ""), now)
     return max(0.0, seconds) if seconds is not None else None
+
+
+def read_advice(error: CognyError, headers: Mapping[str, str], now: float, *, writes: bool) -> None:
+    """Give an error what the headers tell: how long to wait, and whether the window is used up.
+
+    Args:
+        error: The error; changed in place.
+        headers: The headers of its answer.
+        now: Epoch seconds of this machine's clock.
+        writes: Whether the request was a write, which may be turned away alone.
+    """
+    if isinstance(error, RateLimited) and writes:
+        error.window_used_up = not parse_number(headers.get("X-RateLimit-Remaining", ""))
+    asks_to_wait = isinstance(error, RateLimited) or "Retry-After" in headers
+    if isinstance(error, TransientError) and asks_to_wait:
+        error.retry_after_seconds = retry_after_seconds(headers, server_epoch(headers, now))
 
 
 def server_epoch(headers: Mapping[str, str], now: float) -> float:

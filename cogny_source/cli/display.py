@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,12 +14,13 @@ from rich.text import Text
 from cogny_source.cli.summary import SHOWN_DIFFERENCES, align_lines, sum_up
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
+from cogny_source.extract.content_state import NEVER
 from cogny_source.formatting import count, second, span
 from cogny_source.monitoring.health import Health, ResourceFacts, describe_comparison
-from cogny_source.monitoring.status import DatasetStatus
+from cogny_source.monitoring.status import ContentFacts, DatasetStatus
 from cogny_source.plain_text import safe_text
 from cogny_source.reconcile.settlement import describe_difference
-from cogny_source.schema import RESOURCE_TABLES, TableSpec
+from cogny_source.schema import REPORT_CONTENTS, RESOURCE_TABLES, TableSpec
 
 SHOWN_FIELDS = 10
 NAME_WIDTH = 12
@@ -38,7 +40,10 @@ def print_summary(console: Console, result: SyncResult, destination: Destination
     for run in result.resources:
         _print_waits(console, run)
         _print_undeclared(console, run)
-        _print_counts(console, run)
+        if run.resource == REPORT_CONTENTS.name:
+            _print_contents(console, run)
+        else:
+            _print_counts(console, run)
 
 
 def _print_waits(console: Console, run: ResourceRun) -> None:
@@ -67,17 +72,28 @@ def _print_table(console: Console, result: SyncResult, destination: DestinationS
         table.add_row(
             spec.name,
             f"{run.rows_loaded[spec.name]:,}",
-            *(f"{rows:,}" for rows in destination.count_rows(spec.name)),
+            *(f"{rows:,}" for rows in destination.count_rows(spec)),
             str(meter.requests),
             str(meter.retries),
             f"{meter.waited_seconds:.1f}",
-            second(destination.query(f"SELECT max(updated_at) FROM {spec.name}")[0][0]),
+            second(_read_one(destination, f"SELECT max({_dated_by(spec)}) AS newest FROM {spec.name}")),
         )
         children = [child.name for child in spec.child_tables]
         for name in children + [name for name in _versions_of(spec) if run.rows_loaded[name]]:
-            now = destination.query(f"SELECT count(*) FROM {name}")[0][0]
+            now = _read_one(destination, f"SELECT count(*) AS held FROM {name}") or 0
             table.add_row(name, f"{run.rows_loaded[name]:,}", f"{now:,}")
     _print_unpadded(console, table)
+
+
+def _read_one(destination: DestinationSession, query: str) -> Any:
+    """The one value of a query; None if its table does not exist."""
+    rows = destination.query_if_there(query)
+    return rows[0][0] if rows else None
+
+
+def _dated_by(spec: TableSpec) -> str:
+    """The column with the time of a row's version."""
+    return "report_updated_at" if spec == REPORT_CONTENTS else "updated_at"
 
 
 def _describe_undeclared(run: ResourceRun) -> str:
@@ -102,6 +118,26 @@ def _print_counts(console: Console, run: ResourceRun) -> None:
         console.print(f"{run.resource}: {describe_difference(counts.unexplained_rows)}{advice}.", markup=False)
     elif counts.live_rows is not None and counts.api_rows is None:
         console.print(f"{run.resource}: the API does not count its rows; --census finds those that were deleted.")
+
+
+def _print_contents(console: Console, run: ResourceRun) -> None:
+    """Print how many contents of reports are to go, and how many are left out where some are."""
+    if run.counts.unexplained_rows:
+        told = describe_backlog(run.counts.unexplained_rows, run.counts.rows_a_minute)
+        console.print(
+            f"{run.resource}: {run.meter.rows:,} fetched, {told}; the next runs fetch them, the newest first.",
+            markup=False,
+        )
+    if run.counts.left_out:
+        told = f"{count(run.counts.left_out, 'report')} completed earlier are left out"
+        console.print(f"{run.resource}: the contents of {told}; --contents all fetches them.", markup=False)
+
+
+def describe_backlog(to_go: int, a_minute: int | None) -> str:
+    """The contents that later runs fetch, and how long that takes: `3,420 to go, 38 min at 90 a minute`."""
+    if a_minute is None:
+        return f"{to_go:,} to go"
+    return f"{to_go:,} to go, {span(60 * to_go / a_minute, blank=' ')} at {a_minute:,} a minute"
 
 
 def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> None:
@@ -188,8 +224,24 @@ def print_status(console: Console, status: DatasetStatus, place: str) -> None:
         facts = _describe_resource(known, status.at) if known.is_synced else ["not synced"]
         facts += _describe_findings(status.health, known.resource)
         lines += [f"{known.resource:<{NAME_WIDTH}}{facts[0]}", *(" " * NAME_WIDTH + fact for fact in facts[1:])]
+    if status.contents is not None:
+        lines.append(f"{'contents':<{NAME_WIDTH}}{_describe_contents(status.contents)}")
     for line in lines:
         console.print(_plain(line), soft_wrap=True)
+
+
+def _describe_contents(known: ContentFacts) -> str:
+    counts = known.counts
+    told = [f"{count(counts.fetched, 'content')} of reports"]
+    told += [describe_backlog(counts.to_go, known.a_minute)] if counts.to_go else []
+    told += [f"{count(counts.missing, 'report')} without one"] if counts.missing else []
+    told += [f"{counts.too_large:,} larger than max_answer_megabytes"] if counts.too_large else []
+    told += [f"{counts.failed:,} cannot be fetched, see error in report_contents"] if counts.failed else []
+    if counts.left_out and known.mode == NEVER:
+        told += [f"{counts.left_out:,} not fetched, as the last sync said --contents never"]
+    elif counts.left_out:
+        told += [f"{counts.left_out:,} left out; sync with --contents all to fetch them"]
+    return ", ".join(told)
 
 
 def _describe_findings(health: Health, resource: str | None) -> list[str]:

@@ -63,6 +63,8 @@ class Options:
         verify: Compare destination and API afterwards.
         accept_deletions: Let a census mark any number of rows deleted.
         history: Whether to keep each version of a row; None for the setting.
+        contents: Which contents of reports to fetch; None for the setting.
+        contents_per_run: The most contents to fetch; None for the setting.
         sandbox: Use the embedded sandbox.
         log_format: `text` or `json`.
         quiet: Warnings and errors only.
@@ -81,6 +83,8 @@ class Options:
     verify: bool = False
     accept_deletions: bool = False
     history: bool | None = None
+    contents: str | None = None
+    contents_per_run: int | None = None
     sandbox: bool = False
     log_format: str = "text"
     quiet: bool = False
@@ -174,6 +178,15 @@ _READING = [
     click.option("--chunk-rows", type=click.IntRange(min=1), help="Rows loaded at once; of long rows fewer."),
     click.option("--workers", type=click.IntRange(min=1), help="Most readers of a long first load. Default: 8."),
     click.option("--history/--no-history", default=None, help="Keep each version of a row. Default: keep."),
+    click.option(
+        "--contents",
+        type=click.Choice(["new", "all", "never"]),
+        help="Fetch the contents of completed reports, a request each: of those completed since the first sync (new),"
+        " or all. Default: new.",
+    ),
+    click.option(
+        "--contents-per-run", type=click.IntRange(min=1), help="Most contents of reports in one run. Default: 1000."
+    ),
     _WAIT_FOR_RUN,
 ]
 _SYNC = [

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cogny_source.engine.reset import Known
 
 WAIT_SECONDS = 60.0
-RESOURCES = ("tickets", "reports", "warehouses")
+CONTENTS = "report_contents"
+RESOURCES = ("tickets", "reports", "warehouses", CONTENTS)
 PAGE_ROWS = 100
 
 
@@ -76,6 +77,12 @@ def _is_wanted() -> bool:
 
 def _announce(resource: str, known: Known) -> str:
     """The effect of a reset, in words."""
+    if known.contents is not None:
+        return (
+            f"{resource}: the {known.rows:,} rows stay; the next syncs fetch the contents of"
+            f" {known.contents:,} reports again, a request each and at most contents_per_run in one sync, and replace"
+            " the rows."
+        )
     left = f", and the {known.backfill_windows} windows left of its first load" if known.backfill_windows else ""
     mark = f"the watermark {known.updated_after}" if known.updated_after else "the state"
     requests = -(-known.rows // PAGE_ROWS)

@@ -71,11 +71,11 @@ def align_lines(lines: Sequence[Line], width: int) -> list[str]:
 
 def sum_up(run: ResourceRun, destination: DestinationSession) -> Line:
     """The summary of a resource."""
-    name = RESOURCE_TABLES[run.resource].name
-    rows, deleted = destination.count_rows(name)
+    spec = RESOURCE_TABLES[run.resource]
+    rows, deleted = destination.count_rows(spec)
     rows_before, deleted_before = run.rows_before or (rows, deleted)
     new, marked = max(0, rows - rows_before), max(0, deleted - deleted_before)
     # What a first load reads twice, at the ends of its windows, is not changed.
-    changed = run.rows_loaded[name] - new - marked - run.counts.unchanged_rows if rows_before else 0
+    changed = run.rows_loaded[spec.name] - new - marked - run.counts.unchanged_rows if rows_before else 0
     seconds = 0.0 if run.finished_at is None else (run.finished_at - run.started_at).total_seconds()
     return Line(run.resource, new, max(0, changed), marked, rows - deleted, run.meter.requests, seconds)

@@ -231,6 +231,8 @@ def _settings(options: Options, world: Path) -> Iterator[Settings]:
             chunk_rows=options.chunk_rows,
             workers=options.workers,
             history=options.history,
+            contents=options.contents,
+            contents_per_run=options.contents_per_run,
             **_sandbox_settings(sandbox),
         )
 

@@ -279,7 +279,7 @@ class _BeforeDeadline:
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """Read one page."""
-        call = Call("GET", path, params, scope=scope)
+        call = Call("GET", path, params, scope=scope, patient=patient)
         return self._deadline.context.http.send(call, meter, until=self._deadline.at)

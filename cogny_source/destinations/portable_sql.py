@@ -10,10 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from dlt.destinations.exceptions import DatabaseUndefinedRelation
-
 from cogny_source.destinations.session import DestinationSession
-from cogny_source.errors import LoadFailed
 
 SECOND = 1_000_000
 NOT_GIVEN = "not given"
@@ -57,13 +54,7 @@ class Inquiry:
 
     def has(self, table: str) -> bool:
         """Whether a table exists."""
-        try:
-            self._destination.query(f"SELECT 1 FROM {table} LIMIT 1")
-        except LoadFailed as error:
-            if isinstance(error.__cause__, DatabaseUndefinedRelation):
-                return False
-            raise
-        return True
+        return self._destination.query_if_there(f"SELECT 1 FROM {table} LIMIT 1") is not None
 
     def query(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query; its tables must exist."""

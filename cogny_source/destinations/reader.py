@@ -43,7 +43,7 @@ class DestinationReader(Protocol):
     def query_or_empty(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of a query as Python values."""
 
-    def count_rows(self, table: str) -> tuple[int, int]:
+    def count_rows(self, spec: TableSpec) -> tuple[int, int]:
         """The number of rows of a resource's table, and of those marked deleted."""
 
     def count_live(

@@ -152,9 +152,23 @@ class DestinationSession:
             row for table in self._query(query) for row in zip(*(c.to_pylist() for c in table.columns), strict=True)
         ]
 
-    def count_rows(self, table: str) -> tuple[int, int]:
+    def query_if_there(self, query: str) -> list[tuple[Any, ...]] | None:
+        """The rows of a query as Python values; None if one of its tables does not exist.
+
+        Raises:
+            LoadFailed: If the destination refuses the query.
+        """
+        with self.connect() as client, self.translating_errors():
+            try:
+                with client.execute_query(query) as cursor:
+                    return list(cursor.fetchall())
+            except DatabaseUndefinedRelation:
+                return None
+
+    def count_rows(self, spec: TableSpec) -> tuple[int, int]:
         """The number of rows of a resource's table, and of those marked deleted; 0 without the table."""
-        counts = self.query_or_empty(f"SELECT count(*) AS held, count(deleted_at) AS deleted FROM {table}")
+        deleted = "count(deleted_at)" if spec.marks_deletions else "0"
+        counts = self.query_or_empty(f"SELECT count(*) AS held, {deleted} AS deleted FROM {spec.name}")
         return counts[0] if counts else (0, 0)
 
     def count_live(

@@ -13,12 +13,16 @@ import dlt
 import pyarrow as pa
 
 from cogny_source.destinations.registry import open_session
+from cogny_source.engine.losses import forget_state
 from cogny_source.engine.run_record import ResourceRun, build_rows
 from cogny_source.engine.state_store import StateStore, restore_states
 from cogny_source.engine.working_dir import hold_lock
 from cogny_source.errors import ConfigError
-from cogny_source.extract.endpoints import ENDPOINTS, select_resources
-from cogny_source.extract.state import forget_rows
+from cogny_source.extract.content_rows import CONTENTS
+from cogny_source.extract.content_state import ContentScope
+from cogny_source.extract.endpoints import select_resources
+from cogny_source.extract.state import State
+from cogny_source.reconcile.content_backlog import ContentTables
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.columns import arrow_schema
 from cogny_source.records.package import Package
@@ -37,6 +41,7 @@ class Known:
         backfill_windows: The number of windows left of the first load.
         digests: The number of row digests in the state of a full table.
         start_date: The instant before which rows are left out; None for all rows.
+        contents: The contents that the next runs fetch after a reset of them; None for other resources.
     """
 
     rows: int
@@ -44,6 +49,7 @@ class Known:
     backfill_windows: int
     digests: int
     start_date: str | None = None
+    contents: int | None = None
 
 
 class Reset:
@@ -59,7 +65,7 @@ class Reset:
     """
 
     def __init__(self, pipeline: dlt.Pipeline, resource: str, wait_seconds: float) -> None:
-        [self._name] = select_resources([resource])
+        [self._name] = [resource] if resource == CONTENTS else select_resources([resource])
         self._pipeline = pipeline
         self._destination = open_session(pipeline, wait_seconds)
         self._loader = self._destination.adapter.make_loader(self._destination)
@@ -78,13 +84,15 @@ class Reset:
             if not self._state_store.states:
                 raise ConfigError(NOTHING_THERE)
             state = self._state_store.states.get(self._name, {})
-            counts = self._destination.query_or_empty(f"SELECT count(*) FROM {ENDPOINTS[self._name].table.name}")
+            counts = self._destination.query_or_empty(f"SELECT count(*) FROM {self._name}")
+            contents = self._count_contents(state) if self._name == CONTENTS else None
         return Known(
             counts[0][0] if counts else 0,
             state.get("updated_after"),
             len(state.get("backfill", {}).get("windows", [])),
             len(state.get("digests", {})),
             state.get("start_date"),
+            contents,
         )
 
     def forget(self) -> None:
@@ -103,10 +111,18 @@ class Reset:
             run_id = str(uuid.uuid4())
             record = pa.Table.from_pylist(build_rows(run_id, [run]), schema=arrow_schema(SYNC_RUNS.columns))
             # The origin stays, as the dataset must still refuse rows of another API, and so does the start date.
-            chunks = {self._name: Chunk(state=forget_rows(state))}
+            chunks = {self._name: Chunk(state=self._forget(state))}
             self._state_store.lower_to_other_writers(chunks)
             package = Package(chunks, self._state_store.next_token(run_id), record, history=False)
             self._loader.load(package)
+
+    def _forget(self, state: State) -> State:
+        return forget_state(self._name, state, self._destination, rows_are_lost=False)
+
+    def _count_contents(self, state: State) -> int:
+        """How many contents the next runs fetch once they are reset."""
+        scope = ContentScope.of(self._forget(state))
+        return ContentTables(self._destination).find_backlog(scope, datetime.now(UTC), 1).total
 
     def _lock(self) -> AbstractContextManager[None]:
         return hold_lock(Path(self._pipeline.pipelines_dir), self._pipeline.pipeline_name)

@@ -14,6 +14,7 @@ from cogny_source.destinations.adapter import PackageLoader
 from cogny_source.destinations.reader import DestinationReader
 from cogny_source.engine.account import check_account
 from cogny_source.engine.cancellation import CancelToken
+from cogny_source.engine.contents import MODE, ContentStore, sync_contents
 from cogny_source.engine.field_report import FieldReport
 from cogny_source.engine.prefetch import Prefetcher
 from cogny_source.engine.progress import Progress
@@ -22,6 +23,8 @@ from cogny_source.engine.run_journal import Journal
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.engine.state_store import StateStore
 from cogny_source.errors import CognyError, ConfigError, LoadFailed, MassDeletion, Stopped, describe_unforeseen
+from cogny_source.extract.content_rows import CONTENTS
+from cogny_source.extract.content_state import NEVER, begin_contents
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import Endpoint
 from cogny_source.extract.plan import Plan
@@ -31,6 +34,7 @@ from cogny_source.formatting import second
 from cogny_source.log_fields import fields
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package
+from cogny_source.schema import REPORTS, RESOURCE_TABLES
 from cogny_source.settings import Settings
 from cogny_source.timestamps import parse_instant
 
@@ -78,6 +82,7 @@ class Run:
         state_store: The states in it.
         journal: Records the run.
         prefetch: Reads ahead.
+        contents: The tables of the contents of reports; None where the run leaves them alone.
         context_options: Members of `ReadContext` in place of its defaults.
     """
 
@@ -93,12 +98,14 @@ class Run:
     state_store: StateStore
     journal: Journal
     prefetch: Prefetcher
+    contents: ContentStore | None = None
     context_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.names = list(self.endpoints)
         started_at = datetime.now(UTC)
-        self.runs = {name: ResourceRun(name, "", started_at) for name in self.names}
+        recorded = [*self.names, CONTENTS] if self._fetches_contents else self.names
+        self.runs = {name: ResourceRun(name, "", started_at) for name in recorded}
         self.readers: dict[str, Iterator[Chunk]] = {}
         self.contexts: list[ReadContext] = []
         self.knows_account = False
@@ -115,6 +122,8 @@ class Run:
             with self.prefetch:
                 for name in self.names:
                     self._open(name)
+                if self.contents is not None:
+                    self._open_contents(self.contents)
                 while self.readers:
                     self._load_next_chunks()
         except ConfigError:
@@ -141,7 +150,36 @@ class Run:
             state = inherit_start_date(state, self.state_store.states.values())
         run.mode = choose_mode(endpoint, state, self.plan)
         run.updated_after_before = run.updated_after = state.get("updated_after")
-        context = ReadContext(
+        context = self._make_context(run, endpoint)
+        self.contexts.append(context)
+        self.readers[name] = sync_resource(context, state, self.plan, self.destination, self.prefetch)
+
+    @property
+    def _fetches_contents(self) -> bool:
+        return self.contents is not None and self.settings.contents != NEVER
+
+    def _open_contents(self, contents: ContentStore) -> None:
+        """Prepare the contents of reports, whose reader is the last to start."""
+        state = self.state_store.states.get(CONTENTS, {})
+        begun = begin_contents(state, self.settings, datetime.now(UTC))
+        if begun is not None:
+            self.pending[CONTENTS] = Chunk(state=begun)
+        if not self._fetches_contents:
+            return
+        run = self.runs[CONTENTS]
+        run.mode = MODE
+        self.readers[CONTENTS] = sync_contents(
+            self._make_context(run, self.endpoints[REPORTS.name]),
+            begun or state,
+            contents,
+            self.settings.contents_per_run,
+            self.prefetch,
+            lambda name: self.pending.get(name, Chunk()),
+            begins=begun is not None,
+        )
+
+    def _make_context(self, run: ResourceRun, endpoint: Endpoint) -> ReadContext:
+        return ReadContext(
             self.client,
             endpoint,
             run.meter,
@@ -155,8 +193,6 @@ class Run:
             sleep=self.reader_token.sleep,
             **self.context_options,
         )
-        self.contexts.append(context)
-        self.readers[name] = sync_resource(context, state, self.plan, self.destination, self.prefetch)
 
     def _after_page(self, run: ResourceRun) -> None:
         self.progress.read(run, self.client.limiter.remaining)
@@ -181,10 +217,17 @@ class Run:
     def _read_chunks(self) -> None:
         """Take the next chunk of each unfinished resource; after an error, what the other resources have so far."""
         for name in list(self.readers):
-            try:
-                self._take_chunk(name, next(self.readers[name]))
-            except CognyError as error:
-                self._end_resource(name, error)
+            if name == CONTENTS and self.error is not None and not isinstance(self.error, MassDeletion):
+                self.runs[name].finish("stopped", datetime.now(UTC), str(self.error))
+                del self.readers[name]
+            elif name != CONTENTS or len(self.readers) == 1:
+                self._read_chunk(name)
+
+    def _read_chunk(self, name: str) -> None:
+        try:
+            self._take_chunk(name, next(self.readers[name]))
+        except CognyError as error:
+            self._end_resource(name, error)
 
     def _take_chunk(self, name: str, chunk: Chunk) -> None:
         earlier = self.pending.get(name, Chunk())
@@ -233,7 +276,7 @@ class Run:
             self.progress.load(sum(chunk.rows for chunk in self.pending.values()))
             for name, chunk in self.pending.items():
                 if chunk.rows and self.runs[name].rows_before is None:
-                    self.runs[name].rows_before = self.destination.count_rows(name)
+                    self.runs[name].rows_before = self.destination.count_rows(RESOURCE_TABLES[name])
             self.state_store.record_load(self.loader.load(package), package)
             self.progress.loaded(runs)
         if not self.readers:

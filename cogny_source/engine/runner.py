@@ -29,6 +29,8 @@ from cogny_source.errors import ConfigError
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.extract.plan import Census, Plan, make_plan
 from cogny_source.log_fields import common_fields
+from cogny_source.reconcile.content_backlog import ContentTables
+from cogny_source.schema import REPORTS
 from cogny_source.settings import Settings, parse_date, parse_start_date
 from cogny_source.windows import Window
 
@@ -166,6 +168,7 @@ def make_run(
     destination = open_session(pipeline, settings.destination_wait_seconds, stop.sleep)
     loader = destination.adapter.make_loader(destination)
     folder = Path(pipeline.pipelines_dir) / f"{pipeline.pipeline_name}.runs"
+    with_contents = REPORTS.name in names and plan.window is None
     return Run(
         run_id,
         client,
@@ -178,5 +181,6 @@ def make_run(
         loader,
         StateStore(destination, names, partial(restore_states, destination, loader)),
         Journal(folder, run_id),
-        Prefetcher(len(names), reader_token),
+        Prefetcher(len(names) + 1, reader_token),
+        ContentTables(destination) if with_contents else None,
     )

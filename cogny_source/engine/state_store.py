@@ -13,6 +13,8 @@ from cogny_source.destinations.reader import DestinationReader
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.losses import mend_losses
 from cogny_source.engine.working_dir import check_schema, restore_state
+from cogny_source.extract.content_rows import CONTENTS
+from cogny_source.extract.content_state import lower_contents
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.state import State, lower_state
 from cogny_source.records.chunk import Chunk
@@ -92,6 +94,15 @@ class StateStore:
             for theirs in self._theirs:
                 state = lower_state(state, theirs.get(name, {})) if name in self._names else theirs.get(name, {})
             pending[name] = replace(chunk, state=state)
+        self._lower_contents(pending)
+
+    def _lower_contents(self, pending: dict[str, Chunk]) -> None:
+        chunk = pending.get(CONTENTS, Chunk())
+        state = mine = self.states.get(CONTENTS, {}) if chunk.state is None else chunk.state
+        for theirs in self._theirs:
+            state = lower_contents(state, theirs.get(CONTENTS, {}))
+        if state != mine:
+            pending[CONTENTS] = replace(chunk, state=state)
 
     def next_token(self, run_id: str) -> str:
         """The token of the next package; see `Package`."""

@@ -55,6 +55,8 @@ class RowCounts:
         corrections: Corrected rows, by kind of error.
         compared_rows: Rows compared with the API, without those that changed.
         compared_since: The oldest comparison of any row with the API (UTC).
+        left_out: For contents of reports: those that no run fetches, if they were counted.
+        rows_a_minute: For contents of reports: how many were fetched a minute; None if none were.
     """
 
     api_rows: int | None = None
@@ -73,6 +75,8 @@ class RowCounts:
     corrections: Counter[str] = field(default_factory=Counter)
     compared_rows: int = 0
     compared_since: datetime | None = None
+    left_out: int = 0
+    rows_a_minute: int | None = None
 
     def correct(self, kind: str, rows: int) -> None:
         """Record corrected rows."""

@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.working_dir import check_schema, restore_state
+from cogny_source.extract.content_rows import CONTENTS
+from cogny_source.extract.content_state import ContentScope
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.state import State
 from cogny_source.extract.unproven import load_spans
 from cogny_source.monitoring.health import Finding, Health, ResourceFacts, Thresholds, judge
 from cogny_source.monitoring.run_history import Run, RunHistory, read_histories
+from cogny_source.reconcile.content_backlog import ContentCounts, ContentTables
 from cogny_source.reconcile.coverage import find_compared_since
 from cogny_source.timestamps import parse_instant
+
+
+@dataclass(frozen=True)
+class ContentFacts:
+    """The contents of reports in a dataset.
+
+    Attributes:
+        counts: How many there are.
+        mode: The last run's setting: `new`, `all` or `never`.
+        a_minute: How many the last run that fetched any fetched a minute; None if none did.
+    """
+
+    counts: ContentCounts
+    mode: str
+    a_minute: int | None
 
 
 @dataclass(frozen=True)
@@ -28,12 +46,14 @@ class DatasetStatus:
         resources: The facts of its resources.
         health: Its health.
         running: Whether a run is active.
+        contents: The contents of reports; None if they were never fetched.
     """
 
     at: datetime
     resources: tuple[ResourceFacts, ...]
     health: Health
     running: bool = False
+    contents: ContentFacts | None = None
 
     def as_dict(self, fails: bool) -> dict[str, Any]:
         """The status as JSON values; instants as ISO 8601.
@@ -46,6 +66,7 @@ class DatasetStatus:
             **dump_health(self.health, fails=fails),
             "running": self.running,
             "resources": [self._dump_resource(known) for known in self.resources],
+            "contents": None if self.contents is None else _dump_contents(self.contents),
         }
 
     def _dump_resource(self, known: ResourceFacts) -> dict[str, Any]:
@@ -104,7 +125,9 @@ def read_status(
         histories = read_histories(destination, journal, running=running)
         names = [name for name in ENDPOINTS if not resources or name in resources]
         facts = [_read_facts(destination, name, states.get(name, {}), histories[name]) for name in names]
-    return assess(facts, now, running=running, resources=resources, thresholds=thresholds)
+        contents = read_contents(destination, states.get(CONTENTS, {}), now)
+    status = assess(facts, now, running=running, resources=resources, thresholds=thresholds)
+    return replace(status, contents=contents)
 
 
 def assess(
@@ -136,6 +159,24 @@ def _read_facts(destination: DestinationSession, name: str, state: State, histor
         "refused" in state,
         find_compared_since(state),
     )
+
+
+def read_contents(destination: DestinationSession, state: State, now: datetime) -> ContentFacts | None:
+    """The contents of reports in a dataset; None if they were never fetched.
+
+    Args:
+        destination: The destination.
+        state: The state of the contents.
+        now: The present (UTC).
+    """
+    if not state:
+        return None
+    scope = ContentScope.of(state)
+    return ContentFacts(ContentTables(destination).count(scope, now), scope.mode, state.get("a_minute"))
+
+
+def _dump_contents(known: ContentFacts) -> dict[str, Any]:
+    return {"mode": known.mode, **asdict(known.counts), "a_minute": known.a_minute}
 
 
 def _dump_finding(finding: Finding) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cogny_source.schema.spec import (
     ColumnType,
     TableSpec,
 )
-from cogny_source.schema.tables import REPORTS, RESOURCE_TABLES, SYNC_RUNS, TICKETS, WAREHOUSES
+from cogny_source.schema.tables import REPORT_CONTENTS, REPORTS, RESOURCE_TABLES, SYNC_RUNS, TICKETS, WAREHOUSES
 
 __all__ = [
     "DELETED_AT",
@@ -20,6 +20,7 @@ __all__ = [
     "LOAD_ID",
     "POSITION",
     "REPORTS",
+    "REPORT_CONTENTS",
     "RESOURCE_TABLES",
     "SYNC_RUNS",
     "TICKETS",

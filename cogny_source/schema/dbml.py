@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, WAREHOUSES, ChildSpec, Column, TableSpec
+from cogny_source.schema import (
+    REPORT_CONTENTS,
+    REPORTS,
+    RESOURCE_TABLES,
+    SYNC_RUNS,
+    WAREHOUSES,
+    ChildSpec,
+    Column,
+    TableSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,8 @@ def _references(table: TableSpec | ChildSpec) -> list[Reference]:
         ]
         if table is spec.versions:
             references.append(Reference((spec.key,), spec.name, spec.primary_key))
+    if table is REPORT_CONTENTS:
+        references.append(Reference((table.key,), REPORTS.name, REPORTS.primary_key))
     if "warehouse_id" in [column.name for column in table.columns]:
         references.append(Reference(("warehouse_id",), WAREHOUSES.name, WAREHOUSES.primary_key))
     return references

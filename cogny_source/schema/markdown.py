@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import get_args
 
-from cogny_source.schema import RESOURCE_TABLES, SYNC_RUNS, ChildSpec, ColumnType, TableSpec
+from cogny_source.schema import REPORT_CONTENTS, REPORTS, RESOURCE_TABLES, SYNC_RUNS, ChildSpec, ColumnType, TableSpec
 
 # Storage format to the name that it gives each column type.
 ColumnTypes = Mapping[str, Mapping[ColumnType, str]]
@@ -55,6 +55,7 @@ def _render_diagram() -> str:
             lines.append(f'    {spec.name} ||--o{{ {spec.versions.name} : "{spec.key}"')
         if any(column.name == "warehouse_id" for column in spec.columns):
             lines.append(f'    warehouses ||--o{{ {spec.name} : "warehouse_id"')
+    lines.append(f'    {REPORTS.name} ||--o| {REPORT_CONTENTS.name} : "{REPORT_CONTENTS.key}"')
     lines += [_render_entity(spec) for spec in RESOURCE_TABLES.values()]
     return "\n".join([*lines, "```", ""])
 

@@ -111,6 +111,7 @@ class TableSpec:
         primary_key: The columns that identify a row.
         children: The child tables filled from lists inside its rows.
         history: The columns of the history table; empty if the table has no history.
+        dated_by: The column whose month decides in which file of a folder a row is; its value never changes.
     """
 
     name: str
@@ -119,6 +120,7 @@ class TableSpec:
     primary_key: tuple[str, ...] = ("id",)
     children: tuple[ChildSpec, ...] = ()
     history: tuple[str, ...] = ()
+    dated_by: str = "created_at"
 
     @property
     def key(self) -> str:
@@ -141,6 +143,11 @@ class TableSpec:
     def is_child(self) -> bool:
         """Whether its rows are elements of lists in the rows of another table."""
         return False
+
+    @cached_property
+    def marks_deletions(self) -> bool:
+        """Whether its rows are marked when the API no longer lists them."""
+        return DELETED_AT in self.columns
 
     @cached_property
     def child_tables(self) -> tuple[ChildSpec, ...]:

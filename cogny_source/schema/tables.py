@@ -18,6 +18,14 @@ def _key(description: str) -> Column:
 
 
 OURS = (DELETED_AT, EXTRA, LOAD_ID)
+# A text in its place is kept in `extra`.
+_IMPACT = (
+    _field("estimated_impact.metric", "text", "The metric of the impact."),
+    _field("estimated_impact.current_value", "double", "The metric today, in its own unit."),
+    _field("estimated_impact.projected_value", "double", "The metric once it is done, in its own unit."),
+    _field("estimated_impact.increase_percentage", "double", "Projected increase, in per cent."),
+    _field("estimated_impact.confidence", "double", "Confidence in the projection."),
+)
 
 TICKETS = TableSpec(
     "tickets",
@@ -33,11 +41,7 @@ TICKETS = TableSpec(
         _field("assignee", "text", "Who works on it."),
         _field("effort", "text", "Expected effort."),
         _field("notes", "text", "Free notes."),
-        _field("estimated_impact.metric", "text", "The metric of the impact."),
-        _field("estimated_impact.current_value", "double", "The metric today, in its own unit."),
-        _field("estimated_impact.projected_value", "double", "The metric once the ticket is done, in its own unit."),
-        _field("estimated_impact.increase_percentage", "double", "Projected increase, in per cent."),
-        _field("estimated_impact.confidence", "double", "Confidence in the projection."),
+        *_IMPACT,
         _field("supporting_data", "json", "Free-form evidence."),
         _field("url", "text", "The ticket in Cogny."),
         _field("created_at", "timestamp", "When it was created; never changes."),
@@ -105,14 +109,105 @@ WAREHOUSES = TableSpec(
     ),
 )
 
+REPORT_CONTENTS = TableSpec(
+    "report_contents",
+    "What was fetched of a completed report's content; it stays when the report is deleted, and where a later version"
+    " cannot be fetched.",
+    (
+        Column("report_id", "text", "The report; `reports.id`.", path=("report_id",), nullable=False),
+        Column("report_created_at", "timestamp", "When the report was requested; never changes."),
+        Column(
+            "report_updated_at",
+            "timestamp",
+            "The version of the content in these tables: `updated_at` of the report when it was fetched. Null if none"
+            " was ever fetched.",
+        ),
+        Column("fetched_at", "timestamp", "When it was fetched, by the server's clock; null if it never was."),
+        Column(
+            "status",
+            "text",
+            "What became of the last request: `fetched`; `missing`, the API has no content; `too_large`, more than"
+            " `max_answer_megabytes`; `failed`, it failed though the API answered others. Unless it is `fetched`, the"
+            " rows here and in the child tables are those of an earlier version, if any.",
+        ),
+        Column("attempted_updated_at", "timestamp", "`updated_at` of the report at the last request."),
+        Column("attempted_at", "timestamp", "When the last request was answered."),
+        Column("attempts", "bigint", "Requests for that version that brought no content; 0 once it is fetched."),
+        Column("error", "json", "Why the last request brought none: status, code and message; else null."),
+        Column("total_queries", "bigint", "Queries run.", path=("metadata", "total_queries")),
+        Column("total_insights", "bigint", "Insights found.", path=("metadata", "total_insights")),
+        Column(
+            "generation_time_seconds",
+            "double",
+            "How long it took, in seconds.",
+            path=("metadata", "generation_time_seconds"),
+        ),
+        EXTRA,
+        LOAD_ID,
+    ),
+    primary_key=("report_id",),
+    children=(
+        ChildSpec(
+            "report_sections",
+            "A section of a report.",
+            ("report_id",),
+            ("sections",),
+            fields=(
+                _field("title", "text", "Its heading."),
+                _field("content", "text", "Its text."),
+                _field("visualizations", "json", "Its charts, a list of objects."),
+                _field("queries", "json", "The queries behind it, a list of objects."),
+            ),
+            children=(
+                ChildSpec(
+                    "report_insights",
+                    "An insight of a section.",
+                    ("report_id", "section_position"),
+                    ("insights",),
+                    fields=(
+                        _field("type", "text", "Such as `trend`."),
+                        _field("content", "text", "What was found."),
+                        _field("confidence", "double", "Confidence in it."),
+                        _field("data", "json", "Free-form evidence."),
+                    ),
+                ),
+            ),
+        ),
+        ChildSpec(
+            "report_recommendations",
+            "A recommendation of a report.",
+            ("report_id",),
+            ("recommendations",),
+            fields=(
+                _field("priority", "text", "`critical`, `high`, `medium` or `low`."),
+                _field("title", "text", "One line."),
+                _field("description", "text", "The recommendation in full."),
+                *_IMPACT,
+                _field("effort", "text", "Expected effort."),
+            ),
+            children=(
+                ChildSpec(
+                    "report_recommendations__action_items",
+                    "One step of a recommendation's action items.",
+                    ("report_id", "recommendation_position"),
+                    ("action_items",),
+                ),
+            ),
+        ),
+    ),
+    dated_by="report_created_at",
+)
+
 SYNC_RUNS = TableSpec(
     "sync_runs",
     "One resource in one run of the sync.",
     (
         Column("run_id", "text", "The run; shared by its resources.", nullable=False),
-        Column("resource", "text", "`tickets`, `reports` or `warehouses`.", nullable=False),
+        Column("resource", "text", "`tickets`, `reports`, `warehouses` or `report_contents`.", nullable=False),
         Column(
-            "mode", "text", "`backfill`, `incremental`, `full` (all rows each time), `window`, `refresh` or `reset`."
+            "mode",
+            "text",
+            "`backfill`, `incremental`, `full` (all rows each time), `window`, `refresh`, `contents` or `reset`.",
         ),
         Column("started_at", "timestamp", "When the run began, by this machine's clock."),
         Column("finished_at", "timestamp", "When the resource was done, by this machine's clock."),
@@ -128,7 +223,8 @@ SYNC_RUNS = TableSpec(
         Column(
             "unexplained_rows",
             "bigint",
-            "Rows that the API counts and the table lacks; negative: deletions not marked.",
+            "Rows that the API counts and the table lacks; negative: deletions not marked. For `report_contents`: the"
+            " contents that are left to fetch.",
         ),
         Column("deleted_rows", "bigint", "Rows that the run's census marked deleted; null if it took none."),
         Column("differences", "bigint", "Rows that differed from the API when verified; null if none were verified."),
@@ -148,6 +244,7 @@ SYNC_RUNS = TableSpec(
         LOAD_ID,
     ),
     primary_key=("run_id", "resource"),
+    dated_by="started_at",
 )
 
-RESOURCE_TABLES = {table.name: table for table in (TICKETS, REPORTS, WAREHOUSES)}
+RESOURCE_TABLES = {table.name: table for table in (TICKETS, REPORTS, WAREHOUSES, REPORT_CONTENTS)}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from cogny_source import sync
 from cogny_source.destinations.registry import list_column_types
 from cogny_source.engine.run_record import SyncResult
 from cogny_source.sandbox import SandboxServer, World
-from cogny_source.schema import REPORTS, SYNC_RUNS, TICKETS
+from cogny_source.schema import REPORT_CONTENTS, REPORTS, SYNC_RUNS, TICKETS
+from tests.support.contents import assert_contents, list_completed, read_contents, refusing, tell_contents
 from tests.support.places import BigQueryPlace, DuckDBPlace, FolderPlace, Place
 from tests.support.syncs import KEY, ROOT, settings_for
 from tests.support.truth import assert_exact, assert_marked, read_gone
@@ -49,9 +51,12 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     return found
 
 
-def run(place: Place, sandbox: SandboxServer, machine: str = "pipelines", **options: Any) -> SyncResult:
+def run(
+    place: Place, sandbox: SandboxServer, machine: str = "pipelines", contents: str = "never", **options: Any
+) -> SyncResult:
     """Sync as a process on a machine does."""
-    return sync(place.pipeline(machine), settings_for(sandbox, chunk_rows=CHUNK_ROWS, overlap_seconds=0), **options)
+    settings = settings_for(sandbox, chunk_rows=CHUNK_ROWS, overlap_seconds=0, contents=contents)
+    return sync(place.pipeline(machine), settings, **options)
 
 
 @pytest.fixture
@@ -75,6 +80,7 @@ def test_every_promise(
     check_types(place)
     sync_without_news(place, sandbox)
     bring_changes(place, sandbox.world, lambda: run(place, sandbox))
+    fetch_contents(place, sandbox)
     keep_what_no_column_declares(place, sandbox)
     mark_deletions(place, sandbox)
 
@@ -109,6 +115,32 @@ def check_types(place: Place) -> None:
     types = list_column_types()[place.kind]
     for table in (TICKETS, REPORTS, SYNC_RUNS):
         assert place.types(table.name) == {column.name: types[column.type] for column in table.columns}
+
+
+def fetch_contents(place: Place, sandbox: SandboxServer) -> None:
+    """The contents of all completed reports, then those that changed; their types are those of the tables' page."""
+    run(place, sandbox, contents="all")
+    assert_contents(place.ask, sandbox.world)
+    before = read_contents(place.ask)
+    emptied, refused = [row["id"] for row in list_completed(sandbox.world) if row["summary"]["total_insights"]][:2]
+    for key in (emptied, refused):
+        summary = {"total_queries": 1, "total_insights": 0, "key_findings": []}
+        sandbox.world.patch("reports", key, summary=summary)
+    asked = len(sandbox.requests)
+    with refusing(sandbox, [refused], 404):
+        result = run(place, sandbox, contents="all")
+    fetches = [record.path for record in sandbox.requests[asked:] if record.path.endswith("/content")]
+    assert sorted(fetches) == sorted(f"/v1/reports/{key}/content" for key in (emptied, refused))
+    assert result.resources[-1].counts.unexplained_rows == 0
+    expected = tell_contents(sandbox.world, [row for row in list_completed(sandbox.world) if row["id"] != refused])
+    for table, rows in read_contents(place.ask).items():
+        assert sorted([row for row in rows if row[0] != refused], key=itemgetter(0, 1, 2)) == expected[table], table
+        if table != "report_contents":
+            assert [row for row in rows if row[0] == refused] == [row for row in before[table] if row[0] == refused]
+    recorded = "SELECT status, attempts, report_updated_at < attempted_updated_at, fetched_at IS NULL"
+    assert place.ask(f"{recorded} FROM report_contents WHERE report_id = '{refused}'") == [("missing", 1, True, False)]
+    types = list_column_types()[place.kind]
+    assert place.types(REPORT_CONTENTS.name) == {c.name: types[c.type] for c in REPORT_CONTENTS.columns}
 
 
 def sync_without_news(place: Place, sandbox: SandboxServer) -> None:

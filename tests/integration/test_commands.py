@@ -157,7 +157,7 @@ def test_status_after_a_sync(cogny: Script, sandbox: SandboxServer, destination:
     table = cogny("status", destination).stdout
     [head, *lines] = table.splitlines()
     assert head.startswith("OK: ")
-    assert [line.split()[0] for line in lines if not line.startswith(" ")] == list(resources)
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == [*resources, "contents"]
     assert "tickets     450 rows, 0 more marked deleted" in table
     assert "last run: backfill, done, " in table
 

@@ -84,7 +84,7 @@ def test_failing_api_fails_the_run_and_is_recorded(sandbox: SandboxServer, sync_
     assert "status 429" in str(error)
     # The others were refused too, unless they were stopped before.
     ended = database("SELECT resource FROM sync_runs WHERE error IS NOT NULL AND status IN ('failed', 'stopped')")
-    assert sorted(ended) == [("reports",), ("tickets",), ("warehouses",)]
+    assert sorted(ended) == [("report_contents",), ("reports",), ("tickets",), ("warehouses",)]
     sandbox.switches.rate_limited = 0.0
     sync_here()
     assert_exact(database, sandbox.world)

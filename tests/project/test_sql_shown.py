@@ -39,7 +39,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.Duck
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
         for _ in range(3):
             pipeline = make_pipeline(folder)
-            sync(pipeline, settings_for(sandbox))
+            sync(pipeline, settings_for(sandbox, contents="all", contents_per_run=9))
             sandbox.world.advance(sandbox.world.now + timedelta(days=9))
             for row in sandbox.world.rows("tickets")[::3]:
                 sandbox.world.patch("tickets", row["id"], notes=f"seen at {sandbox.world.now}")
@@ -85,7 +85,8 @@ def test_open_tickets_by_priority(read: Read) -> None:
     for row in live(read, "tickets"):
         if row["status"] == "open":
             groups[row["priority"]].append(row["estimated_impact__increase_percentage"])
-    found = {row["priority"]: (row["tickets"], row["increase"]) for row in read(block("GROUP BY ALL", "AS increase"))}
+    rows = read(block("AS tickets", "AS increase", "GROUP BY ALL"))
+    found = {row["priority"]: (row["tickets"], row["increase"]) for row in rows}
     known = {name: [value for value in values if value is not None] for name, values in groups.items()}
     assert found == {name: (len(groups[name]), pytest.approx(fmean(values))) for name, values in known.items()}
 
@@ -145,7 +146,7 @@ def test_reports_by_day(read: Read) -> None:
     days: dict[datetime, list[Row]] = defaultdict(list)
     for row in live(read, "reports"):
         days[row["created_at"].astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)].append(row)
-    for row in read(block("FROM cogny_data.reports")):
+    for row in read(block("FROM cogny_data.reports", "AS failed")):
         own = days.pop(row["day"].astimezone(UTC))
         assert (row["reports"], row["failed"]) == (len(own), sum(one["status"] == "failed" for one in own))
         spans = [one["completed_at"] - one["created_at"] for one in own if one["status"] == "completed"]
@@ -154,6 +155,45 @@ def test_reports_by_day(read: Read) -> None:
             pytest.approx(fmean(seconds), abs=1) if spans else None
         )
     assert not days
+
+
+def test_what_the_newest_reports_found(read: Read) -> None:
+    """Insights with their sections, the newest report first."""
+    reports = {row["id"]: row["completed_at"] for row in live(read, "reports")}
+    sections = {(row["report_id"], row["position"]): row["title"] for row in read("FROM cogny_data.report_sections")}
+    insights = [row for row in read("FROM cogny_data.report_insights") if row["report_id"] in reports]
+    insights.sort(key=lambda row: (-reports[row["report_id"]].timestamp(), row["section_position"], row["position"]))
+    expected = [
+        {
+            "completed_at": reports[row["report_id"]],
+            "section": sections[row["report_id"], row["section_position"]],
+            "insight": row["content"],
+            "confidence": row["confidence"],
+        }
+        for row in insights
+    ]
+    assert read(block("AS insight")) == expected[:20]
+    assert len(expected) > 20
+
+
+def test_recommendations_by_priority_and_effort(read: Read) -> None:
+    """Numbers and means."""
+    groups = defaultdict(list)
+    for row in read("FROM cogny_data.report_recommendations"):
+        groups[row["priority"], row["effort"]].append(row["estimated_impact__increase_percentage"])
+    found = {(row["priority"], row["effort"]): row for row in read(block("AS recommendations"))}
+    assert {key: (row["recommendations"], row["increase"]) for key, row in found.items()} == {
+        key: (len(values), pytest.approx(fmean(values))) for key, values in groups.items()
+    }
+
+
+def test_reports_whose_content_is_not_there(read: Read) -> None:
+    """Here those that later runs fetch."""
+    fetched = {row["report_id"] for row in read("FROM cogny_data.report_contents") if row["status"] == "fetched"}
+    lacking = [row for row in live(read, "reports") if row["status"] == "completed" and row["id"] not in fetched]
+    assert lacking
+    expected = {"content": "not fetched", "reports": len(lacking), "with_an_earlier_version": 0}
+    assert read(block("'not fetched'")) == [expected]
 
 
 def test_runs_by_day_count_runs(read: Read) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cogny_source.errors import ConfigError, MassDeletion
 from tests.simulation.limits import find_limits
-from tests.simulation.model import TEXTS
+from tests.simulation.model import SMALL_ENDPOINTS, TEXTS
 from tests.simulation.play import Ended, Simulation
 from tests.simulation.scenario import DAY, RunScript, Scenario
 from tests.simulation.world import BORN, DATED, Row
@@ -122,14 +122,14 @@ class Oracle:
         for name, run in ended.runs.items():
             if not isinstance(ended.error, MassDeletion) or run.status != "failed" or run.error != str(ended.error):
                 continue
-            rows, marked = self.simulation.tables.count_rows(name)
+            rows, marked = self.simulation.tables.count_rows(SMALL_ENDPOINTS[name].table)
             new = marked - ended.marked[name]
             if ended.quiet and 3 * new > rows - ended.marked[name] and new >= 2:
                 raise Wrong("masses of rows were marked", f"{name}: {new} of {rows}")
 
     def _check_counts(self, name: str, ended: Ended) -> None:
         counts, tables = ended.runs[name].counts, self.simulation.tables
-        rows, marked = tables.count_rows(name)
+        rows, marked = tables.count_rows(SMALL_ENDPOINTS[name].table)
         if counts.live_rows is not None and self.scenario.start_days is None and counts.live_rows != rows - marked:
             raise Wrong("live_rows is wrong", f"{name}: {counts.live_rows}, not {rows - marked}")
         if counts.api_rows is not None and self.scenario.habits.surplus == 0:

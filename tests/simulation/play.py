@@ -157,7 +157,7 @@ class Simulation:
     def _run(self, script: RunScript) -> Ended:
         ended, before = Ended(script), self._now
         self._now = ended
-        ended.marked = {name: self.tables.count_rows(name)[1] for name in script.resources}
+        ended.marked = {name: self.tables.count_rows(SMALL_ENDPOINTS[name].table)[1] for name in script.resources}
         ended.quiet = not self._lags
         try:
             run = self._make_run(script)
@@ -213,7 +213,11 @@ class Simulation:
             StateStore(tables, script.resources, tables.restore),
             MemoryJournal(),
             Prefetcher(len(script.resources), token, scheduler.open_pool),
-            {"now": self._tell_time, "stopwatch": self._read_stopwatch, "open_pool": scheduler.open_pool},
+            context_options={
+                "now": self._tell_time,
+                "stopwatch": self._read_stopwatch,
+                "open_pool": scheduler.open_pool,
+            },
         )
 
     def _tell_time(self) -> datetime:

@@ -113,9 +113,9 @@ class Tables:
         """No table answers SQL here; there is no record of earlier runs."""
         return []
 
-    def count_rows(self, table: str) -> tuple[int, int]:
+    def count_rows(self, spec: TableSpec) -> tuple[int, int]:
         """The number of rows, and of those marked deleted."""
-        rows = self.rows[table].values()
+        rows = self.rows[spec.name].values()
         return len(rows), sum(row["deleted_at"] is not None for row in rows)
 
     def count_live(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import dlt
 import duckdb
 from deltalake import DeltaTable
+from deltalake.exceptions import TableNotFoundError
 from pyarrow.parquet import read_schema, read_table
 from s3fs import S3FileSystem
 
@@ -155,10 +157,11 @@ class FolderPlace(Place):
         for table in TABLES:
             path = f"{self.url}/{table}"
             if self._format == "delta":
-                db.register(table, self.open_delta(table).to_pyarrow_table())
-            elif self._endpoint is not None:
+                with suppress(TableNotFoundError):  # those of the contents of reports, where none are fetched
+                    db.register(table, self.open_delta(table).to_pyarrow_table())
+            elif self._endpoint is not None and self._bucket is not None and self._bucket.exists(path):
                 db.register(table, read_table(path.removeprefix("s3://"), filesystem=self._bucket))
-            elif Path(path).exists():
+            elif self._endpoint is None and Path(path).exists():
                 db.execute(f"CREATE VIEW {table} AS FROM '{path}/*.parquet'")
 
     def open_delta(self, table: str) -> DeltaTable:

@@ -46,8 +46,8 @@ def each_page(call: Callable[[ResourceRun, int | None], None]) -> Progress:
 
 
 def settings_for(server: SandboxServer, **values: Any) -> Settings:
-    """Settings for the sandbox."""
-    return Settings(KEY, server.base_url, requests_per_minute=None, **values)
+    """Settings for the sandbox; without the contents of reports, which have tests of their own, unless asked for."""
+    return Settings(KEY, server.base_url, requests_per_minute=None, **{"contents": "never", **values})
 
 
 def wait(sandbox: SandboxServer, **span: float) -> None:

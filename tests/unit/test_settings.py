@@ -38,6 +38,8 @@ DEFAULTS = {
     "read_timeout_seconds": 60.0,
     "max_wait_seconds": 3600.0,
     "history": True,
+    "contents": "new",
+    "contents_per_run": 1000,
     "destination_wait_seconds": 300.0,
     "max_outage_seconds": 900.0,
     "max_answer_megabytes": 64.0,

@@ -20,7 +20,7 @@ def make_table_hints(spec: TableSpec | ChildSpec) -> dict[str, Any]:
     if spec.is_child:
         return {**hints, "x-bigquery-cluster-columns": [*spec.merge_key]}
     names = [column.name for column in spec.columns]
-    instant = next((name for name in ("created_at", "updated_at") if name in names), None)
+    instant = next((name for name in ("created_at", "updated_at", "report_created_at") if name in names), None)
     if instant is not None:
         hints["x-bigquery-partition"] = {instant: "TIMESTAMP_TRUNC({column_name}, MONTH)"}
     clustered = [name for name in CLUSTERED if name in names]

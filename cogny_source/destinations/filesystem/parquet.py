@@ -187,7 +187,8 @@ class _Merge:
         if self._layout.dated_by:
             query = f"SELECT *, {_month_of(self._layout.dated_by)} AS month FROM ({rows})"
         else:
-            dates, columns = "FROM nobody", f"{self._layout.parent_key} AS root, created_at"
+            dates = "FROM nobody"
+            columns = f"{self._layout.parent_key} AS root, {self._layout.parent_dated_by} AS created_at"
             if parents:
                 dates += f" UNION ALL SELECT {columns} FROM {read_local(parents)}"
             if older:

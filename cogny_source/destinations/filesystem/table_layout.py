@@ -24,6 +24,7 @@ class TableLayout:
         parent: The table of the parent rows; None if it has none.
         parent_column: The column that holds the parent's key.
         parent_key: The key column of the parent.
+        parent_dated_by: The column that decides the month of the parent's rows.
         dated_by: The column that decides a row's month; empty if its parent's decides.
     """
 
@@ -35,6 +36,7 @@ class TableLayout:
     parent: str | None = None
     parent_column: str = ""
     parent_key: str = ""
+    parent_dated_by: str = ""
     dated_by: str = ""
 
     @property
@@ -60,12 +62,12 @@ class TableLayout:
 def list_layouts() -> dict[str, TableLayout]:
     """The layouts of all tables by name, each after its parent."""
     layouts = [layout for spec in RESOURCE_TABLES.values() for layout in _layouts_of(spec)]
-    layouts.append(_make_layout(SYNC_RUNS, "started_at"))
+    layouts.append(_make_layout(SYNC_RUNS))
     return {layout.name: layout for layout in layouts}
 
 
 def _layouts_of(spec: TableSpec) -> Iterator[TableLayout]:
-    yield _make_layout(spec, "created_at")
+    yield _make_layout(spec)
     for child in spec.child_tables:
         yield TableLayout(
             child.name,
@@ -76,6 +78,7 @@ def _layouts_of(spec: TableSpec) -> Iterator[TableLayout]:
             parent=spec.name,
             parent_column=child.root_key,
             parent_key=spec.key,
+            parent_dated_by=spec.dated_by,
         )
     if spec.versions is not None:
         versions = spec.versions
@@ -89,9 +92,10 @@ def _layouts_of(spec: TableSpec) -> Iterator[TableLayout]:
             parent=spec.name,
             parent_column=spec.key,
             parent_key=spec.key,
+            parent_dated_by=spec.dated_by,
         )
 
 
-def _make_layout(spec: TableSpec, dated_by: str) -> TableLayout:
-    order = (dated_by, *spec.primary_key)
-    return TableLayout(spec.name, spec.description, spec.columns, spec.primary_key, order, dated_by=dated_by)
+def _make_layout(spec: TableSpec) -> TableLayout:
+    order = (spec.dated_by, *spec.primary_key)
+    return TableLayout(spec.name, spec.description, spec.columns, spec.primary_key, order, dated_by=spec.dated_by)

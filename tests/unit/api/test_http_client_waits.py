@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cogny_source.api.http_client import HttpClient, Timing
+from cogny_source.api.http_client import HASTY_SECONDS, HttpClient, Timing
 from cogny_source.api.meter import Meter
 from cogny_source.api.rate_limit import TRIAL_SECONDS, Pace, RateLimiter
 from cogny_source.errors import (
@@ -187,3 +187,44 @@ def test_a_wait_that_is_stopped_ends_the_request(
     sandbox.fail_next("error_500")
     assert type(fail(make_client(sandbox.base_url), meter=meter)) is Stopped
     assert meter == Meter(requests=1, retries=1)
+
+
+@pytest.mark.parametrize("seconds", [1, 50])
+def test_a_request_without_patience_is_not_repeated_after_a_429(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter, seconds: int
+) -> None:
+    """A later run can send it as well; the wait holds for the requests after it."""
+    sandbox.switches.retry_after_seconds = seconds
+    sandbox.fail_next("rate_limited")
+    client = make_client(sandbox.base_url)
+    with pytest.raises(RateLimited, match=f"{seconds} s to wait, and the request can wait for a later run"):
+        client.get("/warehouses", {}, meter, patient=False)
+    assert (clock.slept, meter) == ([], Meter(requests=1, throttled=1))
+    client.get("/warehouses", {}, meter)
+    assert clock.slept == [float(seconds)]
+
+
+def test_a_request_without_patience_waits_for_a_window_and_no_longer(
+    sandbox: SandboxServer, clock: Clock, make_client: Made, meter: Meter
+) -> None:
+    """The next window of a minute comes in time; a pause of hours does not."""
+    client = make_client(sandbox.base_url, requests_per_minute=2.0)
+    for _ in range(3):
+        client.get("/warehouses", {}, Meter(), patient=False)
+    assert clock.slept == [60.0]
+    sandbox.switches.retry_after_seconds = 7200
+    sandbox.fail_next("rate_limited")
+    for sent in (1, 0):
+        with pytest.raises(RateLimited):
+            client.get("/warehouses", {}, meter, patient=False)
+        assert meter.requests == 1, sent
+    assert clock.slept == [60.0]
+
+
+def test_failures_without_patience_end_at_a_deadline(sandbox: SandboxServer, clock: Clock, make_client: Made) -> None:
+    """However long an outage the settings bear."""
+    began = clock()
+    sandbox.switches.error_500 = 1.0
+    with pytest.raises(ServerError):
+        make_client(sandbox.base_url, max_outage_seconds=36_000.0).get("/tickets", {}, Meter(), patient=False)
+    assert HASTY_SECONDS / 2 <= clock() - began <= HASTY_SECONDS
