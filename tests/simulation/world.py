@@ -238,7 +238,15 @@ class Api:
         self.limiter = Unlimited()
         self.requests = 0
 
-    def get(self, path: str, params: Mapping[str, str | int], meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        meter: Meter,
+        *,
+        scope: str | None = None,
+        patient: bool = True,
+    ) -> Answer:
         """Answer one request."""
         world = self._world
         world.pass_time(world.habits.tick_seconds)

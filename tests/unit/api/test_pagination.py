@@ -31,7 +31,7 @@ class Listing:
         self._answers = iter(answers)
         self.asked: list[tuple[str, Params, str | None]] = []
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """The next answer, which costs one request."""
         meter.requests += 1
         self.asked.append((path, dict(params), scope))

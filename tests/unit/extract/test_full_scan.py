@@ -42,7 +42,7 @@ class Api:
         self._total = len(readings[0]) + surplus if counts else None
         self._page_rows = page_rows
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """A page, newest first where that is asked for."""
         self.sent.append(dict(params))
         begins = "cursor" not in params

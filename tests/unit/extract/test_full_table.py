@@ -44,7 +44,7 @@ class Lists:
         steps = list(pages)
         return [(place < len(steps) - 1, step) for place, step in enumerate(steps)]
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """The next page."""
         self.sent.append(dict(params))
         step, more = self._answers.pop(0)

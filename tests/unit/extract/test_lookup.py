@@ -24,7 +24,7 @@ class Failing:
         """Keep the error."""
         self._error = error
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """The row, or the error."""
         if path == "/tickets/tkt_listed":
             return Answer({"id": "tkt_listed"}, None, None, None)
