@@ -15,7 +15,8 @@ from cogny_source.destinations.portable_sql import NOT_GIVEN, OTHER, Spread, ins
 from cogny_source.formatting import BLANK, count, day, excerpt, listing, minute, per_cent, short_number, span
 
 RANKS = ("a tenth at most", "a quarter at most", "half at most", "three quarters at most", "nine tenths at most")
-NAME_CHARACTERS = 40
+# As many as fit beside the figures on a phone.
+NAME_CHARACTERS = 20
 SPREAD = "dot: median, box: middle half, line: all but the lowest and the highest tenth"
 
 

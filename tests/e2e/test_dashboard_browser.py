@@ -58,7 +58,8 @@ CONTRASTS = """
         if (element.tagName === 'text')
             found.push(['text', element.textContent, contrast(parse(style.fill), below(element))]);
         else if (own && box.width > 1 && box.height > 1)
-            found.push(['text', element.textContent.slice(0, 40), contrast(parse(style.color), ground(element))]);
+            found.push(['text', [...element.textContent].slice(0, 40).join(''),
+                contrast(parse(style.color), ground(element))]);
         else if (element.matches('.opened, .closed, .mark, .good, .bad, .dot, .middle') && element.closest('svg'))
             found.push(['shape', element.getAttribute('class'),
                 contrast(parse(style.fill), ground(element.closest('figure')))]);

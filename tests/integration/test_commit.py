@@ -274,7 +274,7 @@ def test_ctrl_c_in_a_commit_is_no_failure_of_the_destination(
     def merge_slowly(execute: Callable[[str], Any], *rest: Any) -> None:
         merge_rows(execute, *rest)
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
-        execute("SELECT sum(random()) FROM range(20_000_000_000)")
+        execute("SELECT sum(random()) FROM range(2_000_000_000)")
 
     monkeypatch.setattr(commit, "merge_rows", merge_slowly)
     with pytest.raises(KeyboardInterrupt):
