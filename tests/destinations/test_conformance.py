@@ -23,7 +23,14 @@ from tests.support.places import BigQueryPlace, DuckDBPlace, FolderPlace, Place
 from tests.support.syncs import KEY, ROOT, settings_for
 from tests.support.truth import assert_exact, assert_marked, read_gone
 
-KINDS = ("duckdb", "parquet", pytest.param("parquet-s3", marks=pytest.mark.long), "delta", "delta-s3", "bigquery")
+KINDS = (
+    "duckdb",
+    "parquet",
+    pytest.param("parquet-s3", marks=pytest.mark.long),
+    "delta",
+    pytest.param("delta-s3", marks=pytest.mark.long),
+    "bigquery",
+)
 ROWS = 180
 CHUNK_ROWS = 100
 

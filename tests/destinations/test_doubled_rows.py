@@ -146,7 +146,7 @@ def double_duckdb(folder: Path, table: str) -> None:
 DOUBLE = {"duckdb": double_duckdb, "parquet": double_parquet, "delta": double_delta}
 
 
-@pytest.fixture(params=list(DOUBLE))
+@pytest.fixture(params=["duckdb", "parquet", pytest.param("delta", marks=pytest.mark.long)])
 def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Place]:
     """Each destination."""
     monkeypatch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
@@ -154,7 +154,9 @@ def home(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
     return kind, DuckDBPlace(tmp_path) if kind == "duckdb" else FolderPlace(tmp_path, kind)
 
 
-@pytest.mark.parametrize("options", [{}, {"census": "always"}, {"full_refresh": True}])
+@pytest.mark.parametrize(
+    "options", [{}, pytest.param({"census": "always"}, marks=pytest.mark.long), {"full_refresh": True}]
+)
 def test_doubled_rows_are_mended(
     options: dict[str, Any], home: tuple[str, Place], sandbox: SandboxServer, tmp_path: Path
 ) -> None:

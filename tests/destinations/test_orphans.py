@@ -32,7 +32,7 @@ def remove(kind: str, folder: Path, keys: list[str]) -> None:
         (folder / "fewer").replace(place)
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "parquet", "delta"])
+@pytest.mark.parametrize("kind", ["duckdb", "parquet", pytest.param("delta", marks=pytest.mark.long)])
 def test_lists_without_a_parent_are_removed_by_a_census(
     kind: Literal["duckdb", "parquet", "delta"], sandbox: SandboxServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

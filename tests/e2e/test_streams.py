@@ -77,7 +77,10 @@ def test_pipe_that_nobody_reads_ends_as_with_other_programs(environment: dict[st
     assert (done.returncode, done.stderr) == (141, "")
 
 
-@pytest.mark.parametrize(("redirection", "told"), [("| true", "Broken pipe"), (">&-", CLOSED), (">&- 2>&- <&-", None)])
+@pytest.mark.parametrize(
+    ("redirection", "told"),
+    [("| true", "Broken pipe"), (">&-", CLOSED), pytest.param(">&- 2>&- <&-", None, marks=pytest.mark.long)],
+)
 def test_sync_that_cannot_print_is_done_all_the_same(
     shell: Run, sandbox: SandboxServer, database: Ask, redirection: str, told: str | None
 ) -> None:

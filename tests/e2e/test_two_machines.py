@@ -63,7 +63,7 @@ def change_everywhere(sandbox: SandboxServer, notes: str) -> None:
     sandbox.world.patch("warehouses", sandbox.world.rows("warehouses")[0]["id"], status=notes)
 
 
-@pytest.mark.parametrize("behind", [0.0, 2.0, 90_000.0])
+@pytest.mark.parametrize("behind", [0.0, *(pytest.param(far, marks=pytest.mark.long) for far in (2.0, 90_000.0))])
 def test_older_rows_loaded_last_are_read_again(
     sandbox: SandboxServer,
     pipeline: dlt.Pipeline,
@@ -108,7 +108,7 @@ def test_older_rows_loaded_amid_another_run_are_read_again(
     assert_exact(ask, sandbox.world)
 
 
-@pytest.mark.parametrize("margin", [windows.MARGIN_SECONDS, 0.001])
+@pytest.mark.parametrize("margin", [windows.MARGIN_SECONDS, pytest.param(0.001, marks=pytest.mark.long)])
 def test_two_first_loads_at_once(
     sandbox: SandboxServer,
     pipeline: dlt.Pipeline,

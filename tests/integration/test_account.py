@@ -23,7 +23,15 @@ def other() -> Iterator[SandboxServer]:
         yield server
 
 
-@pytest.mark.parametrize("resources", [None, ["tickets"], ["warehouses"], ["tickets", "reports"]])
+@pytest.mark.parametrize(
+    "resources",
+    [
+        None,
+        pytest.param(["tickets"], marks=pytest.mark.long),
+        ["warehouses"],
+        pytest.param(["tickets", "reports"], marks=pytest.mark.long),
+    ],
+)
 def test_rows_of_another_account_are_refused(
     sandbox: SandboxServer,
     other: SandboxServer,

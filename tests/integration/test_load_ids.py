@@ -41,7 +41,7 @@ def change_and_change_back(sandbox: SandboxServer, turn: int) -> None:
     sandbox.world.patch("tickets", sandbox.world.rows("tickets")[turn]["id"], title=f"turn {turn}")
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "parquet", "delta"])
+@pytest.mark.parametrize("kind", ["duckdb", "parquet", pytest.param("delta", marks=pytest.mark.long)])
 def test_clock_that_was_ahead_once_leaves_nothing_stale(
     kind: Literal["duckdb", "parquet", "delta"], sandbox: SandboxServer, tmp_path: Path, new_process: pytest.MonkeyPatch
 ) -> None:

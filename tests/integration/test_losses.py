@@ -164,7 +164,7 @@ def test_what_was_taken_out_of_a_folder_is_filled_again(
     assert len(sandbox.requests) - asked == 2 + 2 + 1
 
 
-@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("before", [0, pytest.param(1, marks=pytest.mark.long)])
 def test_delta_table_that_was_set_back_is_read_again(
     before: int, sandbox: SandboxServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -54,7 +54,13 @@ def load(wire: Wire, folder: Path) -> dict[str, tuple[str | None, str | None]]:
 
 @pytest.mark.parametrize(
     ("levels", "core"),
-    [(150, "1.0"), (500, "1.5"), (1_000, '"\\ud83d"'), (1_000, "123456789012345678901"), (100_000, "1.5")],
+    [
+        (150, "1.0"),
+        (500, "1.5"),
+        (1_000, '"\\ud83d"'),
+        (1_000, "123456789012345678901"),
+        pytest.param(100_000, "1.5", marks=pytest.mark.long),
+    ],
 )
 def test_deep_json_is_kept_and_harms_no_other_row(tmp_path: Path, levels: int, core: str) -> None:
     """In a declared column and in an undeclared one, whatever is at its bottom."""
@@ -69,7 +75,14 @@ def test_deep_json_is_kept_and_harms_no_other_row(tmp_path: Path, levels: int, c
     assert data.count("[") == extra.count("[") == levels
 
 
-@pytest.mark.parametrize("name", ["half\ud83d", "esc\x1b[2J", "two\nlines", "[/x]", "a.b"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "half\ud83d",
+        "esc\x1b[2J",
+        *(pytest.param(name, marks=pytest.mark.long) for name in ("two\nlines", "[/x]", "a.b")),
+    ],
+)
 def test_odd_names_of_fields_are_kept_and_told_safely(
     tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -156,13 +156,13 @@ def test_rows_that_a_scrub_marks_are_counted(sandbox: SandboxServer, pipeline: d
     "habit",
     [
         {"ignored_filters": {"tickets": {"created_after"}}},
-        {"ignored_filters": {"tickets": {"created_before"}}},
+        pytest.param({"ignored_filters": {"tickets": {"created_before"}}}, marks=pytest.mark.long),
         {"ignored_sorts": {"tickets": "newest_first"}},
         {"cursor_kind": "offset"},
-        {"single_rows": False},
-        {"total_count": False},
-        {"inclusive_bounds": True},
-        {"meta_timestamp": False},
+        pytest.param({"single_rows": False}, marks=pytest.mark.long),
+        pytest.param({"total_count": False}, marks=pytest.mark.long),
+        pytest.param({"inclusive_bounds": True}, marks=pytest.mark.long),
+        pytest.param({"meta_timestamp": False}, marks=pytest.mark.long),
     ],
 )
 def test_scrub_bears_every_habit_of_the_api(

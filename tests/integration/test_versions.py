@@ -26,7 +26,14 @@ def notes(ask: Ask, key: str) -> Any:
     return ask(f"SELECT notes FROM tickets WHERE id = '{key}'")[0][0]
 
 
-@pytest.mark.parametrize("how", [{"census": "always"}, {}, {"full_refresh": True}, {"end_date": "2030-01-01"}])
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"census": "always"},
+        {},
+        *(pytest.param(how, marks=pytest.mark.long) for how in ({"full_refresh": True}, {"end_date": "2030-01-01"})),
+    ],
+)
 def test_lagging_list_takes_no_change_back(
     sandbox: SandboxServer, pipeline: dlt.Pipeline, ask: Ask, tmp_path: Path, how: dict[str, Any]
 ) -> None:
