@@ -16,7 +16,6 @@ from cogny_source.cli.options import MakeTarget, any_destination, verbose_option
 from cogny_source.cli.process import prepare_process
 from cogny_source.cli.row_output import as_objects, print_csv, print_table
 from cogny_source.cli.streams import dump_for, say, writing_out
-from cogny_source.destinations.registration import DATASET
 from cogny_source.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -225,10 +224,59 @@ def init(folder: Path, make_target: MakeTarget, models_dataset: str | None, verb
         from cogny_source.models.export import copy_project
 
         values = click.get_current_context().params
-        dataset = values["dataset"] or DATASET
-        make_target()
+        dataset = make_target().dataset
         copy_project(folder, dataset, _make_profile(values, models_dataset or f"{dataset}{MODELS_SUFFIX}"))
         say(f"{folder} is a dbt project: cd {folder} && dbt build --profiles-dir .")
+
+    sys.exit(report_failure(run, verbose=verbose))
+
+
+@models.command("docs", cls=GroupedCommand, epilog=EPILOG, short_help="Write the models' documentation by dbt.")
+@any_destination
+@_place_options
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="models.html",
+    show_default=True,
+    help="The file to write; one that is there is replaced.",
+)
+@click.option("--install", is_flag=True, help="First make an environment for dbt, of 150 to 550 MB.")
+@verbose_option
+def docs(
+    make_target: MakeTarget,
+    models_dataset: str | None,
+    models_database: Path | None,
+    out: Path,
+    install: bool,
+    verbose: bool,
+) -> None:
+    """Write one HTML file with the lineage, columns and tests of the models as they are built; dbt makes it.
+
+    dbt may be beside the connector, on the path, or in an environment of its own that --install makes.
+
+    \b
+    Examples:
+      cogny models docs --database growth.duckdb --install
+      cogny models docs --database growth.duckdb --out /var/www/models.html
+    """
+
+    def run() -> None:
+        from cogny_source.destinations.model_store import MODELS_SUFFIX
+        from cogny_source.dlt_internals import find_pipelines_dir
+        from cogny_source.models.docs import find_dbt, install_dbt, write_docs
+
+        values = click.get_current_context().params
+        dataset = make_target().dataset
+        if values["destination"] == "parquet":
+            values = {"destination": "duckdb", "database": models_database or Path("cogny_models.duckdb")}
+        profile = _make_profile(values, models_dataset or f"{dataset}{MODELS_SUFFIX}")
+        kind = str(profile["type"])
+        environment = find_pipelines_dir().parent / f"cogny-dbt-{kind}"
+        if install:
+            install_dbt(environment, kind, say)
+        write_docs(find_dbt(environment), dataset, profile, out)
+        say(f"{out} is written.")
 
     sys.exit(report_failure(run, verbose=verbose))
 

@@ -15,9 +15,8 @@ from cogny_source.errors import LoadFailed
 # DuckDB writes the rest to its temporary folder.
 MEMORY_MEGABYTES = 1_500
 MEGABYTE = 2**20
-FIND_TYPE = """
-    SELECT table_type FROM information_schema.tables
-    WHERE table_catalog = ? AND table_schema = ? AND table_name = ?
+LIST_TYPES = """
+    SELECT table_name, table_type FROM information_schema.tables WHERE table_catalog = ? AND table_schema = ?
 """
 
 
@@ -46,11 +45,12 @@ class DuckDbModelStore(ModelStore):
         self._source = source
         self._target = target
         self._keeps_views = keeps_views
+        self._present: dict[str, str] = {}
         connection.execute("SET TimeZone = 'UTC'")
 
     def list_loaded(self, tables: Iterable[str]) -> frozenset[str]:
         """Those of some tables that the destination holds."""
-        return frozenset(table for table in tables if self._find_type(self.loaded(table)))
+        return frozenset(self._list_types(self._source).keys() & set(tables))
 
     def loaded(self, table: str) -> Relation:
         """A loaded table."""
@@ -69,6 +69,7 @@ class DuckDbModelStore(ModelStore):
             try:
                 database, schema = self._target
                 self._connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{database}"."{schema}"')
+                self._present = self._list_types(self._target)
                 yield
                 self._connection.commit()
             except BaseException:
@@ -79,17 +80,18 @@ class DuckDbModelStore(ModelStore):
         """Create a table or a view, or replace the one with its name."""
         relation = self.model(model.name)
         kind = model.kind if self._keeps_views else "table"
-        present = self._find_type(relation)
-        if present is not None:
-            self._connection.execute(f"DROP {'VIEW' if present == 'VIEW' else 'TABLE'} {relation}")
+        if model.name in self._present:
+            is_view = self._present[model.name] == "VIEW"
+            self._connection.execute(f"DROP {'VIEW' if is_view else 'TABLE'} {relation}")
         self._connection.execute(f"CREATE {kind.upper()} {relation} AS\n{model.sql}")
-        self._connection.execute(f"COMMENT ON {kind.upper()} {relation} IS {_quote(model.description)}")
+        comments = [f"COMMENT ON {kind.upper()} {relation} IS {_quote(model.description)}"]
         for column, text in model.columns.items():
-            self._connection.execute(f'COMMENT ON COLUMN {relation}."{column}" IS {_quote(text)}')
+            comments.append(f'COMMENT ON COLUMN {relation}."{column}" IS {_quote(text)}')
+        self._connection.execute("; ".join(comments))
 
     def has(self, model: str) -> bool:
         """Whether a model is built."""
-        return self._find_type(self.model(model)) is not None
+        return model in self._list_types(self._target)
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """The columns' names and the rows of a query."""
@@ -97,11 +99,9 @@ class DuckDbModelStore(ModelStore):
             found = self._connection.execute(sql)
             return [column[0] for column in found.description or ()], found.fetchall()
 
-    def _find_type(self, relation: Relation) -> str | None:
-        """`BASE TABLE` or `VIEW`; None if there is no such relation."""
-        place = [relation.database, relation.schema, relation.identifier]
-        found = self._connection.execute(FIND_TYPE, place).fetchone()
-        return None if found is None else str(found[0])
+    def _list_types(self, schema: tuple[str, str]) -> dict[str, str]:
+        """Each relation of a schema as `BASE TABLE` or `VIEW`."""
+        return dict(self._connection.execute(LIST_TYPES, schema).fetchall())
 
 
 @contextmanager

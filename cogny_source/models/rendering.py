@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import SimpleNamespace
+from functools import cache
+from types import CodeType, SimpleNamespace
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, nodes
+from jinja2 import Environment, StrictUndefined, Template, nodes
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 
@@ -74,7 +75,7 @@ class Renderer:
         self._variables = {**project.variables, **variables}
         self._loaded = store.list_loaded(project.sources)
         self._reads: set[str] = set()
-        self._environment = Environment(undefined=StrictUndefined, extensions=[TestTag], autoescape=False)
+        self._environment = _make_environment()
         self._environment.globals = {
             "adapter": SimpleNamespace(dispatch=self._dispatch, get_relation=self._find_loaded),
             "config": lambda **_: "",
@@ -85,7 +86,7 @@ class Renderer:
             "target": SimpleNamespace(type=store.dialect),
             "var": self._variables.__getitem__,
         }
-        module: Any = self._environment.from_string(BUILT_IN_TESTS + project.macros).module
+        module: Any = self._open(BUILT_IN_TESTS + project.macros).module
         self._macros: dict[str, Callable[..., str]] = {
             name: macro for name, macro in vars(module).items() if callable(macro) and not name.startswith("_")
         }
@@ -94,7 +95,7 @@ class Renderer:
     def render(self, template: str) -> Rendered:
         """Render a template."""
         self._reads = set()
-        sql = self._environment.from_string(template).render()
+        sql = self._open(template).render()
         return Rendered(sql.strip(), frozenset(self._reads))
 
     def render_test(self, test: DataTest) -> Rendered:
@@ -104,9 +105,13 @@ class Renderer:
         self._reads = {test.model}
         arguments = dict(test.arguments)
         if "to" in arguments:
-            arguments["to"] = self._environment.from_string("{{ " + arguments["to"] + " }}").render()
+            arguments["to"] = self._open("{{ " + arguments["to"] + " }}").render()
         sql = self._macros[f"test_{test.macro}"](model=self._store.model(test.model), **arguments)
         return Rendered(sql.strip(), frozenset(self._reads))
+
+    def _open(self, template: str) -> Template:
+        names = self._environment.make_globals(None)
+        return Template.from_code(self._environment, _compile(template), names)
 
     def _ref(self, model: str) -> Relation:
         self._reads.add(model)
@@ -118,6 +123,16 @@ class Renderer:
     def _dispatch(self, name: str, _package: str) -> Callable[..., str]:
         """The macro of a name for the store's dialect."""
         return self._macros.get(f"{self._store.dialect}__{name}") or self._macros[f"default__{name}"]
+
+
+def _make_environment() -> Environment:
+    return Environment(undefined=StrictUndefined, extensions=[TestTag], autoescape=False)
+
+
+@cache
+def _compile(template: str) -> CodeType:
+    """A template as Python code, which takes most of the time of rendering it."""
+    return _make_environment().compile(template)
 
 
 def _list_sources(project: Project) -> dict[str, SimpleNamespace]:

@@ -16,10 +16,11 @@ import yaml
 
 from cogny_source.destinations.bigquery.models import BigQueryModelStore
 from cogny_source.models.build import build_models, render_models
+from cogny_source.models.docs import write_docs
 from cogny_source.models.export import copy_project
 from cogny_source.models.project import FOLDER, read_project
 from cogny_source.models.rendering import Renderer
-from tests.support.dbt import ROOT, analyze, require_dbt, run_dbt
+from tests.support.dbt import ENVIRONMENT, ROOT, analyze, require_dbt, run_dbt
 from tests.support.model_cases import LIVES, RECOMMENDATIONS, REPORTS
 from tests.support.models import MODELS, built, join, make_store, sync_run, write_loaded
 
@@ -136,3 +137,20 @@ def test_the_package_is_where_the_guide_says() -> None:
     """For `subdirectory` of `packages.yml`."""
     assert FOLDER == ROOT / SUBDIRECTORY
     assert f"subdirectory: {SUBDIRECTORY}" in (ROOT / "docs" / "models.md").read_text("utf-8")
+
+
+@pytest.mark.long
+def test_documentation_is_one_file(tmp_path: Path) -> None:
+    """With each model and each description; it loads nothing."""
+    require_dbt()
+    database, out = tmp_path / "growth.duckdb", tmp_path / "models.html"
+    with duckdb.connect(str(database)) as connection:
+        write_loaded(connection, CASES)
+        build_models(make_store(connection), BERLIN)
+    profile = {"type": "duckdb", "path": str(database), "schema": MODELS}
+    write_docs(ENVIRONMENT / "bin" / "dbt", "cogny_data", profile, out)
+    text = out.read_text("utf-8")
+    for model in read_project().models.values():
+        assert f'"model.cogny.{model.name}"' in text
+        assert json.dumps(model.description) in text
+    assert '"exposure.cogny.cogny_dashboard"' in text

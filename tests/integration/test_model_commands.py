@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from cogny_source.sandbox import SandboxServer
+from tests.support.model_cases import LIVES, RECOMMENDATIONS, REPORTS
+from tests.support.models import join, write_loaded
 from tests.support.syncs import Script
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
@@ -34,6 +36,13 @@ def read_models(database: str) -> dict[str, list[str]]:
         return {name: sorted(map(repr, connection.execute(f"FROM {name}").fetchall())) for name in own}
 
 
+@pytest.fixture
+def account(tmp_path: Path) -> None:
+    """A database with tickets, reports and recommendations."""
+    with duckdb.connect(str(tmp_path / "cogny.duckdb")) as connection:
+        write_loaded(connection, join(LIVES, REPORTS, RECOMMENDATIONS))
+
+
 def test_models_are_alike_in_a_database_and_in_folders(cogny: Script, sandbox: SandboxServer) -> None:
     """Parquet files and Delta tables give the cells that DuckDB gives."""
     sandbox.world.clock = None
@@ -49,9 +58,9 @@ def test_models_are_alike_in_a_database_and_in_folders(cogny: Script, sandbox: S
         assert " 0 warn, 0 error." in cogny("models", "test", *target).stdout
 
 
+@pytest.mark.usefixtures("account")
 def test_test_names_the_law_that_is_broken_with_its_rows(cogny: Script, ask: Ask) -> None:
     """And ends with 1; a warning does not."""
-    cogny("sync", "duckdb", "--resources", "tickets,warehouses")
     cogny("models", "build")
     flow = "cogny_data_models.cogny_ticket_flow_daily"
     ask(f"UPDATE {flow} SET change = change + 1 WHERE date_day = (SELECT min(date_day) FROM {flow})")
@@ -63,13 +72,13 @@ def test_test_names_the_law_that_is_broken_with_its_rows(cogny: Script, ask: Ask
     assert broken.keys() == {"flow_explains_the_backlog", "weeks_have_no_gap"}
     assert broken["weeks_have_no_gap"]["broken_rows"] == len(broken["weeks_have_no_gap"]["first_rows"]) == 1
     cogny("models", "build")
-    ask("UPDATE cogny_data.tickets SET priority = 'urgent' WHERE priority = 'low'")
+    ask("UPDATE cogny_data.tickets SET priority = 'urgent' WHERE id = 'plain'")
     assert "WARN accepted_values_stg_cogny__tickets_priority" in cogny("models", "test", expect=1).stdout
 
 
+@pytest.mark.usefixtures("account")
 def test_a_build_changes_no_loaded_table(cogny: Script, ask: Ask) -> None:
     """And a failed one leaves the models as they were."""
-    cogny("sync", "duckdb", "--resources", "tickets")
     tables = ask("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'cogny_data' ORDER BY 1")
     before = [ask(f"FROM {name} ORDER BY ALL") for (name,) in tables]
     cogny("models", "build")
@@ -81,13 +90,13 @@ def test_a_build_changes_no_loaded_table(cogny: Script, ask: Ask) -> None:
     assert read_models("cogny.duckdb") == models
 
 
+@pytest.mark.usefixtures("account")
 def test_questions_are_answered_as_they_were_built(cogny: Script) -> None:
     """As a table, as CSV, as JSON, and as SQL that can be pasted."""
-    cogny("sync", "duckdb")
     cogny("models", "build", "--week-start", "sunday")
     assert re.findall(r"^(\d+)\. ", cogny("models", "ask").stdout, re.MULTILINE) == list(map(str, range(1, 11)))
     csv = cogny("models", "ask", "--question", "4", "--format", "csv").stdout
-    assert csv.startswith("category,closed,completed,completed_percent\nacquisition,")
+    assert csv.startswith("category,closed,completed,completed_percent\nretention,7,6,85.7")
     [told] = json.loads(cogny("models", "ask", "--question", "4", "--format", "json").stdout)
     assert [row["category"] for row in told["rows"]] == [line.partition(",")[0] for line in csv.splitlines()[1:]]
     sql = cogny("models", "ask", "--question", "4", "--sql").stdout
@@ -96,6 +105,7 @@ def test_questions_are_answered_as_they_were_built(cogny: Script) -> None:
     assert {date.fromisoformat(week["date_week"]).strftime("%A") for week in weeks["rows"]} == {"Sunday"}
 
 
+@pytest.mark.usefixtures("account")
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
@@ -118,7 +128,6 @@ def test_questions_are_answered_as_they_were_built(cogny: Script) -> None:
 )
 def test_what_cannot_be_done_is_told(cogny: Script, arguments: list[str], reason: str) -> None:
     """With what mends it, and exit code 2."""
-    duckdb.connect("cogny.duckdb").execute("CREATE SCHEMA cogny_data").close()
     assert reason in cogny("models", *arguments, expect=2).stderr
 
 

@@ -76,6 +76,14 @@ def test_floor_holds_what_the_api_lists(tmp_path: Path) -> None:
         assert len(sandbox.requests) - asked == 3
 
 
+@pytest.mark.long
+def test_models_of_an_account_are_measured(tmp_path: Path) -> None:
+    """Build and tests, each with its time and memory; a small account here."""
+    lines = run_script("million_models.py", "--tickets", "300", folder=tmp_path).splitlines()
+    assert lines[0].startswith("300 tickets with ")
+    assert [line.split()[0] for line in lines[1:]] == ["build", "test"]
+
+
 def test_quick_look_measures_three_programs(tmp_path: Path) -> None:
     """The bare download, the floor and the connector run against a sandbox of the benchmarks."""
     lines = run_script("first_load.py", "--tickets", "100", folder=tmp_path).splitlines()

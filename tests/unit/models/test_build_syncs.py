@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import yaml
+
 from cogny_source.models.build import render_models
 from cogny_source.models.checks import run_tests
-from tests.support.model_cases import RECOMMENDATIONS, REPORTS, report
+from cogny_source.models.project import FOLDER
+from tests.support.model_cases import LIVES, RECOMMENDATIONS, REPORTS, report
 from tests.support.models import Row, at, built, join, open_loaded, sync_run, ticket
 
 NO_ROWS: dict[str, list[Row]] = {
@@ -89,6 +92,24 @@ def test_an_empty_account_has_models_without_rows() -> None:
             assert models.read("cogny_ticket_flow_weekly") == []
             assert len(models.read("int_cogny__as_of")) == 1
             assert models.broken() == []
+
+
+def test_each_measure_is_a_query() -> None:
+    """The metrics go by columns that are there."""
+    written = yaml.safe_load((FOLDER / "models" / "marts" / "_metrics.yml").read_text("utf-8"))
+    with built(LIVES) as models:
+        measures = [(it, measure) for it in written["semantic_models"] for measure in it["measures"]]
+        totals = {}
+        for semantic_model, measure in measures:
+            model = semantic_model["model"].removeprefix("ref('").removesuffix("')")
+            day = measure.get("agg_time_dimension", semantic_model["defaults"]["agg_time_dimension"])
+            columns = ", ".join(dimension["name"] for dimension in semantic_model["dimensions"])
+            models.rows(f"SELECT {columns} FROM {model} LIMIT 0")
+            days = f"SELECT {day}, {measure['agg']}({measure['expr']}) AS value FROM {model} GROUP BY 1"
+            [(totals[measure["name"]],)] = models.rows(f"SELECT sum(value) FROM ({days})")
+    named = {it["type_params"]["measure"] for it in written["metrics"] if it["type"] == "simple"}
+    assert named <= totals.keys()
+    assert (totals["tickets_closed"], totals["tickets_completed"], totals["times_reopened"]) == (7, 6, 1)
 
 
 def test_models_are_described_column_by_column() -> None:
