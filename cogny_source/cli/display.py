@@ -15,7 +15,7 @@ from cogny_source.cli.summary import SHOWN_DIFFERENCES, align_lines, sum_up
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.extract.content_state import NEVER
-from cogny_source.formatting import count, second, span
+from cogny_source.formatting import count, listing, second, span
 from cogny_source.monitoring.health import Health, ResourceFacts, describe_comparison
 from cogny_source.monitoring.status import ContentFacts, DatasetStatus
 from cogny_source.plain_text import safe_text
@@ -154,12 +154,21 @@ def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> N
         if len(faults) > SHOWN_DIFFERENCES:
             console.print(f"and {len(faults) - SHOWN_DIFFERENCES:,} more.")
     if not quiet:
-        rows = sum(run.counts.live_rows or 0 for run in result.resources)
         verdict = f"{len(faults):,} differ" if faults else "all as the API lists them"
-        console.print(f"Verified {rows:,} rows: {verdict}.")
+        console.print(f"Verified {_describe_verified(result)}: {verdict}.")
         if len(found) > len(faults):
             changed = len(found) - len(faults)
             console.print(f"{changed:,} changed in the API since they were read; the next sync brings them.")
+
+
+def _describe_verified(result: SyncResult) -> str:
+    """What was verified: `1,200 rows and 50 contents of reports`."""
+    told = []
+    for run in result.resources:
+        if run.resource == REPORT_CONTENTS.name and run.counts.compared_rows:
+            told.append(f"{count(run.counts.compared_rows, 'content')} of reports")
+    rows = sum(run.counts.live_rows or 0 for run in result.resources if run.counts.differences is not None)
+    return listing([f"{rows:,} rows", *told] if rows or not told else told)
 
 
 def _print_unpadded(console: Console, table: Table) -> None:

@@ -61,6 +61,7 @@ class Options:
         workers: The most readers of a long first load.
         census: When to compare the whole list of the API with the destination.
         verify: Compare destination and API afterwards.
+        verify_contents: How many of the newest contents of reports to fetch again and compare afterwards.
         accept_deletions: Let a census mark any number of rows deleted.
         history: Whether to keep each version of a row; None for the setting.
         contents: Which contents of reports to fetch; None for the setting.
@@ -81,6 +82,7 @@ class Options:
     workers: int | None = None
     census: Census = "auto"
     verify: bool = False
+    verify_contents: int = 0
     accept_deletions: bool = False
     history: bool | None = None
     contents: str | None = None
@@ -153,6 +155,16 @@ _ACCEPT_DELETIONS = click.option(
     is_flag=True,
     help="Mark deleted whatever the API no longer lists. Without it, more than a tenth of a table fails the run.",
 )
+_VERIFY_CONTENTS = click.option(
+    "--verify-contents",
+    type=click.IntRange(min=0),
+    is_flag=False,
+    flag_value=50,
+    default=0,
+    metavar="[N]",
+    help="Fetch the N newest contents of reports again afterwards, 50 where N is left out, and compare them; exit 1 if"
+    " not equal.",
+)
 _TELLING = [
     click.option("--sandbox", is_flag=True, help="Use an API with made-up data on this machine; needs no key."),
     click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
@@ -208,6 +220,7 @@ _SYNC = [
     click.option(
         "--verify", is_flag=True, help="Compare database and API afterwards, row for row; exit 1 if not equal."
     ),
+    _VERIFY_CONTENTS,
     _ACCEPT_DELETIONS,
     click.option("--check", is_flag=True, help="Prove access to API and destination, and end without a sync."),
     *_TELLING,
@@ -235,7 +248,7 @@ def resource_options(command: Command) -> Command:
 
 def census_options(command: Command) -> Command:
     """Add the options of a sync that a census and a verification have too."""
-    return _apply([_START_DATE, *_READING, _ACCEPT_DELETIONS], command)
+    return _apply([_START_DATE, *_READING, _VERIFY_CONTENTS, _ACCEPT_DELETIONS], command)
 
 
 def any_destination(command: Command) -> Command:

@@ -275,17 +275,19 @@ def _sync(pipeline: dlt.Pipeline, options: Options, world: Path) -> None:
             full_refresh=options.full_refresh,
             census=options.census,
             verify=options.verify,
+            verify_contents=options.verify_contents,
             accept_deletions=options.accept_deletions,
             progress=watch,
             stop=stop,
         )
-    if options.verify or not options.quiet:
+    verified = options.verify or bool(options.verify_contents)
+    if verified or not options.quiet:
         try:
             with writing_out():
                 _print_result(open_session(pipeline, settings.destination_wait_seconds), result, options)
         except OutputFailed as failure:
             logger.warning("the rows are loaded, but the summary cannot be written: %s", failure.reason)
-    if options.verify:
+    if verified:
         _refuse_differences(result)
 
 
@@ -346,7 +348,7 @@ def _print_result(destination: DestinationSession, result: SyncResult, options: 
             print_summary(out, result, destination, verbose=options.verbose)
             if options.sandbox and any(run.resource == "tickets" for run in result.resources):
                 print_open_tickets(out, destination)
-    if options.verify:
+    if options.verify or options.verify_contents:
         print_differences(out, result, quiet=options.quiet)
 
 

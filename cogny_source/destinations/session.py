@@ -208,17 +208,25 @@ class DestinationSession:
         condition, bounds = _created_in(window)
         roots, key = f"SELECT {spec.key} FROM {spec.name} WHERE", child.root_key
         is_chosen = f"NOT IN ({roots} NOT ({condition}))" if window.end is None else f"IN ({roots} {condition})"
-        names = ", ".join(column.name for column in child.columns if column.name not in (TOMBSTONE, LOAD_ID.name))
-        query = f"SELECT {names} FROM {child.name} WHERE {key} {is_chosen} ORDER BY {', '.join(child.primary_key)}"
+        order = ", ".join(child.primary_key)
+        query = f"SELECT {_name_compared(child)} FROM {child.name} WHERE {key} {is_chosen} ORDER BY {order}"
         return self._query(query, *bounds)
 
     def read_keys(self, spec: TableSpec, keys: Sequence[str]) -> Iterator[pa.Table]:
         """Read the rows with some keys."""
         names = ", ".join(column.name for column in spec.columns)
+        return self._read_some(f"SELECT {names} FROM {spec.name} WHERE {spec.key}", keys)
+
+    def read_children_of(self, child: ChildSpec, keys: Sequence[str]) -> Iterator[pa.Table]:
+        """Read the child rows of the rows with some keys, those of one row together and in order."""
+        query = f"SELECT {_name_compared(child)} FROM {child.name} WHERE {child.root_key}"
+        return self._read_some(query, keys, f" ORDER BY {', '.join(child.primary_key)}")
+
+    def _read_some(self, query: str, keys: Sequence[str], order: str = "") -> Iterator[pa.Table]:
         for first in range(0, len(keys), KEYS_A_QUERY):
             some = keys[first : first + KEYS_A_QUERY]
             places = ", ".join(["%s"] * len(some))
-            yield from self._query(f"SELECT {names} FROM {spec.name} WHERE {spec.key} IN ({places})", *some)
+            yield from self._query(f"{query} IN ({places}){order}", *some)
 
     def has_columns(self, spec: TableSpec) -> bool:
         """Whether a table exists with every declared column; a table of an earlier version may lack some."""
@@ -335,6 +343,11 @@ class DestinationSession:
                 logger.warning("waiting for the database, up to %.0f s: %s", self._wait_seconds - waited, reason)
             self._sleep(RETRY_SECONDS)
             waited += RETRY_SECONDS
+
+
+def _name_compared(child: ChildSpec) -> str:
+    """The columns of a child table without those of the loads."""
+    return ", ".join(column.name for column in child.columns if column.name not in (TOMBSTONE, LOAD_ID.name))
 
 
 def _created_in(window: Window) -> tuple[str, list[datetime]]:

@@ -9,10 +9,10 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cogny_source.extract.content_rows import find_failed, keep_earlier
+from cogny_source.extract.content_rows import CONTENTS, KEY, WITHOUT_CONTENT, find_reports, keep_earlier
 from cogny_source.extract.content_state import ContentScope
 from cogny_source.extract.contents import ContentReader
-from cogny_source.extract.context import ReadContext
+from cogny_source.extract.context import Difference, ReadContext
 from cogny_source.extract.state import State
 from cogny_source.reconcile.content_backlog import COMPLETED, Backlog, ContentCounts
 from cogny_source.records.chunk import Chunk
@@ -20,6 +20,8 @@ from cogny_source.schema import REPORTS
 
 MODE = "contents"
 SECONDS_A_MINUTE = 60.0
+# Arguments: the context, which contents the dataset is to have, and the reports that the run has recorded.
+Check = Callable[[ReadContext, ContentScope, set[str]], tuple[Difference, ...]]
 
 
 class ContentStore(Protocol):
@@ -44,6 +46,7 @@ def sync_contents(
     pending: Callable[[str], Chunk],
     *,
     begins: bool,
+    check: Check | None = None,
 ) -> Iterator[Chunk]:
     """Fetch the contents of reports that the destination lacks; to be started once the reports are read.
 
@@ -57,6 +60,7 @@ def sync_contents(
         prefetch: Reads chunks ahead in a thread.
         pending: The chunk of a resource that is read and not loaded yet.
         begins: Whether it is the first run with its setting, which also counts what is left out.
+        check: Checks the contents at the end; None for no check.
 
     Yields:
         Chunks; the last is marked as such. The first is empty if completed reports must be loaded before.
@@ -67,19 +71,23 @@ def sync_contents(
     backlog = store.find_backlog(scope, context.now(), most)
     counts, began = context.counts, context.stopwatch()
     counts.unexplained_rows = backlog.total
+    recorded: set[str] = set()
     if begins:
         counts.left_out = store.count(scope, context.now()).left_out
     if backlog.reports:
         context.meter.see_total(len(backlog.reports))
         for chunk in prefetch(ContentReader(context, backlog.reports).chunks()):
-            failed = find_failed(chunk)
+            failed = find_reports(chunk, WITHOUT_CONTENT)
             yield keep_earlier(chunk, store.read_held(failed)) if failed else chunk
             # It is loaded now: a run that is killed before tells of no content that it did not load.
             counts.unexplained_rows -= chunk.rows
+            recorded.update(chunk.tables[CONTENTS][KEY].to_pylist() if check else ())
     minutes = (context.stopwatch() - began) / SECONDS_A_MINUTE
     if context.meter.rows and minutes:
         counts.rows_a_minute = max(1, round(context.meter.rows / minutes))
         state = {**state, "a_minute": counts.rows_a_minute}
+    if check is not None:
+        counts.differences = check(context, scope, recorded)
     yield Chunk(state=state if counts.rows_a_minute else None, last=True)
 
 

@@ -14,7 +14,7 @@ from cogny_source.destinations.adapter import PackageLoader
 from cogny_source.destinations.reader import DestinationReader
 from cogny_source.engine.account import check_account
 from cogny_source.engine.cancellation import CancelToken
-from cogny_source.engine.contents import MODE, ContentStore, sync_contents
+from cogny_source.engine.contents import MODE, Check, ContentStore, sync_contents
 from cogny_source.engine.field_report import FieldReport
 from cogny_source.engine.prefetch import Prefetcher
 from cogny_source.engine.progress import Progress
@@ -83,6 +83,7 @@ class Run:
         journal: Records the run.
         prefetch: Reads ahead.
         contents: The tables of the contents of reports; None where the run leaves them alone.
+        check_contents: Checks them at the end of the run; None for no check.
         context_options: Members of `ReadContext` in place of its defaults.
     """
 
@@ -99,6 +100,7 @@ class Run:
     journal: Journal
     prefetch: Prefetcher
     contents: ContentStore | None = None
+    check_contents: Check | None = None
     context_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -176,6 +178,7 @@ class Run:
             self.prefetch,
             lambda name: self.pending.get(name, Chunk()),
             begins=begun is not None,
+            check=self.check_contents,
         )
 
     def _make_context(self, run: ResourceRun, endpoint: Endpoint) -> ReadContext:

@@ -30,6 +30,7 @@ from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.extract.plan import Census, Plan, make_plan
 from cogny_source.log_fields import common_fields
 from cogny_source.reconcile.content_backlog import ContentTables
+from cogny_source.reconcile.content_check import ContentCheck
 from cogny_source.schema import REPORTS
 from cogny_source.settings import Settings, parse_date, parse_start_date
 from cogny_source.windows import Window
@@ -50,6 +51,7 @@ def sync(
     full_refresh: bool = False,
     census: Census = "auto",
     verify: bool = False,
+    verify_contents: int = 0,
     accept_deletions: bool = False,
     progress: Progress | None = None,
     stop: CancelToken | None = None,
@@ -67,6 +69,7 @@ def sync(
         census: When to compare all rows that the API lists with the destination, to mark deleted rows and load missing
             ones: `auto` does so if the counts of both sides differ.
         verify: Compare the destination with the API afterwards, row for row; see `ResourceRun.counts.differences`.
+        verify_contents: How many of the newest contents of reports to fetch again and compare afterwards.
         accept_deletions: Let a census mark any number of rows that the API no longer lists. By default, more than a
             tenth of a table's rows end the run with `MassDeletion`, and none is marked.
         progress: Called for each page, wait and load.
@@ -92,6 +95,7 @@ def sync(
         full_refresh=full_refresh,
         census=census,
         verify=verify,
+        verify_contents=verify_contents,
         accept_deletions=accept_deletions,
     )
     stop = stop or CancelToken()
@@ -183,4 +187,5 @@ def make_run(
         Journal(folder, run_id),
         Prefetcher(len(names) + 1, reader_token),
         ContentTables(destination) if with_contents else None,
+        ContentCheck(destination, plan.verify_contents) if plan.verify or plan.verify_contents else None,
     )

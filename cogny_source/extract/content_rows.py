@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from cogny_source.schema import LOAD_ID, REPORT_CONTENTS
 CONTENTS = REPORT_CONTENTS.name
 KEY = REPORT_CONTENTS.key
 FETCHED, MISSING, TOO_LARGE, FAILED = "fetched", "missing", "too_large", "failed"
+WITHOUT_CONTENT = (MISSING, TOO_LARGE, FAILED)
 # The columns that tell of the last request; the others are those of the content that is held.
 OF_REQUEST = ("report_created_at", "status", "attempted_updated_at", "attempted_at", "attempts", "error")
 
@@ -91,10 +92,11 @@ def list_failed(attempts: Iterable[Attempt]) -> list[str]:
     return [attempt.report.key for attempt in attempts if attempt.status != FETCHED]
 
 
-def find_failed(chunk: Chunk) -> list[str]:
-    """The reports of a finished chunk that have no content in it."""
-    table = chunk.tables.get(CONTENTS)
-    return [] if table is None else table.filter(pc.not_equal(table["status"], FETCHED))[KEY].to_pylist()
+def find_reports(chunk: Chunk, statuses: Collection[str]) -> list[str]:
+    """The reports of a finished chunk that have one of some statuses in it."""
+    table = chunk.tables[CONTENTS]
+    keys: list[str] = table.filter(pc.is_in(table["status"], value_set=pa.array(statuses)))[KEY].to_pylist()
+    return keys
 
 
 def keep_earlier(chunk: Chunk, earlier: Iterable[pa.Table]) -> Chunk:
@@ -102,7 +104,7 @@ def keep_earlier(chunk: Chunk, earlier: Iterable[pa.Table]) -> Chunk:
 
     Args:
         chunk: A finished chunk.
-        earlier: The destination's rows of the reports that `find_failed` names.
+        earlier: The destination's rows of the reports without a content.
     """
     held = {row[KEY]: row for table in earlier for row in table.to_pylist()}
     if not held:

@@ -49,6 +49,7 @@ class Plan:
         overlap_seconds: How far before the watermark an incremental pass begins.
         census: When to compare the API's whole list with the destination; `auto` if the counts differ.
         verify: Whether to compare destination and API afterwards.
+        verify_contents: How many of the newest contents of reports to fetch again and compare afterwards.
         lookback_seconds: How far before the watermark a second look begins; 0 for none.
         lookback_every_seconds: Seconds between second looks, by the server's clock.
         deletions: The limit on rows that a census marks.
@@ -61,6 +62,7 @@ class Plan:
     overlap_seconds: float = 60.0
     census: Census = "auto"
     verify: bool = False
+    verify_contents: int = 0
     lookback_seconds: float = 48 * HOUR_SECONDS
     lookback_every_seconds: float = 24 * HOUR_SECONDS
     deletions: DeletionGuard = field(default_factory=DeletionGuard)

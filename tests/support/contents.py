@@ -1,19 +1,28 @@
-"""What the tables of contents must hold, worked out without the connector's code, and contents that are refused."""
+"""What the tables of contents must hold, worked out without the connector's code, and syncs that fetch contents."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from cogny_source import sync
+from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.sandbox.answers import Answer, ApiError
 from cogny_source.sandbox.api import Request
 from cogny_source.sandbox.rows import report_content
+from tests.support.syncs import make_pipeline, settings_for
 from tests.support.truth import IMPACT, Ask, canonical, instant
 
 Rows = list[tuple[Any, ...]]
+
+BIRTH = datetime.now(UTC).replace(microsecond=0)
 
 SECTION, INSIGHT = ("title", "content"), ("type", "content", "confidence")
 RECOMMENDATION = ("priority", "title", "description", "effort")
@@ -121,3 +130,51 @@ def refusing(sandbox: SandboxServer, keys: Sequence[str], status: int) -> Iterat
         yield
     finally:
         sandbox.api._content = answer  # type: ignore[method-assign]
+
+
+def sync_contents(sandbox: SandboxServer, folder: Path, **settings: Any) -> tuple[ResourceRun, int]:
+    """A sync from a fresh working directory's point of view; the record of the contents, and requests for them."""
+    asked = count_fetches(sandbox)
+    result = sync(make_pipeline(folder), settings_for(sandbox, **{"contents": "all", **settings}))
+    return record_of_contents(result), count_fetches(sandbox) - asked
+
+
+def make_world() -> World:
+    """A small world whose clock stands still; the same each time."""
+    return World(seed=7, tickets=2, reports=26, warehouses=1, now=BIRTH)
+
+
+@cache
+def _load_once() -> bytes:
+    with SandboxServer(make_world()) as sandbox, TemporaryDirectory() as folder:
+        sync(make_pipeline(Path(folder)), settings_for(sandbox, contents="all"))
+        return Path(folder, "cogny.duckdb").read_bytes()
+
+
+def load_contents(folder: Path) -> None:
+    """Put the database there into which all contents of `make_world` were synced."""
+    (folder / "cogny.duckdb").write_bytes(_load_once())
+
+
+def record_of_contents(result: SyncResult) -> ResourceRun:
+    """The record of the contents."""
+    [found] = [one for one in result.resources if one.resource == "report_contents"]
+    return found
+
+
+def count_fetches(sandbox: SandboxServer) -> int:
+    """Requests for contents so far."""
+    return sum(record.path.endswith("/content") for record in sandbox.requests)
+
+
+def complete_one(sandbox: SandboxServer) -> str:
+    """Let a report be completed now; its key."""
+    fresh = str(next(row for row in sandbox.world.rows("reports") if row["status"] == "failed")["id"])
+    sandbox.world.patch("reports", fresh, status="completed", completed_at=sandbox.world.now.isoformat())
+    return fresh
+
+
+def find_newest(sandbox: SandboxServer, count: int) -> list[str]:
+    """The completed reports that changed last."""
+    rows = sorted(list_completed(sandbox.world), key=lambda row: datetime.fromisoformat(row["updated_at"]))
+    return [row["id"] for row in rows[-count:]]

@@ -8,7 +8,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from cogny_source.extract.content_rows import Attempt, ReportVersion, find_failed, finish_chunk, keep_earlier
+from cogny_source.extract.content_rows import (
+    WITHOUT_CONTENT,
+    Attempt,
+    ReportVersion,
+    find_reports,
+    finish_chunk,
+    keep_earlier,
+)
 from cogny_source.records.chunk import Chunk, ChunkBuilder
 from cogny_source.records.columns import arrow_schema
 from cogny_source.schema import REPORT_CONTENTS
@@ -79,11 +86,10 @@ def test_attempts_are_counted_for_each_version() -> None:
 def test_other_rows_of_a_chunk_are_as_they_were() -> None:
     """Fetched ones, and failures of reports of which nothing is held."""
     chunk = build(attempt("fetched", SECOND, NOW, "a"), attempt("failed", SECOND, NOW, "b"), attempt("missing", 5, NOW))
-    assert find_failed(chunk) == ["b", "rpt_a"]
+    assert find_reports(chunk, WITHOUT_CONTENT) == ["b", "rpt_a"]
     before = build(attempt("fetched", FIRST, THEN))
     kept = keep_earlier(chunk, held(before))
     assert rows(kept)[:2] == rows(chunk)[:2]
     assert (kept.rows, [row["report_id"] for row in rows(kept)]) == (3, ["a", "b", "rpt_a"])
     assert kept.tables["report_sections"]["report_id"].to_pylist() == ["a"]
     assert keep_earlier(chunk, []) is chunk
-    assert find_failed(Chunk()) == []
