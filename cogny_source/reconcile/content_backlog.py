@@ -15,6 +15,8 @@ from cogny_source.schema import LOAD_ID, REPORT_CONTENTS, REPORTS
 from cogny_source.timestamps import to_micros
 
 COMPLETED = "completed"
+# The turns of reports: never asked for in their version, asked for in vain and to be asked again, not to be asked yet.
+FIRST, AGAIN, LATER = range(3)
 MICROS_A_MINUTE = 60_000_000
 # A report without a content is asked again after pauses that double: ten minutes at first, thirty days at last.
 FIRST_PAUSE_MINUTES = 10
@@ -75,21 +77,24 @@ class ContentTables:
         """
         if scope.mode == NEVER:
             return Backlog()
-        micros, lacks = self._destination.adapter.unix_micros, self._lacks(scope)
+        micros, lacks, is_due = self._destination.adapter.unix_micros, self._lacks(scope), self._is_due(now)
         columns = f"r.id AS report_id, {micros('r.created_at')} AS created_at, {micros('r.updated_at')} AS updated_at"
-        total, order = "count(*) OVER () AS total", f"updated_at DESC, report_id LIMIT {most}"
+        order = f"ORDER BY turn, updated_at DESC, report_id LIMIT {most}"
+        # Nearly no row passes the condition once the contents are there: what is longer is worked out for those alone.
         rows = self._destination.query_if_there(
-            f"SELECT {columns}, {total}, CASE WHEN {lacks} THEN 0 ELSE 1 END AS in_vain FROM {REPORTS.name} AS r"
-            f" LEFT JOIN {REPORT_CONTENTS.name} AS c ON c.{KEY} = r.id"
-            f" WHERE {_is_completed()} AND ({lacks} OR {self._is_due(now)}) ORDER BY in_vain, {order}"
+            f"SELECT {columns}, count(CASE WHEN {lacks} OR {is_due} THEN 1 END) OVER () AS total,"
+            f" CASE WHEN {lacks} THEN {FIRST} WHEN {is_due} THEN {AGAIN} ELSE {LATER} END AS turn"
+            f" FROM {REPORTS.name} AS r LEFT JOIN {REPORT_CONTENTS.name} AS c ON c.{KEY} = r.id"
+            f" WHERE {_is_completed()} AND ({lacks} OR c.status <> '{FETCHED}') {order}"
         )
         if rows is None:  # nothing was ever fetched
             condition = f"{_is_completed()} AND {self._is_wanted(scope)}"
             rows = self._destination.query_or_empty(
-                f"SELECT {columns}, {total} FROM {REPORTS.name} AS r WHERE {condition} ORDER BY {order}"
+                f"SELECT {columns}, count(*) OVER () AS total, {FIRST} AS turn FROM {REPORTS.name} AS r"
+                f" WHERE {condition} {order}"
             )
         # A key that occurs twice in a table is fetched once.
-        reports = {key: ReportVersion(key, created, updated) for key, created, updated, *_ in rows}
+        reports = {row[0]: ReportVersion(*row[:3]) for row in rows if row[4] != LATER}
         return Backlog(tuple(reports.values()), rows[0][3] if rows else 0)
 
     def read_held(self, keys: Sequence[str]) -> Iterator[pa.Table]:
