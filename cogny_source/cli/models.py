@@ -241,7 +241,7 @@ def init(folder: Path, make_target: MakeTarget, models_dataset: str | None, verb
     show_default=True,
     help="The file to write; one that is there is replaced.",
 )
-@click.option("--install", is_flag=True, help="First make an environment for dbt, of 150 to 550 MB.")
+@click.option("--install", is_flag=True, help="First make an environment for dbt, of 150 to 510 MB.")
 @verbose_option
 def docs(
     make_target: MakeTarget,

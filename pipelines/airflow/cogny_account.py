@@ -17,7 +17,9 @@ from urllib.parse import unquote
 # By which option each destination tells its place, and the dataset there that is meant where none is named.
 PLACES = {"duckdb": "database", "parquet": "bucket_url", "bigquery": "project"}
 DATASETS = {"duckdb": "cogny_data", "parquet": "", "bigquery": "cogny_data"}
-OWN_FIELDS = ("name", "conn_id", "destination", "python")
+OWN_FIELDS = ("name", "conn_id", "destination", "python", "models", "models_database")
+# The options of `cogny sync` that name a place; `cogny models` takes them too.
+PLACE_OPTIONS = ("database", "bucket_url", "table_format", "project", "location", "staging", "dataset")
 EXAMPLE = '{"name": "acme", "conn_id": "cogny_acme", "database": "/var/lib/cogny/acme.duckdb"}'
 
 
@@ -35,6 +37,7 @@ class Account:
         destination: `duckdb`, `parquet` or `bigquery`.
         options: Options of `cogny sync` by name, such as `database`.
         python: The Python that has the connector.
+        models: Options of `cogny models build` by name, such as `time_zone`; empty where no models are wanted.
     """
 
     name: str
@@ -42,6 +45,7 @@ class Account:
     destination: str
     options: Mapping[str, str]
     python: str
+    models: Mapping[str, str]
 
     @property
     def target(self) -> tuple[str, str, str]:
@@ -75,7 +79,24 @@ def read_account(entry: Any) -> Account:
     # A task has no working directory of its own.
     if destination != "bigquery" and not is_in_bucket and not os.path.isabs(path):
         raise SettingsError(f"account {name}: {PLACES[destination]} is {place!r}; it must be an absolute path")
-    return Account(name, entry["conn_id"], destination, options, entry.get("python", sys.executable))
+    models = _read_models(name, destination, entry)
+    return Account(name, entry["conn_id"], destination, options, entry.get("python", sys.executable), models)
+
+
+def _read_models(name: str, destination: str, entry: Mapping[str, str]) -> dict[str, str]:
+    """The options of an account's models.
+
+    Raises:
+        SettingsError: If a folder's models have no file.
+    """
+    if "models" not in entry:
+        return {}
+    database = entry.get("models_database", "")
+    if destination != "parquet":
+        return {"time_zone": entry["models"]}
+    if not os.path.isabs(database):
+        raise SettingsError(f"account {name}: models_database is {database!r}; it must be an absolute path of a file")
+    return {"time_zone": entry["models"], "models_database": database}
 
 
 def _find_path(place: str) -> str:
@@ -117,8 +138,18 @@ def build_command(account: Account, **options: str | None) -> list[str]:
         **options: Options that win over the account's own; one that is None or empty is left out.
     """
     given = {**account.options, **{name: value for name, value in options.items() if value}}
-    arguments = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
-    return [account.python, "-m", "cogny_source", "sync", account.destination, *arguments]
+    return [account.python, "-m", "cogny_source", "sync", account.destination, *_list_arguments(given)]
+
+
+def build_models_command(account: Account) -> list[str]:
+    """The command that builds an account's models; it needs no key."""
+    given = {name: value for name, value in account.options.items() if name in PLACE_OPTIONS}
+    arguments = _list_arguments({**given, **account.models})
+    return [account.python, "-m", "cogny_source", "models", "build", account.destination, *arguments]
+
+
+def _list_arguments(options: Mapping[str, str]) -> list[str]:
+    return [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
 
 
 def build_environment(

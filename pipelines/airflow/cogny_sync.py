@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import Connection, Param, Variable, dag, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 RESOURCES = ("tickets", "reports", "warehouses")
 WINDOW = {
@@ -26,6 +26,8 @@ HOURLY = {
     "params": WINDOW,
     "tags": ["cogny"],
 }
+# Models are built from the tables; the command asks no API.
+NO_KEY = "none"
 RETRIES = {
     "retries": 5,
     "retry_delay": timedelta(minutes=1),
@@ -36,10 +38,14 @@ RETRIES = {
 
 @task(pool="cogny", execution_timeout=timedelta(hours=2), **RETRIES)
 def sync(resources: str, account: dict[str, str] | None = None) -> None:
-    """Sync resources of an account, by default of the one in the variable `cogny_account`."""
+    """Sync resources of an account, by default of the one in the variable `cogny_account`.
+
+    Behind a sync of all its resources the account's models are built, where it wants some: a task of their own would
+    hide the failure of an account's sync, or wait for all accounts.
+    """
     import os
 
-    from cogny_account import SettingsError, build_command, build_environment, read_account
+    from cogny_account import SettingsError, build_command, build_environment, build_models_command, read_account
     from cogny_process import run
 
     params = get_current_context()["params"]
@@ -50,6 +56,25 @@ def sync(resources: str, account: dict[str, str] | None = None) -> None:
             build_command(known, resources=resources, start_date=params["start_date"], end_date=params["end_date"]),
             build_environment(os.environ, connection.password, connection.host, connection.extra_dejson),
         )
+        if known.models and not resources:
+            run(build_models_command(known), build_environment(os.environ, NO_KEY, None, {}))
+    except SettingsError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+@task(pool="cogny", execution_timeout=timedelta(hours=1), **RETRIES)
+def models() -> None:
+    """Build the models of the account in the variable `cogny_account`, if it wants some."""
+    import os
+
+    from cogny_account import SettingsError, build_environment, build_models_command, read_account
+    from cogny_process import run
+
+    try:
+        known = read_account(Variable.get("cogny_account", deserialize_json=True))
+        if not known.models:
+            raise AirflowSkipException("the account names no time zone in the field models")
+        run(build_models_command(known), build_environment(os.environ, NO_KEY, None, {}))
     except SettingsError as error:
         raise AirflowFailException(str(error)) from error
 
@@ -71,8 +96,8 @@ def list_accounts() -> list[dict[str, str]]:
 @dag(max_active_tasks=1, **HOURLY)
 def cogny_sync() -> None:
     """Bring one account up to date."""
-    for resource in RESOURCES:
-        sync.override(task_id=resource)(resource)
+    synced = [sync.override(task_id=resource)(resource) for resource in RESOURCES]
+    synced >> models()
 
 
 # As many accounts at a time as the pool has slots; each has its own key, and so its own rate limit.

@@ -22,6 +22,7 @@ from tests.support.truth import Ask, assert_exact
 RETRIES = {"retries": 5, "retry_exponential_backoff": 2, "retry_delay": 60.0, "max_retry_delay": 3600.0}
 SYNC = {"pool": "cogny", "execution_timeout": 7200.0, **RETRIES}
 HOURLY = {"schedule": "0 * * * *", "catchup": False, "max_active_runs": 1}
+RESOURCES = ("tickets", "reports", "warehouses")
 NO_WINDOW = {"params": {"start_date": None, "end_date": None}}
 
 
@@ -71,7 +72,10 @@ def test_dags_are_as_promised(airflow: Airflow) -> None:
             **HOURLY,
             **NO_WINDOW,
             "max_active_tasks": 1,
-            "tasks": {"tickets": resource, "reports": resource, "warehouses": resource},
+            "tasks": {
+                **dict.fromkeys(RESOURCES, resource),
+                "models": {**resource, "execution_timeout": 3600.0, "upstream": sorted(RESOURCES)},
+            },
         },
         "cogny_accounts": {
             **HOURLY,
@@ -96,9 +100,12 @@ def test_dags_are_as_promised(airflow: Airflow) -> None:
 
 
 def test_each_resource_is_a_task(airflow: Airflow, sandbox: SandboxServer, tmp_path: Path) -> None:
-    """A run of the one account's DAG makes every table equal the API; the log has the sync's lines, and no key."""
+    """A run of the one account's DAG makes every table equal the API; the log has the sync's lines, and no key.
+
+    The models are built behind them.
+    """
     database = tmp_path / "acme.duckdb"
-    account = {"name": "acme", "conn_id": "cogny", "database": str(database)}
+    account = {"name": "acme", "conn_id": "cogny", "database": str(database), "models": "Europe/Berlin"}
     variables = {
         "AIRFLOW_CONN_COGNY": connect(sandbox),
         "AIRFLOW_VAR_COGNY_ACCOUNT": json.dumps(account),
@@ -108,10 +115,12 @@ def test_each_resource_is_a_task(airflow: Airflow, sandbox: SandboxServer, tmp_p
     done = airflow.run("cogny_sync", variables)
     assert done == {
         "state": "success",
-        "tasks": {name: ["success", 1] for name in ("reports", "tickets", "warehouses")},
+        "tasks": {name: ["success", 1] for name in (*RESOURCES, "models")},
     }
     assert_exact(ask(database), sandbox.world)
+    assert ask(database)("SELECT time_zone FROM cogny_data_models.int_cogny__as_of") == [("Europe/Berlin",)]
     log = "".join(airflow.log[logged:])
+    assert "models are built in cogny_data_models." in log
     for line in ("tickets: 450 rows loaded", "reports: 40 rows loaded", "warehouses: 5 rows loaded"):
         assert line in log
     assert KEY not in log
@@ -145,6 +154,7 @@ def test_accounts_have_their_own_key_and_database(airflow: Airflow, tmp_path: Pa
     names = (*worlds, "cord")
     databases = {name: tmp_path / f"{name}.duckdb" for name in names}
     accounts = [{"name": name, "conn_id": f"cogny_{name}", "database": str(databases[name])} for name in names]
+    accounts[0]["models"] = "UTC"
     keys = {name: f"sk_live_{name}_sandbox" for name in names}
     with (
         SandboxServer(worlds["acme"], keys={keys["acme"]: Access()}) as acme,
@@ -166,6 +176,7 @@ def test_accounts_have_their_own_key_and_database(airflow: Airflow, tmp_path: Pa
     }
     for name, world in worlds.items():
         assert_exact(ask(databases[name]), world)
+    assert ask(databases["acme"])("SELECT count(*) FROM cogny_data_models.cogny_ticket_metrics") == [(60,)]
 
 
 def test_list_that_is_wrong_fails_at_once(airflow: Airflow) -> None:

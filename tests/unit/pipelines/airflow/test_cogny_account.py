@@ -41,6 +41,31 @@ def test_account_becomes_a_command() -> None:
     assert command == [sys.executable, "-m", "cogny_source", "sync", "bigquery", "--dataset=house"]
 
 
+def test_account_becomes_a_command_for_its_models() -> None:
+    """With what names its place, and nothing else of a sync; a folder's models have a file of their own."""
+    entry = {**ACME, "dataset": "acme", "chunk_rows": "500", "models": "Europe/Berlin"}
+    known = account.read_account(entry)
+    assert [part for part in account.build_command(known) if part.startswith("--models")] == []
+    start = [sys.executable, "-m", "cogny_source", "models", "build"]
+    assert account.build_models_command(known) == [
+        *start,
+        "duckdb",
+        "--database=/srv/acme.duckdb",
+        "--dataset=acme",
+        "--time-zone=Europe/Berlin",
+    ]
+    lake = account.read_account({**LAKE, "models": "UTC", "models_database": "/srv/lake.duckdb"})
+    assert account.build_models_command(lake)[len(start) :] == [
+        "parquet",
+        "--bucket-url=s3://growth/cogny",
+        "--time-zone=UTC",
+        "--models-database=/srv/lake.duckdb",
+    ]
+    with pytest.raises(account.SettingsError, match="models_database is ''; it must be an absolute path"):
+        account.read_account({**LAKE, "models": "UTC"})
+    assert account.read_account(ACME).models == {}
+
+
 @pytest.mark.parametrize(
     ("one", "other", "is_one"),
     [
