@@ -172,13 +172,14 @@ soak: $(READY)
 simulate: $(READY)
 	$(BIN)/python -m tests.simulation random $(SIMULATE)
 
-# Every small world: 144 parts, of 7 s (one row) to 60 s (three rows) of CPU each; SMALL="--first 96 --parts 1" plays some.
+# Every small world, in 144 parts; SMALL="--first 96 --parts 1" plays some.
 simulate-small: $(READY)
 	$(BIN)/python -m tests.simulation small $(SMALL)
 
-# Breaks the reading in one place at a time, and tells which breaks no simulated world sees; MUTANTS="--sample 100" tries some.
+# Breaks the reading in one place at a time, and tells which breaks no test of the modules and no world shows;
+# MUTANTS="--sample 100" tries some.
 mutants: $(READY)
-	$(BIN)/python -m tests.simulation.mutants $(MUTANTS)
+	$(BIN)/python -m tests.mutation $(MUTANTS)
 
 # Changes one place of a model at a time, and tells which wrong models no test sees.
 model-mutants: $(READY)

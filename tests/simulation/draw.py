@@ -6,8 +6,9 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from tests.simulation.api import SORTS
 from tests.simulation.scenario import DAY, Event, Kind, RunScript, Scenario
-from tests.simulation.world import SORTS, Habits
+from tests.simulation.world import Habits
 
 FILTERS = (
     frozenset({"created_after", "created_before", "updated_after", "updated_before"}),
@@ -16,8 +17,12 @@ FILTERS = (
     frozenset({"created_before", "updated_before"}),
 )
 CHANGES: tuple[Kind, ...] = ("change", "change", "change", "create", "create")
-REMOVALS: tuple[Kind, ...] = ("delete", "delete", "revive", "revive_changed", "alter_silently")
-ACCIDENTS: tuple[Kind, ...] = ("kill", "kill", "fail", "stop", "refuse_load", "other_machine")
+REMOVALS: tuple[Kind, ...] = (
+    "delete", "delete", "delete_many", "revive", "revive_changed", "alter_silently", "restore",
+)  # fmt: skip
+ACCIDENTS: tuple[Kind, ...] = (
+    "kill", "kill", "fail", "stop", "refuse_load", "other_machine", "other_machine", "ignore_filters",
+)  # fmt: skip
 MOST_STEPS = 40
 
 
@@ -36,14 +41,15 @@ def draw_scenario(seed: int) -> Scenario:
     runs = tuple(
         _draw_run(rng, resources, removes=removes, ties=habits.lifetime_pages is None) for _ in range(rng.randint(1, 4))
     )
-    asks = Random(f"{seed}: deletions, cursors")
+    asks = Random(f"{seed}: what is asked")
+    start_days = rng.choice((None, None, None, 6.5, 30.0))
     return Scenario(
         seed,
         habits,
         births,
-        tuple(_vary(asks, run, resources) for run in runs),
+        _draw_starts(asks, tuple(_vary(asks, run, resources) for run in runs), start_days),
         overlap_seconds=rng.choice((0.0, 1.0, 60.0, 600.0)) if habits.clock == "meta" else rng.choice((60.0, 600.0)),
-        start_days=rng.choice((None, None, None, 6.5, 30.0)),
+        start_days=start_days,
         settle=rng.choice(("next", "next", "next", "week")),
         resources=resources,
     )
@@ -55,7 +61,19 @@ def _vary(rng: Random, run: RunScript, resources: tuple[str, ...]) -> RunScript:
         _draw_event(rng, ("forget_cursors",), resources, ties=False) for _ in range(rng.choice((0, 0, 0, 1, 3)))
     ]
     events = tuple(sorted((*run.events, *expiries), key=lambda event: event.step))
-    return replace(run, events=events, accept_deletions=rng.random() < 0.7)
+    return replace(
+        run,
+        events=events,
+        accept_deletions=rng.random() < 0.6,
+        clock_ahead_seconds=rng.choice((*[0.0] * 12, -3600.0, -60.0, 200.0, 3600.0, 3 * DAY)),
+        window_days=rng.choice((*[None] * 12, (20.0, 3.0), (5.0, 1.0))),
+    )
+
+
+def _draw_starts(rng: Random, runs: tuple[RunScript, ...], start_days: float | None) -> tuple[RunScript, ...]:
+    """Some first runs may begin later than those after them."""
+    later = rng.randrange(len(runs)) if start_days is not None and rng.random() < 0.5 else 0
+    return tuple(replace(run, start_days=start_days if place >= later else 3.0) for place, run in enumerate(runs))
 
 
 def _draw_habits(rng: Random) -> Habits:
@@ -73,8 +91,11 @@ def _draw_habits(rng: Random) -> Habits:
         count=rng.choice(("filtered", "filtered", "filtered", "all", None)),  # type: ignore[arg-type]
         surplus=rng.choice((0,) * 9 + (2,)),
         page_rows=rng.choice((1, 2, 2, 3, 5) if cursors != "expiring" else (3, 5)),
-        whole=frozenset({"warehouses"}) | ({"tickets"} if rng.random() < 0.07 else frozenset()),
-        single_rows=rng.random() < 0.7,
+        whole=frozenset({"warehouses"} if rng.random() < 0.5 else ()) | ({"tickets"} if rng.random() < 0.07 else set()),
+        single_rows=rng.choice(("right",) * 6 + ("none", "none", "refused", "kept")),  # type: ignore[arg-type]
+        refuses_newest=rng.random() < 0.05,
+        requests_per_minute=rng.choice((1000.0, 1000.0, 1000.0, 60.0, None)),
+        spare=rng.choice((None, None, None, 1, 2)),
         lag_seconds=rng.choice((0.2, 5.0, 300.0)) if lags else 0.0,
         lag_every=rng.choice((1, 1, 2, 3)),
         clock=clock,

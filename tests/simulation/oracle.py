@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from cogny_source.errors import ConfigError, MassDeletion
-from tests.simulation.limits import find_limits
-from tests.simulation.model import SMALL_ENDPOINTS, TEXTS
+from tests.simulation.limits import find_limits, find_unseen
+from tests.simulation.model import TEXTS
 from tests.simulation.play import Ended, Simulation
 from tests.simulation.scenario import DAY, RunScript, Scenario
 from tests.simulation.world import BORN, DATED, Row
@@ -16,7 +17,6 @@ from tests.simulation.world import BORN, DATED, Row
 # What a settled account costs at most, per resource and page of its list; see `check_requests`.
 REQUESTS_A_RUN = 30
 REQUESTS_A_PAGE = 30
-REQUESTS_OF_REST = 4
 DAYS_OF_A_WEEK = 9
 
 
@@ -48,25 +48,34 @@ class Oracle:
         """What is played."""
         return self.simulation.scenario
 
+    @property
+    def start(self) -> datetime | None:
+        """The `start_date` of the last run."""
+        last = self.simulation.ended[-1].script if self.simulation.ended else RunScript()
+        return self.simulation.find_start(last)
+
     def listed(self, name: str) -> dict[str, Row]:
         """The rows that belong into a table."""
-        rows, days = self.simulation.world.rows[name], self.scenario.start_days
-        if days is None or name not in DATED:
+        rows, start = self.simulation.world.rows[name], self.start
+        if start is None or name not in DATED:
             return rows
-        start = BORN - timedelta(days=days)
         return {key: row for key, row in rows.items() if _instant(row["created_at"]) >= start}
 
     def differences(self, name: str) -> list[str]:
         """How a table differs from the world."""
+        return sorted(told for some in self.find_differences(name).values() for told in some)
+
+    def find_differences(self, name: str) -> dict[str, list[str]]:
+        """How each row of a table differs from the world, by key."""
         listed, held = self.listed(name), self.simulation.tables.rows[name]
-        told = [f"lacks {key}" for key in listed.keys() - held.keys()]
+        found = {key: [f"lacks {key}"] for key in listed.keys() - held.keys()}
         for key, row in held.items():
             if key in listed:
-                told += [f"{key} is marked deleted, but listed"] if row["deleted_at"] is not None else []
-                told += self._compare(name, key, listed[key])
+                told = [f"{key} is marked deleted, but listed"] if row["deleted_at"] is not None else []
+                found[key] = told + self._compare(name, key, listed[key])
             elif row["deleted_at"] is None:
-                told.append(f"{key} is not marked deleted")
-        return sorted(told)
+                found[key] = [f"{key} is not marked deleted"]
+        return {key: told for key, told in found.items() if told}
 
     def _compare(self, name: str, key: str, row: Row) -> list[str]:
         cells = self.simulation.tables.rows[name][key]
@@ -87,7 +96,7 @@ class Oracle:
     def counts_exactly(self) -> bool:
         """Whether the API counts the rows that belong into a table."""
         habits = self.scenario.habits
-        if habits.count is None or self.scenario.start_days is None:
+        if habits.count is None or self.start is None:
             return habits.count is not None
         return habits.count == "filtered" and "created_after" not in habits.ignored
 
@@ -95,6 +104,14 @@ class Oracle:
         """Whether one row that the API lists is in the tables, which proves that both are of one account."""
         tables, world = self.simulation.tables, self.simulation.world
         return any(tables.rows[name].keys() & world.rows[name].keys() for name in self.scenario.resources)
+
+    def find_limits(self, differing: Mapping[str, set[str]]) -> tuple[str, ...]:
+        """The classes that explain the rows that differ; empty if one of them is in none."""
+        simulation = self.simulation
+        known = find_limits(
+            self.scenario, simulation.world, differing, counted=self.counts_exactly, broken=simulation.broken
+        )
+        return known or ()
 
     def check_run(self, ended: Ended) -> None:
         """What a run claims holds: it is never green and wrong, and it ends within bounds."""
@@ -107,7 +124,11 @@ class Oracle:
             counts = run.counts
             if run.status != "done":
                 raise Wrong("a green run left a resource undone", f"{name}: {run.status}")
+            self._check_compared_since(name, ended)
             if not ended.quiet:
+                continue
+            if ended.script.window_days is not None:
+                self._check_window(name, ended.script.window_days)
                 continue
             differs = self.differences(name)
             faults = [one for one in counts.differences or () if not one.fresh]
@@ -122,23 +143,53 @@ class Oracle:
         for name, run in ended.runs.items():
             if not isinstance(ended.error, MassDeletion) or run.status != "failed" or run.error != str(ended.error):
                 continue
-            rows, marked = self.simulation.tables.count_rows(SMALL_ENDPOINTS[name].table)
-            new = marked - ended.marked[name]
-            if ended.quiet and 3 * new > rows - ended.marked[name] and new >= 2:
+            rows, before = len(self.simulation.tables.rows[name]), len(ended.marked[name])
+            new = len(self.simulation.tables.find_marked(name)) - before
+            if ended.quiet and 3 * new > rows - before and new >= 2:
                 raise Wrong("masses of rows were marked", f"{name}: {new} of {rows}")
+
+    def _check_compared_since(self, name: str, ended: Ended) -> None:
+        """No row differs that was as it is now before it is said to have been compared."""
+        since, world = ended.runs[name].counts.compared_since, self.simulation.world
+        if since is None or self.simulation.lags or any(run.clock_ahead_seconds for run in self.scenario.runs):
+            return
+        since -= timedelta(seconds=world.clock_offset_seconds)
+        unseen = find_unseen(self.scenario, world, name, broken=self.simulation.broken)
+        for key, told in self.find_differences(name).items():
+            if world.changed_at[name, key] < since and key not in unseen:
+                raise Wrong("compared_since is wrong", f"{name}: {told}, but compared since {since}")
+
+    def _check_window(self, name: str, days: tuple[float, float]) -> None:
+        """What was created in a window that was read is as the API lists it."""
+        if name not in DATED:
+            return
+        start, end = (BORN - timedelta(days=at) for at in days)
+        listed, differs = self.listed(name), self.find_differences(name)
+        told = [differs[key] for key in listed.keys() & differs.keys() if start <= _born(listed[key]) < end]
+        if told and not any(self.simulation.world.revived.values()):
+            raise Wrong("a window is wrong", f"{name}: {told}")
 
     def _check_counts(self, name: str, ended: Ended) -> None:
         counts, tables = ended.runs[name].counts, self.simulation.tables
-        rows, marked = tables.count_rows(SMALL_ENDPOINTS[name].table)
-        if counts.live_rows is not None and self.scenario.start_days is None and counts.live_rows != rows - marked:
-            raise Wrong("live_rows is wrong", f"{name}: {counts.live_rows}, not {rows - marked}")
+        start = self.start
+        live = sum(
+            row["deleted_at"] is None and (start is None or row["created_at"] is None or row["created_at"] >= start)
+            for row in tables.rows[name].values()
+        )
+        if counts.live_rows not in (None, live):
+            raise Wrong("live_rows is wrong", f"{name}: {counts.live_rows}, not {live}")
         if counts.api_rows is not None and self.scenario.habits.surplus == 0:
             true = len(self.listed(name))
             if self.counts_exactly and counts.api_rows != true:
                 raise Wrong("api_rows is wrong", f"{name}: {counts.api_rows}, not {true}")
-        new = marked - ended.marked[name]
-        if counts.deleted_rows is not None and counts.deleted_rows < new:
-            raise Wrong("deleted_rows is wrong", f"{name}: {counts.deleted_rows}, and {new} were marked")
+        clock_is_right = not self.simulation.world.clock_offset_seconds
+        if clock_is_right and counts.api_rows is not None and counts.unexplained_rows != counts.api_rows - live:
+            raise Wrong("unexplained_rows is wrong", f"{name}: {counts.unexplained_rows}")
+        new = len(tables.find_marked(name) - ended.marked[name])
+        if (counts.deleted_rows or 0) + counts.corrections["not listed"] != new:
+            raise Wrong(
+                "deleted_rows is wrong", f"{name}: {counts.deleted_rows}, {counts.corrections}; {new} were marked"
+            )
 
     def check_requests(self, ended: Ended) -> None:
         """A run ends within a bound that grows with the list alone."""
@@ -205,8 +256,9 @@ def settle(simulation: Simulation) -> tuple[str, ...]:
     if isinstance(ended.error, ConfigError) and not oracle.has_common_row():
         return ("account",)
     limits: tuple[str, ...] = ()
-    if ended.green and any(oracle.differences(name) for name in scenario.resources):
-        limits = find_limits(scenario, simulation.world, broken=simulation.broken)
+    differing = {name: {*oracle.find_differences(name)} for name in scenario.resources}
+    if ended.green and any(differing.values()):
+        limits = oracle.find_limits(differing)
         if limits and scenario.settle == "week":
             for _ in range(DAYS_OF_A_WEEK):
                 ended = sync(DAY)
@@ -217,6 +269,10 @@ def settle(simulation: Simulation) -> tuple[str, ...]:
     oracle.check_end(ended)
     oracle.check_rest(ended)
     return limits
+
+
+def _born(row: Row) -> datetime:
+    return _instant(row["created_at"])
 
 
 def _instant(text: str) -> datetime:

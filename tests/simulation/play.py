@@ -25,12 +25,14 @@ from cogny_source.errors import BadRequest, CognyError, LoadFailed, NetworkError
 from cogny_source.extract.plan import make_plan
 from cogny_source.reconcile.comparison import Comparison
 from cogny_source.settings import Settings
+from cogny_source.windows import Window
+from tests.simulation.api import Api
 from tests.simulation.comparison import PlainComparison
 from tests.simulation.model import SMALL_ENDPOINTS
 from tests.simulation.scenario import CHANGES, Event, RunScript, Scenario
 from tests.simulation.schedule import Killed, Scheduler
 from tests.simulation.tables import Tables
-from tests.simulation.world import BORN, Api, World
+from tests.simulation.world import ALL_FILTERS, BORN, World
 
 # A simulated list is a hundredth of a real one, and so are the sizes from which on the connector acts otherwise.
 SCALED = {
@@ -44,6 +46,8 @@ SCALED = {
     "cogny_source.reconcile.settlement.SLICE_PAGES": 4,
 }
 MOST_REQUESTS = 2_000
+# Another machine that would be killed later comes to its end.
+MOST_STEPS_ELSEWHERE = 15
 
 
 class Cancel(CancelToken):
@@ -90,8 +94,7 @@ class Ended:
         quiet: Whether no row changed during it, and lists were up to date.
         steps: Its steps: requests and both sides of each commit.
         requests: Its requests.
-        marked: By resource, how many rows were marked deleted before it.
-        messages: The warnings.
+        marked: By resource, the rows that were marked deleted before it.
     """
 
     script: RunScript
@@ -101,7 +104,7 @@ class Ended:
     quiet: bool = True
     steps: int = 0
     requests: int = 0
-    marked: dict[str, int] = field(default_factory=dict)
+    marked: dict[str, set[str]] = field(default_factory=dict)
 
     @property
     def green(self) -> bool:
@@ -131,21 +134,26 @@ class Simulation:
         self._token = Cancel()
         self._events: list[Event] = []
         self._now: Ended = Ended(RunScript())
-        self._depth = 0
+        self._broken_elsewhere = False
 
     def run(self, script: RunScript) -> Ended:
         """Play one run, and what happens during it."""
         self.world.pass_time(script.wait_seconds)
-        self.world.begin_run()
+        self.world.begin_run(script.clock_ahead_seconds)
         self._events = sorted(script.events, key=lambda event: event.step)
         ended = self._run(script)
         self.ended.append(ended)
         return ended
 
+    def find_start(self, script: RunScript) -> datetime | None:
+        """The `start_date` of a run."""
+        days = self.scenario.start_days if script.start_days is None else script.start_days
+        return None if days is None else BORN - timedelta(days=days)
+
     @property
     def broken(self) -> bool:
         """Whether a run did not come to its end."""
-        return any(not ended.green for ended in self.ended)
+        return self._broken_elsewhere or any(not ended.green for ended in self.ended)
 
     def catch_up(self) -> None:
         """Let happen what lies behind the last step of the run."""
@@ -155,30 +163,35 @@ class Simulation:
         self._events = []
 
     def _run(self, script: RunScript) -> Ended:
-        ended, before = Ended(script), self._now
+        ended, before = Ended(script, quiet=not self.lags), self._now
+        ended.marked = {name: self.tables.find_marked(name) for name in script.resources}
         self._now = ended
-        ended.marked = {name: self.tables.count_rows(SMALL_ENDPOINTS[name].table)[1] for name in script.resources}
-        ended.quiet = not self._lags
         try:
-            run = self._make_run(script)
-            ended.runs = run.runs
-            try:
-                run.execute()
-            except CognyError as error:
-                ended.error = error
-            except Killed:
-                ended.killed = True
+            self._execute(ended)
         finally:
             self._now = before
         return ended
 
+    def _execute(self, ended: Ended) -> None:
+        run = self._make_run(ended.script)
+        ended.runs = run.runs
+        try:
+            run.execute()
+        except CognyError as error:
+            ended.error = error
+        except Killed:
+            ended.killed = True
+
     @property
-    def _lags(self) -> bool:
+    def lags(self) -> bool:
+        """Whether lists come from a copy that lags."""
         return bool(self.scenario.habits.lag_seconds or self.scenario.habits.lag_requests)
 
     def _make_run(self, script: RunScript) -> Run:
         scenario, world, tables = self.scenario, self.world, self.tables
-        start = None if scenario.start_days is None else BORN - timedelta(days=scenario.start_days)
+        window = (
+            None if script.window_days is None else Window(*(BORN - timedelta(days=at) for at in script.window_days))
+        )
         settings = Settings(
             "sk_test_simulation",
             "http://localhost/v1",
@@ -191,7 +204,8 @@ class Simulation:
         )
         plan = make_plan(
             settings,
-            start_date=start,
+            start_date=self.find_start(script),
+            window=window,
             full_refresh=script.full_refresh,
             census=script.census,
             verify=script.verify,
@@ -202,7 +216,7 @@ class Simulation:
         scheduler = self._scheduler = Scheduler(self._rng)
         return Run(
             "run",
-            Api(world, self._step),
+            self._open_api(),
             settings,
             plan,
             {name: SMALL_ENDPOINTS[name] for name in script.resources},
@@ -219,6 +233,9 @@ class Simulation:
                 "open_pool": scheduler.open_pool,
             },
         )
+
+    def _open_api(self) -> Api:
+        return Api(self.world, self._step)
 
     def _tell_time(self) -> datetime:
         return self.world.now
@@ -242,8 +259,6 @@ class Simulation:
     def _do_events(self, *, may_fail: bool, before_commit: bool = False) -> None:
         step = self._now.steps
         self._now.steps += 1
-        if self._depth:
-            return
         error: CognyError | None = None
         while self._events and self._events[0].step <= step:
             event = self._events.pop(0)
@@ -258,7 +273,9 @@ class Simulation:
             elif event.kind == "stop":
                 self._token.set(15)
             elif event.kind == "other_machine" and may_fail:
-                self._sync_elsewhere()
+                self._sync_elsewhere(event.place)
+            elif event.kind == "ignore_filters":
+                self.world.ignored = ALL_FILTERS
             else:
                 self._act(event)
         if error is not None:
@@ -273,6 +290,10 @@ class Simulation:
             world.create(name, ties=event.ties)
         elif event.kind == "delete":
             world.delete(name, event.place)
+        elif event.kind == "delete_many":
+            world.delete_many(name, event.place)
+        elif event.kind == "restore":
+            world.restore(event.place)
         elif event.kind in ("revive", "revive_changed"):
             world.revive(name, changed=event.kind == "revive_changed")
         elif event.kind == "alter_silently":
@@ -280,16 +301,16 @@ class Simulation:
         elif event.kind == "pause":
             world.pass_time(event.seconds)
 
-    def _sync_elsewhere(self) -> None:
-        """Another machine loads into the same destination meanwhile."""
+    def _sync_elsewhere(self, most_steps: int) -> None:
+        """Another machine loads into the same destination meanwhile, to its end or until it is killed."""
         self._now.quiet = False
-        token, scheduler = self._token, self._scheduler
-        self._depth += 1
+        token, scheduler, events, script = self._token, self._scheduler, self._events, self._now.script
+        self._events = [Event(most_steps, "kill")] if most_steps < MOST_STEPS_ELSEWHERE else []
         try:
-            self._run(RunScript(resources=self._now.script.resources))
+            ended = self._run(RunScript(chunk_rows=3, resources=script.resources, start_days=script.start_days))
         finally:
-            self._depth -= 1
-            self._token, self._scheduler = token, scheduler
+            self._token, self._scheduler, self._events = token, scheduler, events
+        self._broken_elsewhere = self._broken_elsewhere or not ended.green
 
 
 @contextmanager

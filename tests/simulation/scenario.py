@@ -9,11 +9,11 @@ from typing import Literal
 from tests.simulation.world import Habits
 
 Kind = Literal[
-    "change", "create", "delete", "revive", "revive_changed", "alter_silently", "pause",
-    "kill", "stop", "fail", "refuse_load", "forget_cursors", "other_machine",
+    "change", "create", "delete", "delete_many", "revive", "revive_changed", "alter_silently", "restore", "pause",
+    "kill", "stop", "fail", "refuse_load", "forget_cursors", "ignore_filters", "other_machine",
 ]  # fmt: skip
 # What people do to the account; the rest happens to the run.
-CHANGES = ("change", "create", "delete", "revive", "revive_changed", "alter_silently")
+CHANGES = ("change", "create", "delete", "delete_many", "revive", "revive_changed", "alter_silently", "restore")
 DAY = 86_400.0
 
 
@@ -25,7 +25,8 @@ class Event:
         step: The step, from 0; after the last step of the run, it happens when the run has ended.
         kind: What happens.
         resource: To which resource.
-        place: To which of its rows, in the order of creation.
+        place: To which of its rows, in the order of creation; how many changes a restored backup lacks; at which step
+            another machine is killed.
         ties: Whether the change has the timestamp of the change before it.
         seconds: How long a pause takes.
     """
@@ -52,6 +53,9 @@ class RunScript:
         verify: Whether both sides are compared afterwards.
         resources: The resources.
         accept_deletions: Whether any number of rows may be marked deleted; else two of them, or a third of the table.
+        clock_ahead_seconds: How far the API's clock is ahead during this run alone.
+        start_days: How many days before the beginning its `start_date` lies; None for the scenario's.
+        window_days: Between how many days before the beginning the rows were created that are read; None for a sync.
     """
 
     events: tuple[Event, ...] = ()
@@ -63,6 +67,9 @@ class RunScript:
     verify: bool = False
     resources: tuple[str, ...] = ("tickets",)
     accept_deletions: bool = True
+    clock_ahead_seconds: float = 0.0
+    start_days: float | None = None
+    window_days: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def _propose_runs(run: RunScript) -> Iterator[RunScript]:
     for place, event in enumerate(run.events):
         for smaller in _propose_events(event):
             yield replace(run, events=(*run.events[:place], smaller, *run.events[place + 1 :]))
-    names = ("wait_seconds", "chunk_rows", "workers", "census", "full_refresh", "verify", "accept_deletions")
+    names = tuple(field.name for field in fields(RunScript) if field.name not in ("events", "resources"))
     yield from _propose_defaults(run, RunScript(), names)
 
 

@@ -7,18 +7,19 @@ beginning, and a kill is a look at the state before a step of a run that goes on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
 from tests.simulation.judge import Verdict, explain
+from tests.simulation.memory import Memory, RecallingSimulation
 from tests.simulation.oracle import Oracle, settle
 from tests.simulation.play import Ended, Simulation, simulated
 from tests.simulation.scenario import Event, Kind, RunScript, Scenario
-from tests.simulation.world import Habits, Versions
+from tests.simulation.tables import Kept
+from tests.simulation.world import ALL_FILTERS, Habits, Moment
 
-ALL_FILTERS = frozenset({"created_after", "created_before", "updated_after", "updated_before"})
 # Rows, and rows of a page.
 SHAPES = ((1, 1), (2, 1), (3, 2))
 CHANGES: tuple[tuple[Kind, int], ...] = (("change", 0), ("change", -1), ("delete", 0), ("delete", -1), ("create", 0))
@@ -57,26 +58,22 @@ class State:
 
     Attributes:
         scenario: The way.
-        content: The world and the tables.
+        world: The account.
+        tables: The tables.
         left: How many changes may still come.
         broken: Whether the run before was killed.
     """
 
     scenario: Scenario
-    content: tuple[Any, ...]
+    world: Moment
+    tables: Kept
     left: int
     broken: bool
 
     @property
-    def key(self) -> str:
+    def key(self) -> tuple[Any, ...]:
         """Equal for states from which everything goes on alike."""
-        world, (rows, lists, history, states, _) = self.content[:-1], self.content[-1]
-        kept = [[_without_load(row) for row in table.values()] for table in rows.values()]
-        elements = [[(key, [one["value"] for one in some]) for key, some in table.items()] for table in lists.values()]
-        newest = states[max(states, key=float)] if states else None
-        return repr(
-            (world, kept, elements, [list(table) for table in history.values()], newest, self.left, self.broken)
-        )
+        return *self.world.key, self.tables.key, self.left, self.broken
 
 
 @dataclass
@@ -103,56 +100,16 @@ class SmallTally:
         self.failures = {**other.failures, **self.failures}
 
 
-class Recording(Simulation):
-    """A simulation that keeps the state before and after what happens at each step."""
-
-    def __init__(self, scenario: Scenario) -> None:
-        super().__init__(scenario)
-        self.moments: list[tuple[int, int, tuple[Any, ...]]] = []
-
-    def _do_events(self, *, may_fail: bool, before_commit: bool = False) -> None:
-        self._note()
-        happened = len(self._events)
-        super()._do_events(may_fail=may_fail, before_commit=before_commit)
-        if len(self._events) != happened:
-            self._note(steps_back=1)
-
-    def _note(self, steps_back: int = 0) -> None:
-        self.moments.append((self._now.steps - steps_back, len(self._events), take_content(self)))
-
-
-def take_content(simulation: Simulation) -> tuple[Any, ...]:
-    """A copy of the world and the tables."""
-    world, tables = simulation.world, simulation.tables
-    rows = {name: dict(table) for name, table in tables.rows.items()}
-    lists = {name: dict(table) for name, table in tables.lists.items()}
-    history = {name: dict(table) for name, table in tables.history.items()}
-    kept = (rows, lists, history, dict(tables.states), tables.loads)
-    listed = {name: dict(table) for name, table in world.rows.items()}
-    return (world.now, world.changes, dict(world._numbers), listed, kept)
-
-
-def put_content(simulation: Simulation, content: tuple[Any, ...], versions: Versions) -> None:
-    """Continue from a copy."""
-    world, tables = simulation.world, simulation.tables
-    world.now, world.changes, numbers, listed, (rows, lists, history, states, loads) = content
-    world._numbers, world.rows = dict(numbers), {name: dict(table) for name, table in listed.items()}
-    world.versions = versions
-    tables.rows = {name: dict(table) for name, table in rows.items()}
-    tables.lists = {name: dict(table) for name, table in lists.items()}
-    tables.history = {name: dict(table) for name, table in history.items()}
-    tables.states, tables.loads = dict(states), loads
-
-
 class Explorer:
     """Plays all small worlds of one part.
 
     Args:
         habits: The kind of listing.
         shape: The number of rows, and of rows of a page.
+        memory: The runs so far.
     """
 
-    def __init__(self, habits: Habits, shape: tuple[int, int]) -> None:
+    def __init__(self, habits: Habits, shape: tuple[int, int], memory: Memory) -> None:
         rows, page_rows = shape
         births = tuple((9.0 - place, 8.5 - place) for place in range(rows))
         self._scenario = Scenario(habits=replace(habits, page_rows=page_rows), births={"tickets": births})
@@ -161,13 +118,15 @@ class Explorer:
         self.tally = SmallTally()
         # Versions of all worlds together: a claim about a version that never was in any of them is wrong in each.
         self._versions = Simulation(self._scenario).world.versions
+        self._memory = memory
 
     def explore(self) -> SmallTally:
         """Play them."""
         with simulated():
-            begin = State(self._scenario, take_content(Simulation(self._scenario)), MOST_CHANGES, broken=False)
+            simulation = Simulation(self._scenario)
+            begin = State(self._scenario, simulation.world.keep(), simulation.tables.keep(), MOST_CHANGES, broken=False)
             middle = self._merge(self._play_first(begin))
-            ends: dict[str, tuple[State, int]] = {}
+            ends: dict[tuple[Any, ...], tuple[State, int]] = {}
             for state, ways in middle:
                 for end, more in self._merge(self._play_second(state)):
                     known, before = ends.get(end.key, (end, 0))
@@ -178,7 +137,7 @@ class Explorer:
 
     def _merge(self, states: Iterator[State]) -> list[tuple[State, int]]:
         """The distinct states, each with the number of ways that lead there."""
-        found: dict[str, tuple[State, int]] = {}
+        found: dict[tuple[Any, ...], tuple[State, int]] = {}
         for state in states:
             known, ways = found.get(state.key, (state, 0))
             found[state.key] = (known, ways + 1)
@@ -189,26 +148,34 @@ class Explorer:
         for events, simulation in self._play(begin, begin.left):
             # A kill before the last change belongs to a shorter list of changes.
             last = events[-1].step if events else -1
-            for step, waiting, content in simulation.moments:
+            for step, waiting, world, tables in simulation.moments:
                 if not waiting and step >= last:
                     killed = (*events, Event(step, "kill"))
-                    way = self._follow(begin, killed)
-                    yield State(way, content, begin.left - len(events), broken=True)
+                    yield State(self._follow(begin, killed), world, tables, begin.left - len(events), broken=True)
             simulation.catch_up()
-            yield State(self._follow(begin, events), take_content(simulation), begin.left - len(events), broken=False)
+            yield self._stand(simulation, begin.left - len(events), broken=False)
 
     def _play_second(self, state: State) -> Iterator[State]:
         """The states after the second run."""
-        for events, simulation in self._play(state, state.left):
+        for _, simulation in self._play(state, state.left):
             simulation.catch_up()
-            yield State(self._follow(state, events), take_content(simulation), 0, state.broken)
+            yield self._stand(simulation, 0, broken=state.broken)
+
+    def _stand(self, simulation: Simulation, left: int, *, broken: bool) -> State:
+        return State(simulation.scenario, simulation.world.keep(), simulation.tables.keep(), left, broken)
+
+    def _open(self, state: State, scenario: Scenario) -> RecallingSimulation:
+        simulation = RecallingSimulation(scenario, self._memory)
+        simulation.world.put(state.world)
+        simulation.world.versions = self._versions
+        simulation.tables.put(state.tables)
+        return simulation
 
     def _play(
         self, state: State, left: int, events: tuple[Event, ...] = ()
-    ) -> Iterator[tuple[tuple[Event, ...], Recording]]:
+    ) -> Iterator[tuple[tuple[Event, ...], RecallingSimulation]]:
         """A run with some changes at each of its points: with none, and then with one more at each later point."""
-        simulation = Recording(self._follow(state, events))
-        put_content(simulation, state.content, self._versions)
+        simulation = self._open(state, self._follow(state, events))
         ended = self._run(simulation, replace(RUN, events=events))
         yield events, simulation
         if not left:
@@ -228,8 +195,7 @@ class Explorer:
 
     def _settle(self, state: State, ways: int) -> None:
         self.tally.worlds += ways
-        simulation = Simulation(state.scenario)
-        put_content(simulation, state.content, self._versions)
+        simulation = self._open(state, state.scenario)
         if state.broken:
             simulation.ended.append(Ended(RUN, killed=True))
         with explain(self._note_failure(state.scenario)):
@@ -247,10 +213,21 @@ class Explorer:
         return replace(state.scenario, runs=(*state.scenario.runs, replace(RUN, events=events)))
 
 
-def explore(number: int) -> SmallTally:
+def explore(number: int, memory: Memory) -> SmallTally:
     """Play the small worlds of one part, by its number."""
-    return Explorer(*list_parts()[number]).explore()
+    return Explorer(*list_parts()[number], memory).explore()
 
 
-def _without_load(row: dict[str, Any]) -> list[Any]:
-    return [value for name, value in row.items() if name != "_dlt_load_id"]
+def explore_group(numbers: Sequence[int]) -> list[SmallTally]:
+    """Play parts in which the same runs recur."""
+    memory = Memory()
+    return [explore(number, memory) for number in numbers]
+
+
+def list_groups(numbers: Iterable[int]) -> list[list[int]]:
+    """The parts in groups in which the same runs recur: of the same rows and the same counts."""
+    parts, groups = list_parts(), dict[Any, list[int]]()
+    for number in numbers:
+        habits, shape = parts[number]
+        groups.setdefault((shape, habits.order, habits.count), []).append(number)
+    return list(groups.values())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -30,6 +32,27 @@ def schema_of(spec: TableSpec | ChildSpec) -> pa.Schema:
         schema = arrow_schema([column for column in spec.columns if column.name != TOMBSTONE])
         SCHEMAS[spec.name] = schema.append(pa.field(LOAD_ID.name, pa.string()))
     return SCHEMAS[spec.name]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the tables hold at one moment; see `Tables`."""
+
+    rows: dict[str, dict[str, Cells]]
+    lists: dict[str, dict[str, list[Cells]]]
+    history: dict[str, dict[tuple[str, datetime], Cells]]
+    states: dict[str, dict[str, State]]
+    loads: int
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for contents from which every run goes on alike: the ids of loads, and older states, are left out."""
+        rows = [[_without_load(row) for row in table.values()] for table in self.rows.values()]
+        lists = [
+            [(key, [one["value"] for one in some]) for key, some in table.items()] for table in self.lists.values()
+        ]
+        history = [[(key, _without_load(row)) for key, row in table.items()] for table in self.history.values()]
+        return repr((rows, lists, history, self.states[f"{self.loads}.0"] if self.loads else None))
 
 
 class Tables:
@@ -57,12 +80,34 @@ class Tables:
         self.history: dict[str, dict[tuple[str, datetime], Cells]] = {name: {} for name in self._specs}
         self.states: dict[str, dict[str, State]] = {}
         self.loads = 0
+        self._kept: Kept | None = None
+
+    def keep(self) -> Kept:
+        """What they hold now; a later load leaves it as it is."""
+        if self._kept is None:
+            self._kept = Kept(self.rows, self.lists, self.history, self.states, self.loads)
+        return self._kept
+
+    def put(self, kept: Kept) -> None:
+        """Hold what they held at another moment."""
+        self.rows, self.lists, self.history = kept.rows, kept.lists, kept.history
+        self.states, self.loads, self._kept = kept.states, kept.loads, kept
+
+    def _copy_kept(self) -> None:
+        """Before a change: what was kept stays."""
+        if self._kept is None:
+            return
+        self.rows = {name: dict(table) for name, table in self.rows.items()}
+        self.lists = {name: dict(table) for name, table in self.lists.items()}
+        self.history = {name: dict(table) for name, table in self.history.items()}
+        self.states, self._kept = dict(self.states), None
 
     # Loading.
 
     def load(self, package: Package) -> set[str]:
         """Commit a package."""
         self.step("before a commit")
+        self._copy_kept()
         known = self.newest_states
         self.loads += 1
         load_id = f"{self.loads}.0"
@@ -117,6 +162,10 @@ class Tables:
         """The number of rows, and of those marked deleted."""
         rows = self.rows[spec.name].values()
         return len(rows), sum(row["deleted_at"] is not None for row in rows)
+
+    def find_marked(self, table: str) -> set[str]:
+        """The keys of the rows that are marked deleted."""
+        return {key for key, row in self.rows[table].items() if row["deleted_at"] is not None}
 
     def count_live(
         self, spec: TableSpec, start: datetime | None, taken_at: datetime | None, key: str | None = None
@@ -177,3 +226,7 @@ def _is_in(row: Cells, window: Window) -> bool:
     """Whether a row was created in a window; an open end includes rows without a date."""
     created = row["created_at"]
     return window.end is None if created is None else created in window
+
+
+def _without_load(row: Cells) -> list[Any]:
+    return [value for name, value in row.items() if name != LOAD_ID.name]

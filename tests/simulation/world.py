@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
-from cogny_source.api.envelope import Answer
-from cogny_source.api.meter import Meter
-from cogny_source.errors import BadRequest, NotFound
 from tests.simulation.model import PREFIXES, RESOURCES, TEXTS
 
 Row = dict[str, Any]
@@ -21,14 +18,7 @@ Order = Literal["heeded", "oldest_first", "newest_first", "least_recently_update
 BORN = datetime(2025, 3, 1, 12, tzinfo=UTC)
 DATED = ("tickets", "reports")
 STEMS = ("created", "updated")
-SORTS = {
-    "oldest_first": ("created_at", False),
-    "newest_first": ("created_at", True),
-    "least_recently_updated_first": ("updated_at", False),
-    "recently_updated_first": ("updated_at", True),
-}
-# A clock that differs by more is doubted.
-DOUBTFUL_SECONDS = 300.0
+ALL_FILTERS = frozenset(f"{stem}_{side}" for stem in STEMS for side in ("after", "before"))
 
 
 @dataclass(frozen=True)
@@ -45,7 +35,10 @@ class Habits:
         surplus: How many rows it counts beyond those that are listed.
         page_rows: The most rows of a page.
         whole: Resources whose lists come without pagination.
-        single_rows: Whether a row can be requested by its id.
+        single_rows: What comes of a request for a row: the row, nothing at all, a refusal, or rows that are gone too.
+        refuses_newest: Whether a list from the newest row on is refused.
+        requests_per_minute: The rate limit that it announces; None for none.
+        spare: How many requests it says that are left; None if it does not say.
         lag_seconds: How old the copy is from which lists come.
         lag_every: Only each n-th answer comes from that copy.
         lag_requests: How many requests old that copy is instead; it is up to date when a run begins.
@@ -63,13 +56,46 @@ class Habits:
     surplus: int = 0
     page_rows: int = 2
     whole: frozenset[str] = frozenset({"warehouses"})
-    single_rows: bool = True
+    single_rows: Literal["right", "none", "refused", "kept"] = "right"
+    refuses_newest: bool = False
+    requests_per_minute: float | None = 1000.0
+    spare: int | None = None
     lag_seconds: float = 0.0
     lag_every: int = 1
     lag_requests: int = 0
     clock: Literal["meta", "date"] | None = "meta"
     clock_offset_seconds: float = 0.0
     tick_seconds: float = 0.05
+
+
+@dataclass(frozen=True)
+class Moment:
+    """The rows of an account at one moment; see `World`."""
+
+    now: datetime
+    changes: int
+    numbers: dict[str, int]
+    rows: dict[str, Rows]
+    slipped: dict[str, frozenset[str]]
+    changed_at: dict[tuple[str, str], datetime]
+
+    @cached_property
+    def key(self) -> tuple[Any, ...]:
+        """Equal for accounts that go on alike."""
+        return (
+            self.now,
+            self.changes,
+            *self.numbers.values(),
+            *(identify(table.values()) for table in self.rows.values()),
+            *self.slipped.values(),
+            *self.changed_at.items(),
+        )
+
+
+def identify(rows: Iterable[Row]) -> tuple[Any, ...]:
+    """What tells rows from others of the same world."""
+    texts = list(TEXTS.values())
+    return tuple((row["id"], row.get("created_at"), row.get("updated_at"), *map(row.get, texts)) for row in rows)
 
 
 class World:
@@ -88,8 +114,14 @@ class World:
         self.rows: dict[str, Rows] = {name: {} for name in RESOURCES}
         self.versions: Versions = {}
         self.graveyard: dict[str, list[Row]] = {name: [] for name in RESOURCES}
+        self.changed_at: dict[tuple[str, str], datetime] = {}
+        self.ahead_seconds = 0.0
+        self.ignored = habits.ignored
         self.revived: dict[str, set[str]] = {name: set() for name in RESOURCES}
+        # Rows that stood before the place where a list went on, and were not on the pages before.
+        self.slipped: dict[str, frozenset[str]] = dict.fromkeys(RESOURCES, frozenset())
         self._numbers = dict.fromkeys(RESOURCES, 0)
+        self._moment: Moment | None = None
         for name, days in births.items():
             for created, updated in days:
                 self._put(name, self._make(name, BORN - timedelta(days=created), BORN - timedelta(days=updated)))
@@ -97,6 +129,8 @@ class World:
         self._log: list[tuple[datetime, dict[str, Rows]]] = [(datetime.min.replace(tzinfo=UTC), self._copy())]
 
         self._recent: list[tuple[int, dict[str, Rows]]] = [(-1, self._copy())]
+        # What a backup holds: the rows after each change.
+        self._past = [self._copy()]
 
     # What people do.
 
@@ -118,8 +152,30 @@ class World:
         """Take the row at a place away."""
         keys = list(self.rows[name])
         if keys:
-            self.graveyard[name].append(self.rows[name].pop(keys[place % len(keys)]))
+            self._bury(name, keys[place % len(keys)])
             self._note()
+
+    def delete_many(self, name: str, place: int) -> None:
+        """Take each second row away, from a place on."""
+        for key in list(self.rows[name])[place % 2 :: 2]:
+            self._bury(name, key)
+        self._note()
+
+    def _bury(self, name: str, key: str) -> None:
+        self.graveyard[name].append(self.rows[name].pop(key))
+        self.changed_at[name, key] = self.now
+
+    def restore(self, changes: int) -> None:
+        """Put a backup back that lacks the last changes."""
+        before = self.rows
+        self.rows = {name: dict(rows) for name, rows in self._past[-2 - changes % 4 :][0].items()}
+        for name in RESOURCES:
+            for key in before[name].keys() | self.rows[name].keys():
+                if before[name].get(key) != self.rows[name].get(key):
+                    self.changed_at[name, key] = self.now
+                    self.revived[name] |= {key} & self.rows[name].keys()
+            self.graveyard[name] = [row for row in self.graveyard[name] if row["id"] not in self.rows[name]]
+        self._note()
 
     def revive(self, name: str, *, changed: bool) -> None:
         """Bring the row back that vanished last, as it was or changed."""
@@ -149,8 +205,30 @@ class World:
         """Move the clock on."""
         self.now += timedelta(seconds=seconds)
 
-    def begin_run(self) -> None:
-        """A copy that lags by requests is up to date again."""
+    def keep(self) -> Moment:
+        """The rows now; a later change leaves them as they are."""
+        if self._moment is None or self._moment.now != self.now:
+            rows = self._copy() if self._moment is None else self._moment.rows
+            facts = dict(self._numbers), rows, dict(self.slipped), dict(self.changed_at)
+            self._moment = Moment(self.now, self.changes, *facts)
+        return self._moment
+
+    def put(self, moment: Moment) -> None:
+        """Go on from another moment; of rows that came back nothing is known."""
+        self.now, self.changes, self._numbers = moment.now, moment.changes, dict(moment.numbers)
+        self.rows = {name: dict(rows) for name, rows in moment.rows.items()}
+        self.slipped, self.changed_at = dict(moment.slipped), dict(moment.changed_at)
+        self._moment = moment
+
+    def note_slips(self, name: str, keys: set[str]) -> None:
+        """Rows stand before the place where a list went on, and were not on its pages before."""
+        if not keys <= self.slipped[name]:
+            self.slipped[name] |= keys
+            self._moment = None
+
+    def begin_run(self, ahead_seconds: float = 0.0) -> None:
+        """A copy that lags by requests is up to date again, filters and clock are as usual."""
+        self.ignored, self.ahead_seconds = self.habits.ignored, ahead_seconds
         if self.habits.lag_requests:
             self._recent = [(-1, self._copy())]
 
@@ -183,6 +261,7 @@ class World:
 
     def _put(self, name: str, row: Row) -> None:
         self.rows[name][row["id"]] = row
+        self.changed_at[name, row["id"]] = self.now
         alike = self.versions.setdefault((name, row["id"]), {}).setdefault(row.get("updated_at"), [])
         if row not in alike:
             alike.append(row)
@@ -197,6 +276,8 @@ class World:
         return {name: dict(rows) for name, rows in self.rows.items()}
 
     def _note(self) -> None:
+        self._moment = None
+        self._past.append(self._copy())
         if self.habits.lag_seconds:
             self._log.append((self.now, self._copy()))
         if self.habits.lag_requests:
@@ -216,132 +297,19 @@ class World:
         return next(rows for since, rows in reversed(self._log) if since <= then)
 
     @property
+    def clock_offset_seconds(self) -> float:
+        """How far the told time is ahead now."""
+        return self.habits.clock_offset_seconds + self.ahead_seconds
+
+    @property
     def told_time(self) -> datetime | None:
         """The server's clock, as an answer tells it."""
-        told = self.now + timedelta(seconds=self.habits.clock_offset_seconds)
+        told = self.now + timedelta(seconds=self.clock_offset_seconds)
         if self.habits.clock is None:
             return None
         return told if self.habits.clock == "meta" else told.replace(microsecond=0)
 
 
-class Api:
-    """Answers requests as the API does, in place of an HTTP client.
-
-    Args:
-        world: The account.
-        step: Called before each answer; may change the world, or raise an error in place of the answer.
-    """
-
-    def __init__(self, world: World, step: Callable[[], None]) -> None:
-        self._world = world
-        self._step = step
-        self.limiter = Unlimited()
-        self.requests = 0
-
-    def get(
-        self,
-        path: str,
-        params: Mapping[str, str | int],
-        meter: Meter,
-        *,
-        scope: str | None = None,
-        patient: bool = True,
-    ) -> Answer:
-        """Answer one request."""
-        world = self._world
-        world.pass_time(world.habits.tick_seconds)
-        self._step()
-        world.requests += 1
-        self.requests += 1
-        meter.add(requests=1)
-        name, _, key = path.removeprefix("/").partition("/")
-        told, doubtful = world.told_time, abs(world.habits.clock_offset_seconds) > DOUBTFUL_SECONDS
-        if key:
-            row = world.rows[name].get(key) if world.habits.single_rows else None
-            if row is None:
-                raise NotFound("there is no such row", status=404, path=path)
-            return Answer(row, None, told, None, doubtful, confirmed=True)
-        rows, pagination = _list(world.shown()[name], name, params, world.habits)
-        return Answer(rows, pagination, told, None, doubtful, confirmed=True)
-
-
-@dataclass(frozen=True)
-class Unlimited:
-    """A rate limit that is never reached; the scrub counts with it."""
-
-    requests_per_minute: float | None = 1000.0
-    spare: int | None = None
-    remaining: int | None = None
-
-
 def stamp(instant: datetime | None) -> str | None:
     """A timestamp as the API writes it."""
     return None if instant is None else instant.isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _list(rows: Rows, name: str, params: Mapping[str, str | int], habits: Habits) -> tuple[list[Row], Any]:
-    cursor: dict[str, Any] | None = None
-    if "cursor" in params:
-        cursor = json.loads(str(params["cursor"]))
-        if habits.lifetime_pages is not None and cursor["page"] > habits.lifetime_pages:
-            raise BadRequest("cursor expired", status=400, path=f"/{name}")
-    field, descending = _read_sort(str(params.get("sort", "created_at")), name, habits)
-    bounds = _read_bounds(params, habits)
-    chosen = [row for row in rows.values() if _passes(row, bounds, inclusive=habits.inclusive)]
-    chosen.sort(key=lambda row: (row.get(field) or "", row["id"]), reverse=descending)
-    if name in habits.whole:
-        return chosen, None
-    start = _find_start(chosen, cursor, field, descending=descending)
-    limit = min(int(params.get("limit", 25)), habits.page_rows)
-    page = chosen[start : start + limit]
-    more = start + limit < len(chosen)
-    pagination: dict[str, Any] = {"has_more": more, "next_cursor": None}
-    if more:
-        last = page[-1]
-        place = {"place": [last.get(field) or "", last["id"]], "count": start + limit, "row": last["id"]}
-        following = {"at": place[habits.cursors], "page": 1 + (cursor["page"] if cursor else 0)}
-        pagination["next_cursor"] = json.dumps(following)
-    if habits.count is not None:
-        pagination["total_count"] = (len(rows) if habits.count == "all" else len(chosen)) + (
-            habits.surplus if chosen else 0
-        )
-    return page, pagination
-
-
-def _read_sort(text: str, name: str, habits: Habits) -> tuple[str, bool]:
-    if name not in DATED:
-        return "id", False
-    if habits.order != "heeded":
-        return SORTS[habits.order]
-    return text.removeprefix("-"), text.startswith("-")
-
-
-def _read_bounds(params: Mapping[str, str | int], habits: Habits) -> list[tuple[str, str, bool]]:
-    """The filters that a list heeds: the field, the bound, and whether it is the lower one."""
-    names = {f"{stem}_{side}": (f"{stem}_at", side == "after") for stem in STEMS for side in ("after", "before")}
-    heeded = {name: names[name] for name in params.keys() & names.keys() if name not in habits.ignored}
-    return [(field, str(params[name]), after) for name, (field, after) in heeded.items()]
-
-
-def _passes(row: Row, bounds: list[tuple[str, str, bool]], *, inclusive: bool) -> bool:
-    for field, bound, after in bounds:
-        value = row.get(field)
-        if value is None:
-            continue
-        beyond = value > bound if after else value < bound
-        if not (beyond or (inclusive and value == bound)):
-            return False
-    return True
-
-
-def _find_start(rows: list[Row], cursor: dict[str, Any] | None, field: str, *, descending: bool) -> int:
-    """How many rows of a list lie before a cursor."""
-    if cursor is None:
-        return 0
-    at = cursor["at"]
-    if isinstance(at, int):
-        return at
-    if isinstance(at, str):  # behind a row that is gone, nothing follows
-        return next((place + 1 for place, row in enumerate(rows) if row["id"] == at), len(rows))
-    places = [[row.get(field) or "", row["id"]] for row in rows]
-    return sum(place >= at if descending else place <= at for place in places)

@@ -18,7 +18,7 @@ def test_two_listings_compare_what_the_first_one_began_with() -> None:
     events = (Event(4, "delete", place=5), Event(7, "delete"))
     runs = (RunScript(), RunScript(census="always", events=events))
     with simulated():
-        simulation = Simulation(Scenario(births=ROWS, habits=Habits(single_rows=False, tick_seconds=TICK), runs=runs))
+        simulation = Simulation(Scenario(births=ROWS, habits=Habits(single_rows="none", tick_seconds=TICK), runs=runs))
         simulation.run(runs[0])
         counts = simulation.run(runs[1]).runs["tickets"].counts
     rows, listed = simulation.tables.rows["tickets"], simulation.world.rows["tickets"]
