@@ -81,14 +81,14 @@ def list_full_table(context: ReadContext) -> Iterator[Page]:
     endpoint = context.endpoint
     keys: set[str] = set()
     for attempt in range(1 + MAX_RESTARTS):
-        pages, total = 0, None
+        came, total = False, None
         try:
             for page in iter_pages(context.client, endpoint.path, {}, context.meter, scope=endpoint.scope):
-                pages, total = pages + 1, page.total_count
+                came, total = True, page.total_count
                 keys.update(repr(row.get("id")) for row in page.rows)
                 yield page
         except BadRequest as error:
-            if not pages or attempt == MAX_RESTARTS:
+            if not came or attempt == MAX_RESTARTS:
                 raise
             logger.warning("%s; the cursor may have expired, reading the list again", error)
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -90,3 +91,58 @@ def test_slipped_rows_bear_no_witness_for_a_later_shortage() -> None:
     assert judge(readings, counted(1, 2, 3, total=3), slipped=1) is Verdict.SLIPPED
     assert judge(readings, counted(1, 2, total=3)) is Verdict.SHUFFLED
     assert readings.short == 2
+
+
+def page(*keys: int, total: int | None, born: datetime | None = None, now: datetime | None = None) -> Page:
+    """A page of rows, born at one instant."""
+    stamp = None if born is None else born.isoformat()
+    return Page([{"id": key, "created_at": stamp, "updated_at": stamp} for key in keys], True, "c", total, now, None)
+
+
+@pytest.mark.parametrize("field", ["created_at", "updated_at"])
+def test_list_that_is_not_counted_or_empty_lacks_nothing(field: str) -> None:
+    """Nor do rows that come later than those that were counted."""
+    counter = RowCounter(field)
+    assert (counter.is_new, counter.missing, counter.shortage, counter.is_counted) == (True, 0, 0, False)
+    counter.observe(page(1, total=None))
+    assert (counter.is_new, counter.missing, counter.shortage) == (False, 0, 0)
+    counter.observe(page(2, 3, total=9))
+    assert counter.missing == 0, "the first page told no count"
+
+
+@pytest.mark.parametrize(("field", "missing", "shortage"), [("created_at", 1, 1), ("updated_at", 0, 0)])
+def test_row_that_came_since_the_first_page_stands_for_none_of_those_that_were_counted(
+    field: str, missing: int, shortage: int
+) -> None:
+    """In a list by creation its timestamp shows it; a changed row was counted before."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    counter = RowCounter(field)
+    counter.observe(page(1, total=2, born=now - timedelta(days=1), now=now))
+    counter.observe(page(2, total=2, born=now + timedelta(seconds=1), now=now + timedelta(seconds=1)))
+    assert (counter.missing, counter.shortage, counter.is_still) == (missing, shortage, False)
+    assert len(counter.settled_keys) == 2 - missing
+
+
+@pytest.mark.parametrize(
+    ("totals", "newcomer", "still"),
+    [((2, 2), False, True), ((2, 3), False, False), ((None, None), False, False), ((2, 2), True, False)],
+)
+def test_list_is_still_if_it_was_counted_and_neither_counts_nor_rows_changed(
+    totals: tuple[int | None, int | None], newcomer: bool, still: bool
+) -> None:
+    """All three; one alone proves nothing."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    counter = RowCounter("created_at")
+    for number, total in enumerate(totals):
+        born = now + timedelta(seconds=1) if newcomer and number else now - timedelta(days=1)
+        counter.observe(page(number, total=total, born=born, now=now + timedelta(seconds=number)))
+    assert counter.is_still is still
+
+
+def test_rows_that_slipped_in_one_reading_explain_no_later_shortage_of_as_many() -> None:
+    """A reading that lacks only rows that vanished is no witness, though a later one lacks as many."""
+    readings = Readings()
+    assert judge(readings, counted(1, 2, 3, total=3), slipped=2) is Verdict.SLIPPED
+    assert judge(readings, counted(1, 2, total=3)) is Verdict.SHUFFLED
+    assert judge(readings, counted(1, total=3)) is Verdict.SLIPPED
+    assert judge(readings, counted(1, total=3)) is Verdict.SURPLUS

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from cogny_source.api.calls import Params
 from cogny_source.api.envelope import Answer
 from cogny_source.api.meter import Meter
+from cogny_source.api.pagination import Page
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.full_scan import FullScan
+from cogny_source.extract.listing import Listing
 from cogny_source.extract.next_step import MAX_RESTARTS
 from cogny_source.timestamps import format_instant
 
@@ -111,3 +115,49 @@ def test_list_without_a_count_is_read_twice(second: list[int]) -> None:
     assert {key for chunk in ids(scan) for key in chunk} == {"tkt_1", "tkt_2", "tkt_3", "tkt_4"}
     begun = [sent for sent in api.sent if "cursor" not in sent and not str(sent["sort"]).startswith("-")]
     assert len(begun) == 2 <= 1 + MAX_RESTARTS
+
+
+class Warehouses:
+    """Two pages of warehouses, which count one more than they list.
+
+    Args:
+        surplus: How many rows they count beyond those that they list; None if they do not count.
+    """
+
+    def __init__(self, surplus: int | None) -> None:
+        self._total = None if surplus is None else 3 + surplus
+        self._sent = 0
+
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        """A page, each a second after the one before."""
+        self._sent += 1
+        first = "cursor" not in params
+        rows = [{"id": f"wh_{number}"} for number in ((1, 2) if first else (3,))]
+        pagination = {"has_more": first, "next_cursor": "c" if first else None, "total_count": self._total}
+        return Answer(rows, pagination, NOW + timedelta(seconds=self._sent), None)
+
+
+@pytest.mark.parametrize(("surplus", "counted", "seconds"), [(0, 3, 2), (2, 5, 8), (None, 3, 2)])
+def test_list_that_is_always_read_whole_is_scanned(surplus: int | None, counted: int, seconds: int) -> None:
+    """It is complete, begins with its first page, and its rows and those that are counted beyond them are its count."""
+    scan = FullScan(ReadContext(Warehouses(surplus), ENDPOINTS["warehouses"], Meter(), lambda: None, 1000), None)
+    assert (scan.complete, scan.surplus) == (False, 0)
+    rows = [key for chunk in scan.chunks() for key in chunk.tables["warehouses"]["id"].to_pylist()]
+    assert rows == ["wh_1", "wh_2", "wh_3"]
+    assert (scan.complete, scan.surplus, scan.counts.api_rows) == (True, surplus or 0, counted)
+    assert (scan.began_at, scan.ended_at) == (NOW + timedelta(seconds=1), NOW + timedelta(seconds=seconds))
+    assert scan.counts.taken_at == scan.began_at
+    assert scan.digests.keys() == {"wh_1", "wh_2", "wh_3"}
+
+
+def test_list_that_was_cut_short_is_not_complete() -> None:
+    """It grew faster than it was read: no row may be marked that it lacks."""
+
+    def cut(listing: Listing) -> Iterator[Page]:
+        listing.cut_short = True
+        yield Page([ticket(1)], False, None, 1, NOW, None)
+
+    scan = scan_of(Api([1]))
+    with patch.object(Listing, "pages", cut):
+        list(scan.chunks())
+    assert not scan.complete

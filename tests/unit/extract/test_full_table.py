@@ -160,3 +160,13 @@ def test_digests_tell_rows_apart_whatever_is_in_them() -> None:
     assert len({digest_row(row) for row in rows}) == len(rows)
     assert digest_list({"a": "1", "b": "2"}) == digest_list({"b": "2", "a": "1"}) != digest_list({"a": "2", "b": "1"})
     assert len(digest_list({str(n): "x" for n in range(1000)})) == 24
+    assert {len(digest_row(row)) for row in rows} == {24}
+
+
+def test_empty_list_has_no_rows() -> None:
+    """Whether the API counts it or not; its state is that of any list."""
+    for total in (0, None):
+        chunk, context = read(Lists([([], total)]), {})
+        assert (chunk.rows, chunk.last, context.counts.api_rows) == (0, True, 0)
+        assert chunk.state is not None
+        assert chunk.state["list_digest"] == digest_list({})

@@ -23,6 +23,7 @@ from cogny_source.extract.parallel import count_readers
         (0.2, 100, 8, 1),
         (1.5, 100, 8, 3),
         (0.0, None, 8, 1),
+        (0.606, 100, 8, 2),
     ],
 )
 def test_readers_follow_latency_and_limit(
