@@ -27,9 +27,11 @@ class Api:
 
     Args:
         seconds: The seconds, in the order of the list.
+        slips: Whether it counts one row more with each request, which it does not list.
     """
 
-    def __init__(self, *seconds: float) -> None:
+    def __init__(self, *seconds: float, slips: bool = False) -> None:
+        self._surplus, self._more = 0, int(slips)
         stamps = [format_instant(WATERMARK + timedelta(seconds=second)) for second in seconds]
         self._rows = [
             {"id": f"tkt_{number}", "created_at": stamp, "updated_at": stamp} for number, stamp in enumerate(stamps)
@@ -39,9 +41,10 @@ class Api:
         """A page, or the newest row."""
         if str(params["sort"]).startswith("-"):
             return Answer(self._rows[-1:], {}, NOW, None)
+        self._surplus += self._more
         place = int(params.get("cursor", 0))
         more = place + 2 < len(self._rows)
-        pagination = {"has_more": more, "next_cursor": str(place + 2), "total_count": len(self._rows)}
+        pagination = {"has_more": more, "next_cursor": str(place + 2), "total_count": len(self._rows) + self._surplus}
         return Answer(self._rows[place : place + 2], pagination, NOW, None)
 
 
@@ -88,3 +91,20 @@ def test_ignored_filter_is_told_once(second: float, told: bool, caplog: pytest.L
         read(Api(second, second, second, second, 10.0), chunk_rows=1000)
     sentence = "/tickets ignores updated_after: each sync lists all 5 rows, 3 requests"
     assert caplog.messages == ([sentence] if told else [])
+
+
+def test_pass_that_stays_short_leaves_the_state_of_its_last_cut() -> None:
+    """What comes after the pass goes on from there."""
+    context = ReadContext(Api(10.0, 20.0, 30.0, 40.0, slips=True), ENDPOINTS["tickets"], Meter(), lambda: None, 2)
+    passing, chunks = read_incremental(context, STATE, Reach(60.0)), []
+    while True:
+        try:
+            chunks.append(next(passing))
+        except StopIteration as end:
+            state, newest = end.value
+            break
+    states = [chunk.state for chunk in chunks if chunk.state is not None]
+    assert chunks[-1].state is None
+    assert state == states[-1]
+    assert state["updated_after"] == format_instant(WATERMARK + timedelta(seconds=20))
+    assert newest == WATERMARK + timedelta(seconds=40)

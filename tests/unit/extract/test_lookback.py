@@ -30,6 +30,13 @@ WATERMARK = "2026-03-10T00:00:00.000000Z"
         ),
         ({"updated_after": WATERMARK}, Plan(lookback_seconds=0.0), Reach(60.0)),
         ({"updated_after": WATERMARK}, Plan(overlap_seconds=86_400.0, lookback_seconds=3600.0), Reach(86_400.0)),
+        ({"updated_after": WATERMARK}, Plan(overlap_seconds=3600.0, lookback_seconds=3600.0), Reach(3600.0)),
+        (
+            # 95 % of a day ago.
+            {"updated_after": WATERMARK, "looked_back_at": "2026-03-09T01:12:00Z"},
+            Plan(),
+            Reach(172_800.0, datetime(2026, 3, 9, 23, 58, 59, tzinfo=UTC), notes=True),
+        ),
     ],
 )
 def test_pass_looks_back_once_a_day(state: dict[str, Any], plan: Plan, reach: Reach) -> None:
@@ -54,3 +61,9 @@ def test_clock_that_was_ahead_hides_no_change(watermark: str, looked_at: str, re
     """The pass begins behind the clock of now, and looks back where the last look is still to come."""
     state = {"updated_after": watermark, "looked_back_at": looked_at}
     assert choose_reach(state, Plan(), datetime(2026, 3, 10, tzinfo=UTC)) == reach
+
+
+def test_clock_that_was_ahead_hides_no_change_where_no_pass_looks_back() -> None:
+    """The overlap is as much longer."""
+    state = {"updated_after": "2026-03-10T01:00:00Z"}
+    assert choose_reach(state, Plan(lookback_seconds=0.0), datetime(2026, 3, 10, tzinfo=UTC)) == Reach(3_660.0)

@@ -19,7 +19,9 @@ from cogny_source.extract.state import (
     lower_state,
     merge_windows,
     note_census,
+    note_refusal,
     prepare_state,
+    remembers_refusal,
 )
 from cogny_source.timestamps import parse_instant
 from cogny_source.windows import BEGINNING
@@ -211,3 +213,35 @@ def test_forgotten_rows_leave_what_belongs_to_the_dataset() -> None:
     """The origin and the start date."""
     assert forget_rows({**LOADED, "backfill": {}, "scrub": {}}) == {"origin": "here", "start_date": MIDDLE}
     assert forget_rows({"origin": "here", "list_digest": "a"}) == {"origin": "here"}
+
+
+def test_refusal_holds_as_long_as_the_count_stays() -> None:
+    """Another count may mean other rows; a census that marks rows forgets the refusal."""
+    refused = note_refusal({"updated_after": LATE, "refused": 3}, 7)
+    assert refused == {"updated_after": LATE, "refused": 7}
+    assert remembers_refusal(refused, 7)
+    assert not remembers_refusal(refused, 3)
+    assert not remembers_refusal(refused, None)
+    assert not remembers_refusal({}, None)
+    assert note_refusal(refused, None) == {"updated_after": LATE}
+
+
+def test_later_one_of_two_start_dates_holds() -> None:
+    """Only from there on have both read all rows."""
+    mine, theirs = ({"updated_after": LATE, "start_date": date} for date in (EARLY, MIDDLE))
+    assert lower_state(mine, theirs)["start_date"] == lower_state(theirs, mine)["start_date"] == MIDDLE
+
+
+@pytest.mark.parametrize(("mine", "theirs"), [("a", None), (None, "a"), ("a", "b")])
+def test_list_that_only_one_has_read_is_forgotten(mine: str | None, theirs: str | None) -> None:
+    """A digest claims rows; a watermark beside it is another resource's."""
+    states = [
+        {"updated_after": LATE} | ({} if digest is None else {"list_digest": digest}) for digest in (mine, theirs)
+    ]
+    assert lower_state(*states) == {"origin": None}
+
+
+def test_windows_that_touch_are_one() -> None:
+    """And those with a gap between them are two."""
+    assert merge_windows([[MIDDLE, LATE], [EARLY, MIDDLE]]) == [[EARLY, LATE]]
+    assert merge_windows([[None, EARLY], [MIDDLE, None]]) == [[None, EARLY], [MIDDLE, None]]

@@ -8,8 +8,14 @@ from typing import Any
 
 import pytest
 
+from cogny_source.api.calls import Params
+from cogny_source.api.envelope import Answer
+from cogny_source.api.meter import Meter
 from cogny_source.errors import Stopped
-from cogny_source.extract.unproven import MOST_SPANS, Span, load_spans, note_spans
+from cogny_source.extract.context import ReadContext
+from cogny_source.extract.endpoints import ENDPOINTS
+from cogny_source.extract.unproven import MOST_SPANS, Span, load_spans, note_spans, reread_spans
+from cogny_source.records.chunk import Chunk
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.windows import Window
 from tests.support.harness import Api, Destination
@@ -173,3 +179,84 @@ def test_spans_of_many_interrupted_runs_become_one() -> None:
     spans = [span(day, day + 1, counted=day) for day in range(MOST_SPANS + 1)]
     assert load_spans(note_spans({}, spans[:-1])) == spans[:-1]
     assert load_spans(note_spans({}, spans)) == [span(0, MOST_SPANS + 1, counted=None)]
+
+
+class Listed:
+    """An API that lists one row, created a day after `DAY` and changed a day later, whatever is asked for.
+
+    Args:
+        short: Whether it counts more rows with each request.
+    """
+
+    def __init__(self, *, short: bool = False) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self._short = short
+
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        """The row."""
+        self.asked.append(dict(params))
+        row = {"id": "tkt_1"} | {
+            f"{stem}_at": (DAY + timedelta(days=days)).isoformat() for stem, days in (("created", 1), ("updated", 2))
+        }
+        pages, more = len(self.asked), self._short and "cursor" not in params
+        pagination = {
+            "has_more": more,
+            "next_cursor": "c" if more else None,
+            "total_count": pages if self._short else 1,
+        }
+        return Answer([row], pagination, DAY + timedelta(days=3), None)
+
+
+def reread(api: Listed, state: dict[str, Any], newest: datetime | None = None) -> Chunk:
+    """The last chunk of reading the spans of a state again."""
+    context = ReadContext(api, ENDPOINTS["tickets"], Meter(), lambda: None, 1000)
+    *_, last = reread_spans(context, state, newest)
+    return last
+
+
+@pytest.mark.parametrize(
+    ("field", "window", "start_days", "rows"),
+    [
+        ("created_at", Window(DAY, DAY + timedelta(days=2)), None, 1),
+        ("created_at", Window(DAY, DAY + timedelta(days=1)), None, 0),
+        ("updated_at", Window(DAY, DAY + timedelta(days=1)), None, 1),
+        ("updated_at", Window(DAY, DAY + timedelta(days=9)), 2.0, 0),
+    ],
+)
+def test_span_is_read_again_within_its_bounds(field: str, window: Window, start_days: float | None, rows: int) -> None:
+    """Of a span of creation only its own rows; of a span of changes all rows from the start date on."""
+    start = None if start_days is None else (DAY + timedelta(days=start_days)).isoformat()
+    last = reread(Listed(), note_spans({"start_date": start}, [Span(field, window)]))
+    assert (last.rows, last.last, last.state) == (rows, True, {"start_date": start})
+
+
+def test_span_that_lacks_rows_again_stays() -> None:
+    """The next run reads it once more."""
+    spans = [Span("created_at", Window(DAY, DAY + timedelta(days=9)))]
+    last = reread(Listed(short=True), note_spans({}, spans))
+    assert last.last
+    assert last.state is not None
+    assert load_spans(last.state) == spans
+
+
+@pytest.mark.parametrize(
+    ("began_at", "seconds", "asked"), [(DAY, None, 0), (DAY, -1.1, 0), (DAY, -1.0, 1), (DAY, 0.0, 1), (None, None, 1)]
+)
+def test_span_of_changes_is_proven_where_nothing_changed_since(
+    began_at: datetime | None, seconds: float | None, asked: int
+) -> None:
+    """The pass after it lists each row that left the span; a second is left as a margin."""
+    newest = None if seconds is None else DAY + timedelta(seconds=seconds)
+    api = Listed()
+    last = reread(api, note_spans({}, [Span("updated_at", Window(DAY, DAY + timedelta(days=9)), began_at)]), newest)
+    assert len(api.asked) == asked
+    assert last.state == {}
+
+
+@pytest.mark.parametrize(("counted", "asked"), [(0, 2), (1, 3), (None, 1)])
+def test_span_of_creation_is_proven_by_counts(counted: int | None, asked: int) -> None:
+    """As many rows are there as were counted before, less those that came since; without a count it is read again."""
+    api = Listed()
+    span = Span("created_at", Window(DAY, DAY + timedelta(days=9)), DAY, counted)
+    assert reread(api, note_spans({}, [span])).state == {}
+    assert len(api.asked) == asked
