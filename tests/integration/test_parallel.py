@@ -151,7 +151,7 @@ class Spoiled:
         self._client = client
         self._key = key
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """Read one answer."""
         answer = self._client.get(path, params, meter, scope=scope)
         for row in answer.data:

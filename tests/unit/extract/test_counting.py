@@ -35,7 +35,7 @@ class Api:
             row["updated_at"] = format_instant(NOW)
         self._refuses = refuses
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """The row."""
         self.sent.append(dict(params))
         if any(name in params for name in self._refuses):

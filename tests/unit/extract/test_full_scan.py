@@ -128,7 +128,7 @@ class Warehouses:
         self._total = None if surplus is None else 3 + surplus
         self._sent = 0
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """A page, each a second after the one before."""
         self._sent += 1
         first = "cursor" not in params

@@ -37,7 +37,7 @@ class Api:
             {"id": f"tkt_{number}", "created_at": stamp, "updated_at": stamp} for number, stamp in enumerate(stamps)
         ]
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """A page, or the newest row."""
         if str(params["sort"]).startswith("-"):
             return Answer(self._rows[-1:], {}, NOW, None)

@@ -45,7 +45,7 @@ class Script:
         self._newest = pages[-1][0][-1:]
         self._server_time = server_time
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """The next page; the last page of a chain is the one that is followed by none."""
         self.asked.append(dict(params))
         if str(params["sort"]).startswith("-"):
@@ -102,7 +102,7 @@ class Repeating:
         self._more = more
         self._served = 0
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """The next page."""
         place, lap = self._served % len(self._pages), self._served // len(self._pages)
         self._served += 1
@@ -147,7 +147,9 @@ def test_listing_that_grows_as_it_is_read_ends(caplog: pytest.LogCaptureFixture)
         def __init__(self) -> None:
             self.pages = 0
 
-        def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        def get(
+            self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True
+        ) -> Answer:
             self.pages += 1
             begin = (NOW - START).total_seconds() + self.pages * 100
             rows = [row(self.pages * 100 + n, seconds=begin + n) for n in range(100)]
@@ -205,7 +207,9 @@ def test_cursors_that_expire_within_one_timestamp_end_in_an_error() -> None:
         def __init__(self) -> None:
             self.requests = 0
 
-        def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+        def get(
+            self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True
+        ) -> Answer:
             self.requests += 1
             if "cursor" in params:
                 raise BadRequest("cursor expired", status=400)

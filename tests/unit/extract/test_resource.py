@@ -43,7 +43,7 @@ def test_mode_follows_from_state_and_plan(resource: str, state: dict[str, Any], 
 class Empty:
     """An API without rows."""
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """No row."""
         return Answer([], {"has_more": False, "total_count": 0}, DAY, None)
 

@@ -192,7 +192,7 @@ class Listed:
         self.asked: list[dict[str, Any]] = []
         self._short = short
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """The row."""
         self.asked.append(dict(params))
         row = {"id": "tkt_1"} | {
