@@ -86,7 +86,7 @@ class Project:
         macros: The text of all macros and generic tests.
         tests: The tests that are queries of their own.
         questions: The questions, in order.
-        sources: Loaded table to the name of its source, and to its columns, each with its type.
+        sources: Loaded table to its columns, each with its type.
         variables: The variables with their defaults.
     """
 
@@ -94,7 +94,7 @@ class Project:
     macros: str
     tests: tuple[DataTest, ...]
     questions: tuple[Question, ...]
-    sources: Mapping[str, tuple[str, Mapping[str, str]]]
+    sources: Mapping[str, Mapping[str, str]]
     variables: Mapping[str, Any]
 
     @property
@@ -120,7 +120,7 @@ def read_project() -> Project:
         tests=tuple(_read_test(path) for path in sorted((FOLDER / "tests").glob("*.sql"))),
         questions=tuple(_read_question(path) for path in sorted((FOLDER / "analyses").glob("*.sql"))),
         sources={
-            table["name"]: (source["name"], {column["name"]: column["data_type"] for column in table["columns"]})
+            table["name"]: {column["name"]: column["data_type"] for column in table["columns"]}
             for source in sources
             for table in source["tables"]
         },

@@ -13,7 +13,7 @@ from jinja2.ext import Extension
 from jinja2.parser import Parser
 
 from cogny_source.destinations.model_store import ModelStore, Relation
-from cogny_source.models.project import DataTest, Project
+from cogny_source.models.project import NAME, DataTest, Project
 
 # The generic tests that dbt brings.
 BUILT_IN_TESTS = """
@@ -138,9 +138,9 @@ def _compile(template: str) -> CodeType:
 def _list_sources(project: Project) -> dict[str, SimpleNamespace]:
     return {
         table: SimpleNamespace(
-            source_name=source,
+            source_name=NAME,
             name=table,
             columns={name: SimpleNamespace(name=name, data_type=kind) for name, kind in columns.items()},
         )
-        for table, (source, columns) in project.sources.items()
+        for table, columns in project.sources.items()
     }

@@ -37,7 +37,7 @@ def load(client: google.Client, dataset: str, tables: Mapping[str, list[Row]]) -
     """Load rows as the connector would."""
     client.create_dataset(dataset)
     for name, rows in tables.items():
-        _, types = read_project().sources[name]
+        types = read_project().sources[name]
         schema = [google.SchemaField(column, TYPES[kind]) for column, kind in types.items()]
         config = google.LoadJobConfig(schema=schema)
         client.load_table_from_json([_as_json(row) for row in rows], f"{dataset}.{name}", job_config=config).result()

@@ -121,7 +121,7 @@ def test_bigquery_understands_each_query() -> None:
     queries = [(model.name, model.sql) for model in render_models(store, {})]
     queries += [(f"test {test.name}", renderer.render_test(test).sql) for test in project.all_tests]
     queries += [(f"question {it.number}", renderer.render(it.sql).sql) for it in project.questions]
-    tables = {name: {c: BIGQUERY[kind] for c, kind in types.items()} for name, (_, types) in project.sources.items()}
+    tables = {name: {c: BIGQUERY[kind] for c, kind in types.items()} for name, types in project.sources.items()}
     with built({}) as models:
         columns = models.rows("SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal")
     for name, column, kind in columns:

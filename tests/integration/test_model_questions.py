@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ from cogny_source.models.build import build_models
 from cogny_source.models.checks import run_tests
 from cogny_source.models.questions import ask
 from cogny_source.sandbox import SandboxServer, World
+from cogny_source.sandbox.rows import report_content
 from tests.support.lives import CLOSED, UNSEEN, Life, Lives, instant, remember
 from tests.support.syncs import make_pipeline, settings_for
 
@@ -36,7 +37,7 @@ class Truth:
 
     lives: Lives
     reports: list[dict[str, Any]]
-    recommended: dict[str, str]
+    recommended: dict[tuple[str, int], str]
     answers: Answers
     broken: list[str]
 
@@ -54,15 +55,14 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
     world = World(seed=11, tickets=150, reports=40, warehouses=3, now=BORN)
     with pytest.MonkeyPatch.context() as patch, SandboxServer(world) as sandbox:
         patch.setenv("RUNTIME__DLTHUB_TELEMETRY", "false")
-        _name_reports(world)
+        recommended = _name_reports(world)
         for turn in range(SYNCS):
             if turn:
                 world.advance(world.now + 3 * DAY, created=12, changed=60, deleted=4)
-            sync(make_pipeline(folder), settings_for(sandbox))
+            sync(make_pipeline(folder), settings_for(sandbox, contents="all"))
             remember(by_id, world.rows("tickets"), world.now)
         make_pipeline(folder).deactivate()
     path = folder / "cogny.duckdb"
-    recommended = _load_recommendations(path, world)
     with duckdb.connect(str(path)) as connection:
         store = DuckDbModelStore(connection, ("cogny", "cogny_data"), ("cogny", "cogny_data_models"))
         build_models(store, {"cogny_timezone": "Europe/Berlin"})
@@ -75,31 +75,28 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
     return Truth(lives, world.rows("reports"), recommended, answers, broken)
 
 
-def _name_reports(world: World) -> None:
-    """Let every seventh ticket name a report, and bear a title of its own."""
-    reports = [row["id"] for row in world.rows("reports") if row["status"] == "completed"]
-    for place, row in enumerate(world.rows("tickets")[::7]):
-        named = {"report_id": reports[place % len(reports)]}
-        world.put("tickets", row | {"supporting_data": named, "title": f"Ticket No. {place}"})
+def _name_reports(world: World) -> dict[tuple[str, int], str]:
+    """Let a ticket name each recommendation by its report and title; returns the tickets by report and place."""
+    wanted = []
+    for report in world.rows("reports"):
+        if report["status"] == "completed":
+            told = report_content(world.seed, report)["recommendations"]
+            titles = Counter(_plain(recommendation["title"]) for recommendation in told)
+            wanted += [
+                (report["id"], place, recommendation["title"])
+                for place, recommendation in enumerate(told)
+                if titles[_plain(recommendation["title"])] == 1 and _plain(recommendation["title"])
+            ]
+    named = {}
+    for (report_id, place, title), row in zip(wanted, world.rows("tickets"), strict=False):
+        world.put("tickets", row | {"supporting_data": {"report_id": report_id}, "title": f"– {title}!"})
+        named[report_id, place] = row["id"]
+    return named
 
 
-def _load_recommendations(path: Path, world: World) -> dict[str, str]:
-    """Load a recommendation for every second of them, as contents of reports are loaded; title to report."""
-    named = [row for row in world.rows("tickets") if "report_id" in (row["supporting_data"] or {})]
-    recommended = {row["title"]: row["supporting_data"]["report_id"] for row in named[::2]}
-    with duckdb.connect(str(path)) as connection:
-        connection.execute(
-            "CREATE TABLE cogny_data.report_recommendations (report_id VARCHAR, position BIGINT, priority VARCHAR,"
-            " title VARCHAR, description VARCHAR, estimated_impact__metric VARCHAR,"
-            " estimated_impact__current_value DOUBLE, estimated_impact__projected_value DOUBLE,"
-            " estimated_impact__increase_percentage DOUBLE, estimated_impact__confidence DOUBLE, effort VARCHAR)"
-        )
-        for place, (title, report) in enumerate(recommended.items()):
-            connection.execute(
-                "INSERT INTO cogny_data.report_recommendations (report_id, position, title) VALUES (?, ?, ?)",
-                [report, place, title.upper()],
-            )
-    return recommended
+def _plain(title: str) -> str:
+    """The words of a title."""
+    return re.sub(r"[\W_]+", " ", title).strip().lower()
 
 
 def test_no_law_is_broken(truth: Truth) -> None:
@@ -226,16 +223,10 @@ def test_report_success_and_duration(truth: Truth) -> None:
 
 def test_recommendations_that_led_to_tickets(truth: Truth) -> None:
     """Those whose report and title a ticket names, however it is written."""
-    found = {(row["report_id"], row["title"].capitalize()): row for row in truth.answers[8]}
-    named = {
-        (truth.recommended[life.now["title"]], life.now["title"].capitalize()): life.now["status"]
-        for life in truth.lives.by_id.values()
-        if life.now["title"] in truth.recommended
-    }
-    assert {key: row["ticket_outcome"] for key, row in found.items()} == {
-        key: status if status in CLOSED else None for key, status in named.items()
-    }
-    assert len(named) > 5
+    found = {(row["report_id"], row["position"]): (row["tickets"], row["ticket_outcome"]) for row in truth.answers[8]}
+    statuses = {key: truth.lives.by_id[ticket].now["status"] for key, ticket in truth.recommended.items()}
+    assert found == {key: (1, status if status in CLOSED else None) for key, status in statuses.items()}
+    assert len(found) > 20
 
 
 def test_load_by_assignee(truth: Truth) -> None:

@@ -119,7 +119,7 @@ class Models:
 def write_loaded(connection: duckdb.DuckDBPyConnection, tables: Tables) -> None:
     """Make the loaded tables that are given, and no others."""
     connection.execute(f"SET TimeZone = 'UTC'; CREATE SCHEMA {DATASET}")
-    for name, (_, types) in read_project().sources.items():
+    for name, types in read_project().sources.items():
         if name in tables:
             columns = ", ".join(f'"{column}" {TYPES[kind]}' for column, kind in types.items())
             connection.execute(f"CREATE TABLE {DATASET}.{name} ({columns})")

@@ -1,3 +1,3 @@
 -- One row for each step of a recommendation's action items.
 select report_id, recommendation_position, position, value as action_item
-from {{ loaded('report_recommendations__action_items', 'cogny_contents') }} as items
+from {{ loaded('report_recommendations__action_items') }} as items

@@ -11,4 +11,4 @@ select
     estimated_impact__increase_percentage as impact_increase_percentage,
     estimated_impact__confidence as impact_confidence,
     effort
-from {{ loaded('report_recommendations', 'cogny_contents') }} as recommendations
+from {{ loaded('report_recommendations') }} as recommendations

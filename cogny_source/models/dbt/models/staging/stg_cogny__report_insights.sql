@@ -1,3 +1,3 @@
 -- One row for each insight of a report's content.
 select report_id, section_position, position, type, content, confidence
-from {{ loaded('report_insights', 'cogny_contents') }} as insights
+from {{ loaded('report_insights') }} as insights
