@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from cogny_source.models.questions import ask
 from tests.support.emulator import Dataset
 from tests.support.model_cases import LIVES, RECOMMENDATIONS, REPORTS
 from tests.support.models import Row, built, join
+from tests.support.syncs import Script
 
 ZONE = {"cogny_timezone": "Europe/Berlin"}
 TYPES = {
@@ -95,6 +98,7 @@ def test_a_build_replaces_what_is_there(bigquery: Dataset) -> None:
     with bigquery.emulator.client(bigquery.name) as client:
         load(client, bigquery.name, {"warehouses": [{"id": "wh_1", "name": "main"}]})
         store = BigQueryModelStore(client, bigquery.name, f"{bigquery.name}_models")
+        assert not store.has("stg_cogny__warehouses")
         model = next(it for it in render_models(store, {}) if it.name == "stg_cogny__warehouses")
         for kind in ("table", "view", "view"):
             with store.building():
@@ -106,3 +110,18 @@ def test_a_build_replaces_what_is_there(bigquery: Dataset) -> None:
         assert store.has(model.name)
         assert not store.has("cogny_days")
         assert store.bytes_read is not None
+
+
+@pytest.mark.long
+def test_commands_build_and_ask_models(cogny: Script, bigquery: Dataset) -> None:
+    """Behind a sync, from the command line; what was read is told."""
+    run = partial(cogny, **bigquery.emulator.variables)
+    place = ["bigquery", "--dataset", bigquery.name]
+    run("sync", *place)
+    assert "there are no models" in run("models", "test", *place, expect=2).stderr
+    told = run("models", "build", *place, "--time-zone", "Europe/Berlin").stdout
+    assert re.fullmatch(rf"\d+ models are built in {bigquery.name}_models; [\d.,]+ MB were read\.\n", told)
+    assert run("models", "test", *place).stdout.endswith(" 0 warn, 0 error.\n")
+    [answer] = json.loads(run("models", "ask", *place, "--question", "10", "--format", "json").stdout)
+    assert len(answer["rows"]) == 30
+    assert "is for a folder" in run("models", "build", *place, "--models-database", "x.duckdb", expect=2).stderr

@@ -37,6 +37,7 @@ class Truth:
 
     lives: Lives
     reports: list[dict[str, Any]]
+    warehouses: dict[str, str]
     recommended: dict[tuple[str, int], str]
     answers: Answers
     broken: list[str]
@@ -71,8 +72,9 @@ def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
         }
         broken = [it.test.name for it in run_tests(store) if it.level == "error"]
         _, [(as_of,)] = store.query(f"SELECT tickets_as_of FROM {store.model('int_cogny__as_of')}")
+    names = {row["id"]: row["name"] for row in world.rows("warehouses")}
     lives = Lives(by_id, as_of, ZoneInfo("Europe/Berlin"))
-    return Truth(lives, world.rows("reports"), recommended, answers, broken)
+    return Truth(lives, world.rows("reports"), names, recommended, answers, broken)
 
 
 def _name_reports(world: World) -> dict[tuple[str, int], str]:
@@ -180,8 +182,8 @@ def test_impact_of_open_work(truth: Truth) -> None:
     for life in truth.present:
         impact = life.now["estimated_impact"]
         if life.is_open and impact:
-            groups[life.now["warehouse_id"], impact["metric"]].append(impact)
-    found = {(row["warehouse_id"], row["impact_metric"]): row for row in truth.answers[5]}
+            groups[truth.warehouses[life.now["warehouse_id"]], impact["metric"]].append(impact)
+    found = {(row["warehouse"], row["impact_metric"]): row for row in truth.answers[5]}
     assert found.keys() == groups.keys()
     for key, impacts in groups.items():
         row = found[key]

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from google.api_core.exceptions import GoogleAPIError
+from google.api_core.exceptions import GoogleAPIError, NotFound
+from google.auth.exceptions import GoogleAuthError
 from google.cloud.bigquery import Client, Dataset, DatasetReference, SchemaField
 
 from cogny_source.destinations.model_store import Dialect, ModelStore, ModelText, Relation
@@ -34,8 +35,7 @@ class BigQueryModelStore(ModelStore):
     def list_loaded(self, tables: Iterable[str]) -> frozenset[str]:
         """Those of some tables that the destination holds."""
         with _translating_errors():
-            present = {table.table_id for table in self._client.list_tables(self._dataset)}
-        return frozenset(present.intersection(tables))
+            return frozenset(self._list_kinds(self._dataset).keys() & set(tables))
 
     def loaded(self, table: str) -> Relation:
         """A loaded table."""
@@ -52,7 +52,7 @@ class BigQueryModelStore(ModelStore):
             dataset = Dataset(DatasetReference(self._client.project, self._models))
             dataset.location = self._client.get_dataset(self._dataset).location
             self._client.create_dataset(dataset, exists_ok=True)
-            self._kinds = {table.table_id: table.table_type for table in self._client.list_tables(self._models)}
+            self._kinds = self._list_kinds(self._models)
             yield
 
     def create(self, model: ModelText) -> None:
@@ -69,13 +69,20 @@ class BigQueryModelStore(ModelStore):
     def has(self, model: str) -> bool:
         """Whether a model is built."""
         with _translating_errors():
-            return model in {table.table_id for table in self._client.list_tables(self._models)}
+            return model in self._list_kinds(self._models)
 
     def query(self, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         """The columns' names and the rows of a query."""
         with _translating_errors():
             found = self._client.query_and_wait(sql)
             return [field.name for field in found.schema], [row.values() for row in found]
+
+    def _list_kinds(self, dataset: str) -> dict[str, str]:
+        """Each table and view of a dataset with its type; none without the dataset."""
+        try:
+            return {table.table_id: table.table_type for table in self._client.list_tables(dataset)}
+        except NotFound:
+            return {}
 
     def _describe(self, model: ModelText) -> None:
         """Write the descriptions of the table and its columns; it costs a request and reads no bytes."""
@@ -93,6 +100,6 @@ def _describe_field(field: SchemaField, description: str | None) -> SchemaField:
 def _translating_errors() -> Iterator[None]:
     try:
         yield
-    except GoogleAPIError as error:
+    except (GoogleAPIError, GoogleAuthError, OSError) as error:  # the errors of requests are OSErrors
         message = getattr(error, "message", None) or str(error)
         raise LoadFailed(f"BigQuery refuses the models: {message.splitlines()[0]}") from error
