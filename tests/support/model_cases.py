@@ -36,6 +36,7 @@ LIVES = join(
     ticket("undated", None, (None, "open"), seen=False),
     ticket("never created", None, ("2026-10-03", "open")),
     ticket("born closed", "2026-10-01", ("2026-10-01", "completed")),
+    ticket("changed before it was created", "2026-10-09", ("2026-10-08", "open"), ("2026-10-08 12:00", "in_progress")),
     ticket("later than known", "2026-10-01", ("2026-10-01", "open"), ("2026-10-12", "completed")),
     sync_run("tickets", "2026-10-05"),
     sync_run("tickets", "2026-10-11"),

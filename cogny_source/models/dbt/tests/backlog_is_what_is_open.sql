@@ -18,7 +18,7 @@ with backlog as (
 
     select
         {{ day_number('as_of.tickets_day') }}
-        - {{ day_number('least(' ~ local_date('coalesce(tickets.created_at, beginnings.began_at)') ~ ', as_of.tickets_day)') }} as days
+        - {{ day_number('least(' ~ local_date('least(coalesce(tickets.created_at, beginnings.began_at), beginnings.began_at)') ~ ', as_of.tickets_day)') }} as days
     from {{ ref('stg_cogny__tickets') }} as tickets
     inner join beginnings on beginnings.ticket_id = tickets.ticket_id
     cross join {{ ref('int_cogny__as_of') }} as as_of

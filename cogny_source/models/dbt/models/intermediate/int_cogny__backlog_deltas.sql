@@ -11,9 +11,8 @@ with spans as (
         -- What is stamped later than what is known, in a pass over midnight or by a wrong clock, counts on the last day.
         least({{ local_date('spans.started_at') }}, as_of.tickets_day) as from_day,
         case when spans.ended_at is not null then least({{ local_date('spans.ended_at') }}, as_of.tickets_day) end as until_day,
-        least({{ local_date('coalesce(tickets.created_at, spans.started_at)') }}, as_of.tickets_day) as created_day
+        least({{ local_date('spans.life_started_at') }}, as_of.tickets_day) as created_day
     from {{ ref('int_cogny__ticket_spans') }} as spans
-    inner join {{ ref('stg_cogny__tickets') }} as tickets on tickets.ticket_id = spans.ticket_id
     cross join {{ ref('int_cogny__as_of') }} as as_of
     where not spans.is_closed
 

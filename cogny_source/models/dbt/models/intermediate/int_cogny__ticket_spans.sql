@@ -46,6 +46,7 @@ with versions as (
         *,
         row_number() over (partition by ticket_id order by started_at) as span_number,
         lead(started_at) over (partition by ticket_id order by started_at) as next_started_at,
+        min(started_at) over (partition by ticket_id) as life_started_at,
         lag(is_seen) over (partition by ticket_id order by started_at) as was_seen,
         lag(status) over (partition by ticket_id order by started_at) as status_before,
         lag(priority) over (partition by ticket_id order by started_at) as priority_before,
@@ -71,6 +72,7 @@ select
         when deleted_at is not null then greatest(deleted_at, started_at)
     end as ended_at,
     next_started_at is null and deleted_at is not null as ends_with_deletion,
+    life_started_at,
     was_seen,
     status_before,
     case when span_number > 1 then {{ is_closed('status_before') }} end as was_closed,
