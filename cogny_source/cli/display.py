@@ -14,10 +14,9 @@ from rich.text import Text
 from cogny_source.cli.summary import SHOWN_DIFFERENCES, align_lines, sum_up
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
-from cogny_source.extract.content_state import NEVER
 from cogny_source.formatting import count, listing, second, span
 from cogny_source.monitoring.health import Health, ResourceFacts, describe_comparison
-from cogny_source.monitoring.status import ContentFacts, DatasetStatus
+from cogny_source.monitoring.status import DatasetStatus, describe_backlog, describe_contents
 from cogny_source.plain_text import safe_text
 from cogny_source.reconcile.settlement import describe_difference
 from cogny_source.schema import REPORT_CONTENTS, RESOURCE_TABLES, TableSpec
@@ -133,13 +132,6 @@ def _print_contents(console: Console, run: ResourceRun) -> None:
         console.print(f"{run.resource}: the contents of {told}; --contents all fetches them.", markup=False)
 
 
-def describe_backlog(to_go: int, a_minute: int | None) -> str:
-    """The contents that later runs fetch, and how long that takes: `3,420 to go, 38 min at 90 a minute`."""
-    if a_minute is None:
-        return f"{to_go:,} to go"
-    return f"{to_go:,} to go, {span(60 * to_go / a_minute, blank=' ')} at {a_minute:,} a minute"
-
-
 def print_differences(console: Console, result: SyncResult, *, quiet: bool) -> None:
     """Print the rows that differ and did not change since the sync."""
     found = [row for run in result.resources for row in run.counts.differences or ()]
@@ -234,23 +226,9 @@ def print_status(console: Console, status: DatasetStatus, place: str) -> None:
         facts += _describe_findings(status.health, known.resource)
         lines += [f"{known.resource:<{NAME_WIDTH}}{facts[0]}", *(" " * NAME_WIDTH + fact for fact in facts[1:])]
     if status.contents is not None:
-        lines.append(f"{'contents':<{NAME_WIDTH}}{_describe_contents(status.contents)}")
+        lines.append(f"{'contents':<{NAME_WIDTH}}{describe_contents(status.contents)}")
     for line in lines:
         console.print(_plain(line), soft_wrap=True)
-
-
-def _describe_contents(known: ContentFacts) -> str:
-    counts = known.counts
-    told = [f"{count(counts.fetched, 'content')} of reports"]
-    told += [describe_backlog(counts.to_go, known.a_minute)] if counts.to_go else []
-    told += [f"{count(counts.missing, 'report')} without one"] if counts.missing else []
-    told += [f"{counts.too_large:,} larger than max_answer_megabytes"] if counts.too_large else []
-    told += [f"{counts.failed:,} cannot be fetched, see error in report_contents"] if counts.failed else []
-    if counts.left_out and known.mode == NEVER:
-        told += [f"{counts.left_out:,} not fetched, as the last sync said --contents never"]
-    elif counts.left_out:
-        told += [f"{counts.left_out:,} left out; sync with --contents all to fetch them"]
-    return ", ".join(told)
 
 
 def _describe_findings(health: Health, resource: str | None) -> list[str]:

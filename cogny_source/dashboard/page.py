@@ -14,6 +14,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cogny_source import formatting
+from cogny_source.dashboard.content_figures import make_content_figures
+from cogny_source.dashboard.content_metrics import Contents, read_contents
 from cogny_source.dashboard.drift import find_drifts
 from cogny_source.dashboard.report_metrics import Outcomes, read_outcomes
 from cogny_source.dashboard.sync_figures import make_sync_figures
@@ -25,7 +27,7 @@ from cogny_source.destinations.session import DestinationSession
 from cogny_source.file_output import check_place, write_whole
 from cogny_source.monitoring.health import Level, Thresholds
 from cogny_source.monitoring.run_history import list_failures
-from cogny_source.monitoring.status import DatasetStatus, read_status
+from cogny_source.monitoring.status import DatasetStatus, describe_contents, read_status
 from cogny_source.plain_text import safe_lines
 
 STYLE = "page.css"
@@ -44,12 +46,21 @@ class Content:
         status: The dataset's status.
         tickets: The ticket metrics; None without a table.
         outcomes: The report metrics; None without a table.
+        contents: The metrics of the contents of reports; None without any.
     """
 
     name: str
     status: DatasetStatus
     tickets: Tickets | None
     outcomes: Outcomes | None
+    contents: Contents | None = None
+
+    @property
+    def told_contents(self) -> str:
+        """How many contents of reports there are, come and do not come."""
+        if self.status.contents is None:
+            return "No content of a report has been fetched. A sync fetches them, unless it runs with --contents never."
+        return f"{describe_contents(self.status.contents)}."
 
 
 def write_report(
@@ -91,8 +102,8 @@ def render_report(
     status = read_status(destination, now.astimezone(UTC), journal, running=running, thresholds=thresholds)
     with destination.connect():
         inquiry = Inquiry(destination, now)
-        tickets, outcomes = read_tickets(inquiry), read_outcomes(inquiry)
-    return render(Content(_name(destination.pipeline), status, tickets, outcomes))
+        tickets, outcomes, contents = read_tickets(inquiry), read_outcomes(inquiry), read_contents(inquiry)
+    return render(Content(_name(destination.pipeline), status, tickets, outcomes, contents))
 
 
 def _name(pipeline: dlt.Pipeline) -> str:
@@ -124,6 +135,7 @@ def render(content: Content) -> str:
             sync_figures=make_sync_figures(histories),
             ticket_figures=make_ticket_figures(content.tickets),
             report_figures=make_report_figures(content.outcomes),
+            content_figures=make_content_figures(content.contents),
             style=Markup(style),
             style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
             icon=base64.b64encode(ICON.format(ICON_COLOURS[answer.level]).encode()).decode(),

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import dlt
 import pyarrow as pa
+from dlt.common import validation
 from dlt.common.configuration.container import Container
 from dlt.common.destination import Destination, DestinationCapabilitiesContext
 from dlt.common.metrics import DataWriterMetrics
@@ -34,6 +35,7 @@ from cogny_source.destinations.duckdb_engine import MAJOR, RELATIONS_STREAM_FROM
 __all__ = [
     "DuckDbSqlClient",
     "cache_capabilities",
+    "cache_type_hints",
     "create_load_id",
     "current_load_id",
     "current_pipeline",
@@ -67,6 +69,28 @@ def cache_capabilities(pipeline: dlt.Pipeline) -> Iterator[None]:
     finally:
         for destination in destinations:
             vars(destination).pop("capabilities", None)
+
+
+@contextmanager
+def cache_type_hints() -> Iterator[None]:
+    """Cache the types by which dlt validates a schema until the block ends.
+
+    dlt 1.31 works them out anew for each column with hints and each table, in a fifth of the time of a run without new
+    rows; a comment of its own says so.
+    """
+    names, known = vars(validation), dict[Any, dict[str, Any]]()
+    work_out = names["get_type_hints"]
+
+    def look_up(spec: Any, globalns: dict[str, Any] | None = None) -> dict[str, Any]:
+        if spec not in known:
+            known[spec] = work_out(spec, globalns=globalns)
+        return known[spec]
+
+    names["get_type_hints"] = look_up
+    try:
+        yield
+    finally:
+        names["get_type_hints"] = work_out
 
 
 def query_arrow(

@@ -60,6 +60,10 @@ class Inquiry:
         """The rows of a query; its tables must exist."""
         return self._destination.query(query)
 
+    def query_or_empty(self, query: str) -> list[tuple[Any, ...]]:
+        """The rows of a query; none if one of its tables does not exist."""
+        return self._destination.query_if_there(query) or []
+
     def micros(self, column: str) -> str:
         """SQL that converts a timestamp column to microseconds since 1970."""
         return self._destination.adapter.unix_micros(column)

@@ -63,7 +63,7 @@ def sync_contents(
         check: Checks the contents at the end; None for no check.
 
     Yields:
-        Chunks; the last is marked as such. The first is empty if completed reports must be loaded before.
+        Chunks; the last is marked as such. Those before the first request are empty.
     """
     if _has_completed(pending(REPORTS.name)):
         yield Chunk()
@@ -75,6 +75,8 @@ def sync_contents(
     if begins:
         counts.left_out = store.count(scope, context.now()).left_out
     if backlog.reports:
+        yield Chunk()  # so that the destination is not held while contents are fetched
+        began = context.stopwatch()
         context.meter.see_total(len(backlog.reports))
         for chunk in prefetch(ContentReader(context, backlog.reports).chunks()):
             failed = find_reports(chunk, WITHOUT_CONTENT)

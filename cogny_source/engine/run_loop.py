@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -203,12 +204,16 @@ class Run:
 
     def _load_next_chunks(self) -> None:
         """Read a chunk of each resource and load them; chunks that have only states wait for rows."""
-        self._read_chunks()
-        self._check_account()
-        if self.readers and not any(chunk.tables for chunk in self.pending.values()):
-            return
+        for name in [name for name in self.readers if name != CONTENTS]:
+            self._read_chunk(name)
         try:
-            self._load()
+            with self._connected_for_contents():
+                if list(self.readers) == [CONTENTS]:
+                    self._read_contents()
+                self._check_account()
+                if self.readers and not any(chunk.tables for chunk in self.pending.values()):
+                    return
+                self._load()
         except LoadFailed as failure:
             if self.error is None:
                 raise
@@ -217,16 +222,21 @@ class Run:
         if self.error is not None and not self.readers:
             raise self.error
 
-    def _read_chunks(self) -> None:
-        """Take the next chunk of each unfinished resource; after an error, what the other resources have so far."""
-        for name in list(self.readers):
-            if name == CONTENTS and self.error is not None and not isinstance(self.error, MassDeletion):
-                self.runs[name].finish("stopped", datetime.now(UTC), str(self.error))
-                del self.readers[name]
-            elif name != CONTENTS or len(self.readers) == 1:
-                self._read_chunk(name)
+    def _connected_for_contents(self) -> AbstractContextManager[Any]:
+        """Connect once for the question what is to be fetched, which takes no request, and for the load after it."""
+        is_next = list(self.readers) == [CONTENTS] and self.runs[CONTENTS].counts.unexplained_rows is None
+        return self.destination.connect() if is_next else nullcontext()
+
+    def _read_contents(self) -> None:
+        """Take the next chunk of the contents, unless a resource failed."""
+        if self.error is None or isinstance(self.error, MassDeletion):
+            self._read_chunk(CONTENTS)
+            return
+        self.runs[CONTENTS].finish("stopped", datetime.now(UTC), str(self.error))
+        del self.readers[CONTENTS]
 
     def _read_chunk(self, name: str) -> None:
+        """Take the next chunk of a resource; after an error, what the others have so far."""
         try:
             self._take_chunk(name, next(self.readers[name]))
         except CognyError as error:

@@ -13,7 +13,7 @@ from typing import Any
 import dlt
 
 from cogny_source.api.http_client import HttpClient, Timing, make_client
-from cogny_source.destinations.dlt_internals import cache_capabilities
+from cogny_source.destinations.dlt_internals import cache_capabilities, cache_type_hints
 from cogny_source.destinations.registry import check_supported, open_session
 from cogny_source.dlt_settings import resolve_settings
 from cogny_source.engine.address_space import check_address_space, read_limit
@@ -101,7 +101,8 @@ def sync(
     stop = stop or CancelToken()
     stop.check()
     names = select_resources(resources)
-    with hold_lock(Path(pipeline.pipelines_dir), pipeline.pipeline_name), cache_capabilities(pipeline):
+    lock = hold_lock(Path(pipeline.pipelines_dir), pipeline.pipeline_name)
+    with lock, cache_capabilities(pipeline), cache_type_hints():
         reader_token = stop.linked()
         progress = progress or Silence()
         client = make_client(settings, Timing(sleep=reader_token.sleep, on_wait=progress.wait, check=stop.check))

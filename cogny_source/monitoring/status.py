@@ -11,10 +11,11 @@ from typing import Any
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.working_dir import check_schema, restore_state
 from cogny_source.extract.content_rows import CONTENTS
-from cogny_source.extract.content_state import ContentScope
+from cogny_source.extract.content_state import NEVER, ContentScope
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.extract.state import State
 from cogny_source.extract.unproven import load_spans
+from cogny_source.formatting import count, span
 from cogny_source.monitoring.health import Finding, Health, ResourceFacts, Thresholds, judge
 from cogny_source.monitoring.run_history import Run, RunHistory, read_histories
 from cogny_source.reconcile.content_backlog import ContentCounts, ContentTables
@@ -173,6 +174,28 @@ def read_contents(destination: DestinationSession, state: State, now: datetime) 
         return None
     scope = ContentScope.of(state)
     return ContentFacts(ContentTables(destination).count(scope, now), scope.mode, state.get("a_minute"))
+
+
+def describe_contents(known: ContentFacts) -> str:
+    """The contents of a dataset in words: how many there are, come, do not come and why."""
+    counts = known.counts
+    told = [f"{count(counts.fetched, 'content')} of reports"]
+    told += [describe_backlog(counts.to_go, known.a_minute)] if counts.to_go else []
+    told += [f"{count(counts.missing, 'report')} without one"] if counts.missing else []
+    told += [f"{counts.too_large:,} larger than max_answer_megabytes"] if counts.too_large else []
+    told += [f"{counts.failed:,} cannot be fetched, see error in report_contents"] if counts.failed else []
+    if counts.left_out and known.mode == NEVER:
+        told += [f"{counts.left_out:,} not fetched, as the last sync said --contents never"]
+    elif counts.left_out:
+        told += [f"{counts.left_out:,} left out; sync with --contents all to fetch them"]
+    return ", ".join(told)
+
+
+def describe_backlog(to_go: int, a_minute: int | None) -> str:
+    """The contents that later runs fetch, and how long that takes: `3,420 to go, 38 min at 90 a minute`."""
+    if a_minute is None:
+        return f"{to_go:,} to go"
+    return f"{to_go:,} to go, {span(60 * to_go / a_minute, blank=' ')} at {a_minute:,} a minute"
 
 
 def _dump_contents(known: ContentFacts) -> dict[str, Any]:

@@ -21,16 +21,21 @@ from cogny_source.engine.run_record import SyncResult
 from cogny_source.errors import AuthError, ConfigError, LoadFailed
 from cogny_source.formatting import span
 from cogny_source.sandbox import SandboxServer, World
+from cogny_source.sandbox.rows import report_content
 from cogny_source.settings import Settings
+from tests.support.contents import list_completed
 from tests.support.places import BigQueryPlace, DuckDBPlace, FolderPlace, Place
 from tests.support.report_page import (
     Page,
     Seen,
     open_tickets,
+    tell_advice,
     tell_ages,
+    tell_confidences,
     tell_groups,
     tell_impacts,
     tell_lasted,
+    tell_newest,
     tell_outcomes,
     tell_stays,
     tell_weeks,
@@ -95,7 +100,7 @@ def test_every_figure_equals_the_rows(place: Place, sandbox: SandboxServer, tmp_
     for turn in range(2 if isinstance(place, BigQueryPlace) else 3):
         if turn:
             sandbox.world.advance(datetime.now(UTC), created=12, changed=90, deleted=2)
-        results.append(sync(place.pipeline(), settings_for(sandbox)))
+        results.append(sync(place.pipeline(), settings_for(sandbox, contents="all")))
         seen.look(sandbox.world.rows("tickets"))
     now = sandbox.world.now
     page = read_page(place.pipeline("elsewhere"), tmp_path, now)
@@ -109,10 +114,14 @@ def test_every_figure_equals_the_rows(place: Place, sandbox: SandboxServer, tmp_
     assert page.tables["visits"] == tell_stays(seen.stays(), span)
     assert page.tables["outcomes"] == tell_outcomes(reports)
     assert page.tables["lasted"] == tell_lasted(reports)
+    contents = [(row, report_content(sandbox.world.seed, row)) for row in list_completed(sandbox.world)]
+    assert page.tables["advice"] == tell_advice([content for _, content in contents])
+    assert page.tables["confidences"] == tell_confidences([content for _, content in contents])
+    assert (page.texts["asked"], page.texts["insight"]) == tell_newest(contents)
     assert_told_runs(page, results)
     assert page.texts["when"][0].startswith(NAMES[place.kind])
     assert_told_promises(page, tickets)
-    assert page.pictures == FIGURES - {"waits"}
+    assert page.pictures == (FIGURES - {"waits"}) | {"advice", "confidences"}
     assert page.texts["counts"] == [
         "\nopen{}\nin progress{}\ncompleted{}\ndismissed{}\n".format(
             *(
@@ -126,7 +135,8 @@ def test_every_figure_equals_the_rows(place: Place, sandbox: SandboxServer, tmp_
 def assert_told_runs(page: Page, results: list[SyncResult]) -> None:
     """The rows of each run, and the counts of the last one."""
     names = ["tickets", "reports", "warehouses"]
-    assert [row[1:] for row in page.tables["took"]] == [
+    results = [SyncResult(result.run_id, result.resources[:3]) for result in results]
+    assert [row[1:4] for row in page.tables["took"]] == [
         [span((run.finished_at - run.started_at).total_seconds()) for run in result.resources if run.finished_at]
         for result in results
     ]
@@ -161,7 +171,12 @@ def test_empty_destination_is_told_in_words(place: Place, tmp_path: Path) -> Non
     assert page.pictures == set()
     assert "There is no data yet." in page.texts["answer"][0]
     assert page.texts["chip"] == ["– not synced"] * 3
-    assert page.texts["none"] == ["There are no tickets yet.", "There are no reports yet.", "No run is on record yet."]
+    assert page.texts["none"] == [
+        "There are no tickets yet.",
+        "There are no reports yet.",
+        "No content of a report has been fetched. A sync fetches them, unless it runs with --contents never.",
+        "No run is on record yet.",
+    ]
 
 
 def test_without_history_closings_are_last_changes(
@@ -341,6 +356,7 @@ def test_refusal_is_no_empty_table(pipeline: dlt.Pipeline, tmp_path: Path, monke
 
     destination = open_session(pipeline, 10)
     monkeypatch.setattr(destination, "query", refuse)
+    monkeypatch.setattr(destination, "query_if_there", refuse)
     with pytest.raises(LoadFailed, match="out of memory"):
         write_report(destination, tmp_path / "report.html", datetime.now(UTC))
     assert not (tmp_path / "report.html").exists()

@@ -234,3 +234,43 @@ def tell_lasted(reports: Rows) -> Table:
         [name, str(sum(low <= value < high for value in minutes))]
         for name, low, high in zip(names, edges, edges[1:], strict=False)
     ]
+
+
+def tell_advice(contents: Rows) -> Table:
+    """The table of recommendations by priority and effort."""
+    advice = [(row["priority"], row["effort"]) for content in contents for row in content["recommendations"]]
+    counts = Counter(advice)
+    priorities = [name for name in ("critical", "high", "medium", "low") if name in {kind for kind, _ in advice}]
+    return [[name, *(str(counts[name, effort]) for effort in ("low", "medium", "high"))] for name in priorities]
+
+
+def tell_confidences(contents: Rows) -> Table:
+    """The table of insights by confidence."""
+    given = [row["confidence"] for row in _list_insights(contents)]
+    edges = (0, 0.2, 0.4, 0.6, 0.8, 10)
+    names = ["< 0.2", "0.2–0.4", "0.4–0.6", "0.6–0.8", "≥ 0.8"]
+    return [
+        [name, str(sum(low <= value < high for value in given))]
+        for name, low, high in zip(names, edges, edges[1:], strict=False)
+    ]
+
+
+def tell_newest(contents: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> tuple[list[str], list[str]]:
+    """What the six reports that were completed last were asked, and their insights of the highest confidence."""
+    ordered = sorted(contents, key=lambda one: one[0]["id"])
+    ordered.sort(key=lambda one: instant(one[0]["completed_at"]) or datetime.min.replace(tzinfo=UTC), reverse=True)
+    asked, told = [], []
+    for report, content in ordered[:6]:
+        insights = sorted(_list_insights([content]), key=lambda row: -row["confidence"])
+        asked.append(_cut(report["prompt"]) or "(no prompt)")
+        told.append(_cut(insights[0]["content"]) if insights else "(no insight)")
+    return asked, told
+
+
+def _list_insights(contents: Rows) -> list[dict[str, Any]]:
+    return [row for content in contents for section in content["sections"] for row in section["insights"]]
+
+
+def _cut(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 140 else f"{line[:139].rstrip()}…"

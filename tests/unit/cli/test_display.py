@@ -10,13 +10,13 @@ from typing import cast
 import pytest
 from rich.console import Console
 
-from cogny_source.cli.display import describe_backlog, print_differences, print_status, print_summary
+from cogny_source.cli.display import print_differences, print_status, print_summary
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.engine.run_record import ResourceRun, SyncResult
 from cogny_source.extract.context import Difference
 from cogny_source.monitoring.health import ResourceFacts
 from cogny_source.monitoring.run_history import Run, RunHistory
-from cogny_source.monitoring.status import ContentFacts, assess
+from cogny_source.monitoring.status import ContentFacts, assess, describe_backlog
 from cogny_source.plain_text import safe_text
 from cogny_source.reconcile.content_backlog import ContentCounts
 from cogny_source.schema import TableSpec

@@ -10,7 +10,10 @@ from typing import Any
 
 import dlt
 import pytest
+from dlt.common import validation
+from dlt.common.exceptions import DictValidationException
 from dlt.common.pipeline import PipelineContext
+from dlt.common.schema.typing import TColumnSchema, TStoredSchema, TTableSchema
 from dlt.common.storages.load_package import LoadPackageStateInjectableContext, ParsedLoadJobFileName
 from dlt.common.time import increasing_precise_time
 from dlt.common.typing import extract_inner_type
@@ -178,6 +181,19 @@ def test_capabilities_can_be_remembered(tmp_path: Path) -> None:
         assert pipeline.destination.capabilities().max_identifier_length == 65536
     assert "capabilities" not in vars(pipeline.destination)
     pipeline.deactivate()
+
+
+def test_type_hints_can_be_remembered() -> None:
+    """Validation asks its own module for the types; each is worked out once, and differs from no other."""
+    original = validation.get_type_hints
+    with internals.cache_type_hints():
+        found = [validation.get_type_hints(spec) for spec in (TColumnSchema, TTableSchema, TColumnSchema)]
+        assert found[0] is found[2], "if this fails, a quiet sync takes a fifth longer: look at cache_type_hints"
+        assert found[:2] == [original(TColumnSchema), original(TTableSchema)]
+        with pytest.raises(DictValidationException, match="unexpected fields"):
+            validation.validate_dict(TStoredSchema, {"nothing": 1}, ".")
+    assert validation.get_type_hints is original
+    assert "get_type_hints(" in inspect.getsource(validation.validate_dict)
 
 
 def test_contexts_hold_the_pipeline_and_the_load() -> None:
