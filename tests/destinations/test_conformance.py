@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,11 +12,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 
 from cogny_source import sync
 from cogny_source.destinations.registry import list_column_types
 from cogny_source.engine.run_record import SyncResult
+from cogny_source.records.columns import arrow_schema
 from cogny_source.sandbox import SandboxServer, World
 from cogny_source.schema import REPORT_CONTENTS, REPORTS, SYNC_RUNS, TICKETS
 from tests.support.contents import assert_contents, list_completed, read_contents, refusing, tell_contents
@@ -148,6 +152,30 @@ def fetch_contents(place: Place, sandbox: SandboxServer) -> None:
     assert place.ask(f"{recorded} FROM report_contents WHERE report_id = '{refused}'") == [("missing", 1, True, False)]
     types = list_column_types()[place.kind]
     assert place.types(REPORT_CONTENTS.name) == {c.name: types[c.type] for c in REPORT_CONTENTS.columns}
+    assert_analyst_queries(place)
+
+
+def assert_analyst_queries(place: Place) -> None:
+    """The queries that the documentation shows for contents find the same on each destination as DuckDB does."""
+    page = (ROOT / "docs" / "queries.md").read_text("utf-8").partition("## What reports say")[2]
+    queries = [text.replace("cogny_data.", "") for text in re.findall(r"```sql\n(.*?)```", page, re.DOTALL)]
+    with duckdb.connect() as plain:
+        plain.execute("SET TimeZone = 'UTC'")
+        for spec in (REPORTS, REPORT_CONTENTS, *REPORT_CONTENTS.child_tables):
+            schema = arrow_schema(spec.columns)
+            rows = place.ask(f"SELECT {', '.join(schema.names)} FROM {spec.name}")
+            table = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
+            plain.register(spec.name, table)
+        expected = [plain.execute(query).fetchall() for query in queries]
+    assert len(queries) == 4
+    assert all(expected)
+    for query, rows in zip(queries, expected, strict=True):
+        assert _rounded(place.ask(query)) == _rounded(rows), query
+
+
+def _rounded(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows whose means may differ in their last digits."""
+    return [tuple(round(value, 9) if isinstance(value, float) else value for value in row) for row in rows]
 
 
 def sync_without_news(place: Place, sandbox: SandboxServer) -> None:

@@ -162,7 +162,8 @@ def test_what_the_newest_reports_found(read: Read) -> None:
     reports = {row["id"]: row["completed_at"] for row in live(read, "reports")}
     sections = {(row["report_id"], row["position"]): row["title"] for row in read("FROM cogny_data.report_sections")}
     insights = [row for row in read("FROM cogny_data.report_insights") if row["report_id"] in reports]
-    insights.sort(key=lambda row: (-reports[row["report_id"]].timestamp(), row["section_position"], row["position"]))
+    insights.sort(key=lambda row: (row["report_id"], row["section_position"], row["position"]))
+    insights.sort(key=lambda row: reports[row["report_id"]], reverse=True)
     expected = [
         {
             "completed_at": reports[row["report_id"]],
@@ -185,6 +186,26 @@ def test_recommendations_by_priority_and_effort(read: Read) -> None:
     assert {key: (row["recommendations"], row["increase"]) for key, row in found.items()} == {
         key: (len(values), pytest.approx(fmean(values))) for key, values in groups.items()
     }
+
+
+def test_steps_of_critical_recommendations(read: Read) -> None:
+    """In their order, the newest report first."""
+    reports = {row["id"]: row["completed_at"] for row in live(read, "reports")}
+    advice = {(row["report_id"], row["position"]): row for row in read("FROM cogny_data.report_recommendations")}
+    critical = {key for key, row in advice.items() if row["priority"] == "critical"}
+    steps = [
+        (row["report_id"], row["recommendation_position"], row["position"], row["value"])
+        for row in read("FROM cogny_data.report_recommendations__action_items")
+        if row["report_id"] in reports and (row["report_id"], row["recommendation_position"]) in critical
+    ]
+    steps.sort(key=lambda step: step[:3])
+    steps.sort(key=lambda step: reports[step[0]], reverse=True)
+    expected = [
+        {"completed_at": reports[key], "recommendation": advice[key, place]["title"], "step": at + 1, "what": value}
+        for key, place, at, value in steps
+    ]
+    assert expected
+    assert read(block("AS recommendation,", "AS what")) == expected[:20]
 
 
 def test_reports_whose_content_is_not_there(read: Read) -> None:

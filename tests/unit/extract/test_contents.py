@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cogny_source.api.calls import Params
 from cogny_source.api.envelope import Answer
@@ -38,6 +40,8 @@ from cogny_source.extract.contents import (
 from cogny_source.extract.context import ReadContext
 from cogny_source.extract.endpoints import ENDPOINTS
 from cogny_source.records.chunk import Chunk
+from cogny_source.schema import REPORT_CONTENTS
+from tests.support.papers import essence, objects_of, rebuild
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SERVED = datetime(2026, 3, 1, 0, 0, 5, tzinfo=UTC)
@@ -143,6 +147,18 @@ def test_members_that_no_column_declares_are_kept() -> None:
     }  # fmt: skip
     [(kept,)] = cells(chunks, "extra", table="report_sections")
     assert json.loads(kept)["insights"][2] == "a text"
+
+
+@given(st.lists(objects_of(REPORT_CONTENTS), min_size=1, max_size=3))
+def test_any_content_can_be_put_together_again(contents: list[dict[str, Any]]) -> None:
+    """Columns, child tables and `extra` of each level hold every value that the API served."""
+    served = {f"rpt_{place}": {**row, "report_id": f"rpt_{place}"} for place, row in enumerate(contents)}
+    chunks, error, _ = read(Api(served.__getitem__), list(served))
+    assert error is None
+    assert {status for (status,) in cells(chunks, "status")} == {"fetched"}
+    [rebuilt] = [rebuild(REPORT_CONTENTS, chunk.tables) for chunk in chunks]
+    found = {row["report_id"]: essence(REPORT_CONTENTS, row) for row in rebuilt}
+    assert found == {key: essence(REPORT_CONTENTS, row) for key, row in served.items()}
 
 
 @pytest.mark.parametrize("told", ["<p>Hello</p>", ["a"], 5, False, {}])
