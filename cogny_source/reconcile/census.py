@@ -131,6 +131,7 @@ class Verdicts:
         self._context = context
         self._listings = 0
         self._seen: dict[str, int] = {}
+        self._confirmed: dict[str, int] = {}
         self.open = False
 
     def begin_listing(self) -> None:
@@ -141,7 +142,7 @@ class Verdicts:
     def choose(self, chunk: Chunk, differing: Differing) -> Chunk:
         """The rows of a chunk to load."""
         counts = self._context.counts
-        refused = self._refuse(differing.older) if differing.older else set()
+        refused = self._refuse(differing.older)
         if self._listings == 1:
             counts.correct("missing", differing.missing)
             counts.correct("marked deleted, but listed", differing.marked)
@@ -150,12 +151,16 @@ class Verdicts:
         return select_rows(chunk, self._context.endpoint.table, [key for key in differing.keys if key not in refused])
 
     def _refuse(self, older: dict[str, int]) -> set[str]:
-        confirmed = find_confirmed(self._context, older)
+        asked = {key: stamp for key, stamp in older.items() if self._confirmed.get(key) != stamp}
+        if not asked:
+            return set()
+        confirmed = find_confirmed(self._context, asked)
         if confirmed is None:
-            confirmed = {key for key, stamp in older.items() if self._seen.get(key) == stamp}
-            self._seen |= older
+            confirmed = {key for key, stamp in asked.items() if self._seen.get(key) == stamp}
+            self._seen |= asked
             self.open = self._listings == 1
-        refused = older.keys() - confirmed
+        self._confirmed |= {key: asked[key] for key in confirmed}
+        refused = asked.keys() - confirmed
         if not self.open:
             tell_versions(self._context.endpoint.name, len(refused), len(confirmed))
             self._context.counts.correct("stepped back", len(confirmed))

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
+from tests.simulation.oracle import Oracle
 from tests.simulation.play import Simulation, simulated
 from tests.simulation.scenario import Event, RunScript, Scenario
+from tests.simulation.spoil import ITEMS, load_and_spoil
 from tests.simulation.world import BORN, Habits
 
 TICK = 0.05
@@ -26,3 +30,21 @@ def test_two_listings_compare_what_the_first_one_began_with() -> None:
     assert [key for key, row in rows.items() if row["deleted_at"] is not None] == ["tkt_006"]
     assert counts.compared_since is not None
     assert counts.compared_since < BORN + timedelta(seconds=120 + 8 * TICK)
+
+
+@pytest.mark.parametrize("chunk_rows", [2, 1000])
+@pytest.mark.parametrize(("single_rows", "requests"), [("right", 11), ("none", 16), ("refused", 16), ("kept", 16)])
+def test_census_mends_each_fault_and_counts_it_once(single_rows: str, requests: int, chunk_rows: int) -> None:
+    """Whether single rows tell what they are, or a second listing must; a list that belongs to no row is removed."""
+    with simulated():
+        simulation = load_and_spoil(Habits(single_rows=single_rows))  # type: ignore[arg-type]
+        ended = simulation.run(RunScript(census="always", chunk_rows=chunk_rows))
+        oracle = Oracle(simulation)
+        oracle.check_run(ended)
+        assert oracle.differences("tickets") == []
+    counts = ended.runs["tickets"].counts
+    assert counts.corrections == {"missing": 1, "differs": 1, "marked deleted, but listed": 1, "stepped back": 1}
+    assert (counts.deleted_rows, counts.live_rows, counts.unexplained_rows) == (1, 8, 0)
+    assert simulation.tables.find_marked("tickets") == {"tkt_005"}
+    assert simulation.tables.lists[ITEMS]["tkt_orphan"] == []
+    assert ended.requests == requests
