@@ -260,3 +260,16 @@ def test_span_of_creation_is_proven_by_counts(counted: int | None, asked: int) -
     span = Span("created_at", Window(DAY, DAY + timedelta(days=9)), DAY, counted)
     assert reread(api, note_spans({}, [span])).state == {}
     assert len(api.asked) == asked
+
+
+@pytest.mark.parametrize(("hours", "joined"), [((3, 1), 1), ((1, 3), 1), ((None, 1), None), ((1, None), None)])
+def test_joined_spans_of_changes_began_with_the_earlier_one(hours: tuple[int | None, ...], joined: int | None) -> None:
+    """If one of the two is unknown, nothing proves their span."""
+    times = [None if hour is None else DAY + timedelta(hours=hour) for hour in hours]
+    spans = [
+        Span("updated_at", Window(DAY + timedelta(day), DAY + timedelta(day + 1)), began_at, 5)
+        for day, began_at in enumerate(times)
+    ]
+    [found] = load_spans(note_spans({}, spans))
+    assert found.window == Window(DAY, DAY + timedelta(2))
+    assert (found.began_at, found.counted) == (None if joined is None else DAY + timedelta(hours=joined), None)
