@@ -144,7 +144,7 @@ def _after_refusal(refusal: CursorRefused) -> NextStep:
 
 
 def _after_end(end: ListEnded) -> NextStep:
-    if end.short_readings <= MAX_SHORT_READINGS.get(end.verdict, -1):
+    if end.verdict in MAX_SHORT_READINGS and end.short_readings <= MAX_SHORT_READINGS[end.verdict]:
         return NextStep.READ_AFRESH
     if end.may_end_early and end.has_newer is None:
         return NextStep.ASK_FOR_NEWEST

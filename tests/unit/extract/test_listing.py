@@ -231,3 +231,35 @@ def test_row_that_slipped_before_a_restart_is_read_again() -> None:
     ]
     client = Script(pages)
     assert set(keys(Listing(reading_of(client), "created_at", Window()))) == {f"tkt_{n:05}" for n in range(6)}
+
+
+def test_listing_that_has_not_begun_claims_nothing() -> None:
+    """Neither a place to go on from, nor that rows are missing."""
+    listing = Listing(reading_of(Script([([row(0)], 1)])), "created_at", Window())
+    assert (listing.complete, listing.cut_short, listing.has_gap, listing.surplus) == (True, False, False, 0)
+    assert (listing.safe_cut, listing.runs_away) == (None, False)
+
+
+def test_one_row_is_asked_for_to_prove_the_order() -> None:
+    """The newest one."""
+    client = Script([([row(0), row(1)], 3), ([row(2)], 3)])
+    listing = Listing(reading_of(client), "created_at", Window())
+    pages = listing.pages()
+    next(pages)
+    assert listing.prove_order()
+    assert client.asked[-1] == {"sort": "-created_at", "limit": 1}
+    assert listing.safe_cut == START + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("total", "after", "runs_away"), [(None, 3, False), (None, 4, True), (5, 5, False), (5, 6, True)]
+)
+def test_list_runs_away_once_more_rows_came_than_it_may_grow_by(total: int | None, after: int, runs_away: bool) -> None:
+    """Beyond those that it had at the beginning, by the API's count or by what came."""
+    listing = Listing(reading_of(Repeating([])), "updated_at", Window())
+    early, late = NOW - timedelta(days=1), NOW + timedelta(seconds=1)
+    order = Order()
+    for number, stamp in [(3, early), (GROWTH_ROWS + after, late)]:
+        rows = [{"id": "tkt_1", "updated_at": format_instant(stamp)}] * number
+        listing.observe(Page(rows, True, "c", total, NOW, None), order)
+    assert listing.runs_away is runs_away

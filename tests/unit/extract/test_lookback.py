@@ -67,3 +67,8 @@ def test_clock_that_was_ahead_hides_no_change_where_no_pass_looks_back() -> None
     """The overlap is as much longer."""
     state = {"updated_after": "2026-03-10T01:00:00Z"}
     assert choose_reach(state, Plan(lookback_seconds=0.0), datetime(2026, 3, 10, tzinfo=UTC)) == Reach(3_660.0)
+
+
+def test_pass_is_no_second_look_by_itself() -> None:
+    """It notes none in the state."""
+    assert (Reach(60.0).settled_before, Reach(60.0).notes) == (None, False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cogny_source.extract.plan import DeletionGuard
+from cogny_source.extract.plan import DeletionGuard, Plan, make_plan
+from cogny_source.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,13 @@ def test_guard_refuses_a_tenth_and_all(gone: int, live: int, *, refused: bool) -
     assert DeletionGuard().refuses(gone, live) is refused
     assert not DeletionGuard(accepted=True).refuses(gone, live)
     assert not DeletionGuard(share=1.0, rows=1).refuses(gone, live + 1)
+
+
+def test_settings_say_what_a_plan_says_by_itself() -> None:
+    """The defaults of both are the same; what a person accepts and names is added."""
+    settings = Settings("sk_test_sandbox", "http://localhost")
+    assert make_plan(settings) == Plan()
+    assert (Plan().full_refresh, Plan().verify, Plan().deletions.accepted) == (False, False, False)
+    assert make_plan(settings, accept_deletions=True, verify=True) == Plan(
+        verify=True, deletions=DeletionGuard(accepted=True)
+    )
