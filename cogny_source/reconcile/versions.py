@@ -150,10 +150,10 @@ def drop_rows(chunk: Chunk, spec: TableSpec, keys: list[str], *, history: bool =
     return replace(chunk, tables=tables if any(map(len, tables.values())) else {}, rows=len(tables[spec.name]))
 
 
-def _align(keys: pa.ChunkedArray, held: pa.Table | None, key: str) -> pa.Array:
+def _align(keys: pa.ChunkedArray, held: pa.Table | None, key: str) -> pa.Array | pa.ChunkedArray:
     """The destination's `updated_at` of each key, in microseconds since 1970; null if it has none."""
     if held is None:
         return pa.nulls(len(keys), pa.int64())
     places = pc.index_in(keys, value_set=held[key].combine_chunks().cast(keys.type))
     stamps = held[UPDATED].combine_chunks().cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    return stamps.take(places.combine_chunks() if isinstance(places, pa.ChunkedArray) else places)
+    return stamps.take(places)

@@ -104,13 +104,14 @@ class Mutator(ast.NodeTransformer):
 
 
 def _is_beside_the_point(node: ast.AST) -> bool:
-    """Whether a node is a log line, a text, or a type."""
+    """Whether a node is a log line, a text, a type, or `strict`, which asserts what always holds."""
     if isinstance(node, ast.AnnAssign):
         return node.value is None
     call = node.value if isinstance(node, ast.Expr) else node
     is_text = isinstance(call, ast.Constant) and isinstance(call.value, str)
     is_log = isinstance(call, ast.Call) and ast.unparse(call.func).startswith(("logger.", "logging."))
-    return is_text or is_log or isinstance(node, LEFT_OUT)
+    is_strict = isinstance(node, ast.keyword) and node.arg == "strict"
+    return is_text or is_log or is_strict or isinstance(node, LEFT_OUT)
 
 
 def _propose(node: ast.AST) -> Iterator[ast.expr]:

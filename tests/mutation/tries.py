@@ -16,15 +16,16 @@ from tests.simulation.judge import judge
 from tests.simulation.play import simulated
 from tests.simulation.test_simulation import WORLDS_A_FIGURE
 
-# A test that takes longer is tried after the first worlds.
+# A test that takes longer is tried after the first worlds, and for its own module alone.
 QUICK_SECONDS = 0.03
 
 
 def try_mutant(mutant: Mutant, items: Mapping[str, pytest.Item], reach: Reach) -> SeenBy:
-    """What shows a mutant that is in place: of the tests and worlds that reach it the quick ones are tried first."""
+    """What shows a mutant that is in place: quick tests and some worlds that reach it, then the others."""
     names = [name for name in reach.tests(mutant.module, mutant.line) if name in items]
     quick = [items[name] for name in names if reach.seconds[name] < QUICK_SECONDS]
-    slow = [items[name] for name in names if reach.seconds[name] >= QUICK_SECONDS]
+    own = f"/test_{mutant.module.rpartition('.')[2]}"
+    slow = [items[name] for name in names if reach.seconds[name] >= QUICK_SECONDS and own in name]
     seeds = reach.worlds(mutant.module, mutant.line)
     first = [seed for seed in seeds if seed // WORLDS_A_FIGURE == seeds[0] // WORLDS_A_FIGURE]
     attempts = (

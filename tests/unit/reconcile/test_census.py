@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
+from unittest.mock import patch
 
 import pytest
 
+from cogny_source.extract.full_scan import FullScan
+from cogny_source.records.chunk import Chunk
 from tests.simulation.oracle import Oracle
 from tests.simulation.play import Simulation, simulated
 from tests.simulation.scenario import Event, RunScript, Scenario
@@ -32,9 +36,16 @@ def test_two_listings_compare_what_the_first_one_began_with() -> None:
     assert counts.compared_since < BORN + timedelta(seconds=120 + 8 * TICK)
 
 
-@pytest.mark.parametrize("chunk_rows", [2, 1000])
-@pytest.mark.parametrize(("single_rows", "requests"), [("right", 11), ("none", 16), ("refused", 16), ("kept", 16)])
-def test_census_mends_each_fault_and_counts_it_once(single_rows: str, requests: int, chunk_rows: int) -> None:
+@pytest.mark.parametrize(
+    ("single_rows", "chunk_rows", "requests", "loads"),
+    [
+        ("right", 2, 11, 7), ("right", 1000, 11, 6), ("none", 2, 16, 9), ("none", 1000, 16, 7),
+        ("refused", 2, 16, 9), ("refused", 1000, 16, 7), ("kept", 2, 16, 9), ("kept", 1000, 16, 7),
+    ],
+)  # fmt: skip
+def test_census_mends_each_fault_and_counts_it_once(
+    single_rows: str, chunk_rows: int, requests: int, loads: int
+) -> None:
     """Whether single rows tell what they are, or a second listing must; a list that belongs to no row is removed."""
     with simulated():
         simulation = load_and_spoil(Habits(single_rows=single_rows))  # type: ignore[arg-type]
@@ -47,4 +58,21 @@ def test_census_mends_each_fault_and_counts_it_once(single_rows: str, requests: 
     assert (counts.deleted_rows, counts.live_rows, counts.unexplained_rows) == (1, 8, 0)
     assert simulation.tables.find_marked("tickets") == {"tkt_005"}
     assert simulation.tables.lists[ITEMS]["tkt_orphan"] == []
-    assert ended.requests == requests
+    assert (ended.requests, simulation.tables.loads) == (requests, loads)
+
+
+def test_census_of_a_list_that_is_not_complete_marks_nothing() -> None:
+    """It asks for no single row, as none is known to be gone, and claims no comparison."""
+
+    class Incomplete(FullScan):
+        def chunks(self) -> Iterator[Chunk]:
+            yield from super().chunks()
+            self.complete = False
+
+    with simulated(), patch("cogny_source.reconcile.census.FullScan", Incomplete):
+        simulation = load_and_spoil(Habits())
+        ended = simulation.run(RunScript(census="always"))
+    counts = ended.runs["tickets"].counts
+    assert simulation.tables.find_marked("tickets") == set()
+    assert (counts.deleted_rows, counts.live_rows, counts.unexplained_rows) == (None, 9, -1)
+    assert ended.requests == 9

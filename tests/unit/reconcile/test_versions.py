@@ -74,6 +74,7 @@ class Guarded:
         if not chunk.tables:
             assert chunk.rows == 0
             return {}
+        assert any(map(len, chunk.tables.values()))
         table = chunk.tables["tickets"]
         assert chunk.rows == len(table)
         return dict(zip(table["id"].to_pylist(), table["title"].to_pylist(), strict=True))
@@ -103,6 +104,10 @@ def test_refused_version_stays_in_the_history() -> None:
     chunk = guarded._guard.admit(build({"tkt_1": 2.0, "tkt_2": 2.0}))
     assert chunk.tables["tickets"]["id"].to_pylist() == ["tkt_2"]
     assert sorted(chunk.tables["tickets_history"]["id"].to_pylist()) == ["tkt_1", "tkt_2"]
+    alone = guarded._guard.admit(build({"tkt_1": 2.0}))
+    assert (alone.rows, {name: len(table) for name, table in alone.tables.items()}) == (
+        0, {"tickets": 0, "tickets__action_items": 0, "tickets_history": 1},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(("held", "admitted"), [(47.9, False), (48.1, True)])
@@ -133,7 +138,42 @@ def test_second_look_at_the_bound_is_none() -> None:
     """A change at that instant may come now."""
     guarded = Guarded({}, settled_hours=10.0)
     assert guarded.admit({"tkt_1": 10.0}) == {"tkt_1": "10.0"}
+    assert (guarded.context.counts.corrections, guarded.context.counts.unchanged_rows) == ({}, 0)
+
+
+def test_row_without_a_time_of_change_is_no_late_one() -> None:
+    """Nothing says when it should have come."""
+    guarded = Guarded({}, settled_hours=10.0)
+    builder = ChunkBuilder(SPEC)
+    builder.add([{"id": "tkt_1", "updated_at": None}, {"id": "tkt_2", "updated_at": stamp(BORN - HOUR)}])
+    assert guarded._guard.admit(builder.build({})).tables["tickets"]["id"].to_pylist() == ["tkt_1", "tkt_2"]
     assert guarded.context.counts.corrections == {}
+
+
+def test_all_that_a_second_look_finds_is_there() -> None:
+    """Nothing is loaded."""
+    guarded = Guarded({"tkt_1": 30.0}, settled_hours=10.0)
+    chunk = guarded._guard.admit(build({"tkt_1": 30.0}))
+    assert (chunk.tables, chunk.rows) == ({}, 0)
+
+
+def test_of_a_list_that_is_always_read_whole_only_what_differs_is_loaded() -> None:
+    """All of it while there is no table; rows that it lacks are counted, though they have no timestamps."""
+    endpoint = SMALL_ENDPOINTS["warehouses"]
+    tables = Tables(lambda _: None)
+    context = ReadContext(Rows({}), endpoint, Meter(), lambda: None, 1000)
+
+    def admit(**names: str) -> list[str]:
+        builder = ChunkBuilder(endpoint.table)
+        builder.add({"id": key, "name": name} for key, name in names.items())
+        chunk = VersionGuard(context, tables, None).admit(builder.build({"kept": 1}, last=True))
+        assert (chunk.state, chunk.last) == ({"kept": 1}, True)
+        tables.load(Package({"warehouses": chunk}, "token"))
+        return chunk.tables["warehouses"]["id"].to_pylist() if chunk.tables else []
+
+    assert admit(wh_1="a", wh_2="b") == ["wh_1", "wh_2"]
+    assert (admit(wh_1="a", wh_2="b"), context.counts.unlisted_rows) == ([], 0)
+    assert (admit(wh_2="c", wh_3="d"), context.counts.unlisted_rows) == (["wh_2", "wh_3"], 1)
 
 
 def test_empty_chunk_is_admitted_as_it_is() -> None:
