@@ -21,7 +21,7 @@ from cogny_source.destinations.registry import list_column_types
 from cogny_source.engine.run_record import SyncResult
 from cogny_source.records.columns import arrow_schema
 from cogny_source.sandbox import SandboxServer, World
-from cogny_source.schema import REPORT_CONTENTS, REPORTS, SYNC_RUNS, TICKETS
+from cogny_source.schema import REPORT_CONTENTS, REPORTS, SYNC_RUNS, TICKETS, ChildSpec, TableSpec
 from tests.support.contents import assert_contents, list_completed, read_contents, refusing, tell_contents
 from tests.support.places import BigQueryPlace, DuckDBPlace, FolderPlace, Place
 from tests.support.syncs import KEY, ROOT, settings_for
@@ -161,7 +161,8 @@ def assert_analyst_queries(place: Place) -> None:
     queries = [text.replace("cogny_data.", "") for text in re.findall(r"```sql\n(.*?)```", page, re.DOTALL)]
     with duckdb.connect() as plain:
         plain.execute("SET TimeZone = 'UTC'")
-        for spec in (REPORTS, REPORT_CONTENTS, *REPORT_CONTENTS.child_tables):
+        specs: list[TableSpec | ChildSpec] = [REPORTS, REPORT_CONTENTS, *REPORT_CONTENTS.child_tables]
+        for spec in specs:
             schema = arrow_schema(spec.columns)
             rows = place.ask(f"SELECT {', '.join(schema.names)} FROM {spec.name}")
             table = pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)

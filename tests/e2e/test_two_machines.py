@@ -51,7 +51,8 @@ def begin(pipeline: dlt.Pipeline, settings: Settings) -> Run:
     run.state_store.open()
     for name in names:
         run._open(name)
-    run._read_chunks()
+    for name in names:
+        run._read_chunk(name)
     assert run.error is None
     return run
 

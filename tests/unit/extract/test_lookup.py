@@ -62,7 +62,7 @@ class Rows:
         self.asked: list[str] = []
         self._rows = rows
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """The row."""
         key = path.removeprefix("/tickets/")
         self.asked.append(key)

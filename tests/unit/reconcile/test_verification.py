@@ -102,7 +102,7 @@ class Listed:
     def __init__(self, hours: dict[str, float]) -> None:
         self._rows = [make_row(key, ago) for key, ago in hours.items()]
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """All of them."""
         return Answer(self._rows, {"has_more": False, "total_count": len(self._rows)}, BORN, None)
 

@@ -40,7 +40,7 @@ class Rows:
         self.asked: list[str] = []
         self._hours = hours
 
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None) -> Answer:
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
         """The row."""
         key = path.rpartition("/")[2]
         self.asked.append(key)
