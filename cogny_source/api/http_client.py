@@ -16,6 +16,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
+from cogny_source.api.advice import name_scope, used_up
 from cogny_source.api.calls import Call, Params
 from cogny_source.api.envelope import Answer, find_contradiction, read_answer
 from cogny_source.api.meter import Meter
@@ -186,7 +187,7 @@ class HttpClient:
 
     @contextmanager
     def open(
-        self, call: Call, headers: Mapping[str, str], read_seconds: float, meter: Meter
+        self, call: Call, headers: Mapping[str, str], read_seconds: float, meter: Meter, *, until: float = inf
     ) -> Iterator[requests.Response]:
         """Send a request once, and leave the body of its answer to be read within the block.
 
@@ -195,20 +196,32 @@ class HttpClient:
             headers: Its headers beside the usual ones.
             read_seconds: The time-out of each read of the body.
             meter: Counts what it costs.
+            until: It does not begin after this moment of the stopwatch.
 
         Raises:
             CognyError: If the status is not 200, or the connection breaks within the block.
         """
-        self._wait_for_slot(call, meter, inf)
+        self._wait_for_slot(call, meter, until)
         meter.add(requests=1)
+        sent_at = self._timing.stopwatch()
         with self._wire.open(call, headers, read_seconds) as response:
             self.limiter.read_headers(response.headers)
+            self._settle(call, sent_at, answered=response.status_code == 200)
             if response.status_code != 200:
-                self._read(call, response)
+                self._refuse_stream(call, response, sent_at)
             try:
                 yield response
             except (OSError, HTTPError) as exc:
                 raise self._wire.explain(exc, call, read_seconds) from exc
+
+    def _refuse_stream(self, call: Call, response: requests.Response, sent_at: float) -> None:
+        """Raise the error of a stream that did not begin; a 429 pauses other requests too."""
+        try:
+            self._read(call, response)
+        except RateLimited as error:
+            delay = self.limiter.refuse(sent_at, error.retry_after_seconds)
+            self.limiter.pause(max(delay, retry_delay(error, 1, self._timing.jitter())))
+            raise
 
     @property
     def reached(self) -> bool:
@@ -237,7 +250,7 @@ class HttpClient:
             self._answered = True
             return self._read(call, response)
         except Forbidden as error:
-            _name_scope(error, call.scope)
+            name_scope(error, call.scope)
             raise
         except AuthError as error:
             error.message += f"; the key is that of {source}" if (source := self._settings.key_source) else ""
@@ -346,10 +359,12 @@ class HttpClient:
             while (wait_seconds := limiter.reserve_slot()) > 0:
                 if wait_seconds > self._settings.max_wait_seconds:
                     limit = f"max_wait_seconds={self._settings.max_wait_seconds:.0f}"
-                    raise _used_up(call, wait_seconds, f"longer than {limit}")
+                    raise used_up(call, wait_seconds, f"longer than {limit}")
                 if self._timing.stopwatch() + wait_seconds > until:
-                    raise _used_up(call, wait_seconds, "beyond the deadline")
+                    raise used_up(call, wait_seconds, "beyond the deadline")
                 self._wait(wait_seconds, f"{call.path}: the rate limit's window is used up", meter)
+        if self._timing.stopwatch() >= until:
+            raise TransientError("the deadline has passed", path=call.path)
 
     def _wait(self, seconds: float, reason: str, meter: Meter, *, is_told: bool = False) -> None:
         end = self._timing.stopwatch() + seconds
@@ -366,17 +381,6 @@ class HttpClient:
         meter.add(waited_seconds=seconds)
         if is_logged:
             logger.info("going on after %.1f s (%s)", seconds, reason)
-
-
-def _used_up(call: Call, wait_seconds: float, excess: str) -> RateLimited:
-    message = f"the rate limit is used up for another {wait_seconds:.0f} s, {excess}"
-    return RateLimited(message, path=call.path, retry_after_seconds=wait_seconds)
-
-
-def _name_scope(error: Forbidden, scope: str | None) -> None:
-    """Add the scope to the message; only the sender knows it."""
-    if scope and scope not in error.message:
-        error.message += f"; the key needs the scope {scope}"
 
 
 def make_client(settings: Settings, timing: Timing | None = None, *, adapter: BaseAdapter | None = None) -> HttpClient:

@@ -38,7 +38,7 @@ class EventParser:
     def __init__(self, most_characters: int) -> None:
         self._most_characters = most_characters
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
-        self._text = ""
+        self._rest: list[str] = []
         self._begun = False
         self._after_cr = False
         self._type = ""
@@ -60,7 +60,7 @@ class EventParser:
             event = self._take(line)
             if event is not None:
                 yield event
-        if self._size + len(self._text) > self._most_characters:
+        if self._size + sum(map(len, self._rest)) > self._most_characters:
             raise ContractError("an event of the stream is too long")
 
     def _split(self, text: str) -> list[str]:
@@ -69,7 +69,12 @@ class EventParser:
             text = text.removeprefix("\n")  # the CR before it has ended the line
             self._after_cr = False
         self._after_cr = self._after_cr or text.endswith("\r")
-        *lines, self._text = LINE_END.split(self._text + text)
+        first, *others = LINE_END.split(text)
+        self._rest.append(first)
+        if not others:
+            return []
+        lines = ["".join(self._rest), *others[:-1]]
+        self._rest = others[-1:]
         return lines
 
     def _take(self, line: str) -> ServerSentEvent | None:

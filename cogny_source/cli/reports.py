@@ -20,6 +20,7 @@ from cogny_source.cli.report_progress import show_wait
 from cogny_source.cli.streams import writing_out
 from cogny_source.cli.tables import Column, is_json, print_json, print_object, print_rows, show
 from cogny_source.errors import InvalidArgument
+from cogny_source.plain_text import safe_text
 
 if TYPE_CHECKING:
     from cogny_source.client import Cogny, ReportContent
@@ -70,6 +71,7 @@ def create(verbose: bool, output: str | None, wait: bool, timeout: float, **give
     def act(client: Cogny) -> None:
         report = client.reports.create(**_read_wish(given))
         if wait:
+            click.echo(f"report {safe_text(report.id)} is asked for", err=True)
             with show_wait(1) as on_progress:
                 report = client.reports.wait(report, timeout, on_progress=on_progress)
         print_object(report.raw, output)
@@ -158,8 +160,14 @@ def wait(report_ids: tuple[str, ...], timeout: float, output: str | None, verbos
     """
 
     def act(client: Cogny) -> None:
-        with show_wait(len(report_ids)) as on_progress:
-            done = client.reports.wait_all(report_ids, timeout, on_progress=on_progress)
+        from cogny_source.client import ReportFailed, WaitTimedOut
+
+        try:
+            with show_wait(len(report_ids)) as on_progress:
+                done = client.reports.wait_all(report_ids, timeout, on_progress=on_progress)
+        except (ReportFailed, WaitTimedOut) as error:
+            print_rows(error.reports, COLUMNS, output, None)
+            raise
         print_rows(done, COLUMNS, output, None)
 
     execute(act, verbose=verbose)

@@ -12,7 +12,7 @@ import click
 
 from cogny_source.cli.streams import writing_out
 from cogny_source.formatting import excerpt, second
-from cogny_source.plain_text import dump_safe_json
+from cogny_source.plain_text import dump_safe_json, safe_text
 
 if TYPE_CHECKING:
     from cogny_source.client.models import Model
@@ -53,7 +53,7 @@ def print_object(data: Mapping[str, Any], output: str | None) -> None:
             print_json(data)
             return
         for name, value in _flatten(data):
-            click.echo(f"{name:<31} {show(value, LONGEST_TEXT)}")
+            click.echo(f"{safe_text(name):<31} {show(value, LONGEST_TEXT)}")
 
 
 def print_json(data: object) -> None:

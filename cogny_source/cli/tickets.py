@@ -23,6 +23,7 @@ from cogny_source.cli.tables import Column, print_object, print_rows
 from cogny_source.errors import InvalidArgument
 from cogny_source.file_output import STDOUT, check_place, write_whole
 from cogny_source.formatting import count
+from cogny_source.plain_text import safe_text
 
 if TYPE_CHECKING:
     from cogny_source.client import Cogny
@@ -223,7 +224,7 @@ def export(kind: Any, out: Path | None, verbose: bool, fields: tuple[str, ...], 
         done = client.tickets.export(kind, include_fields=fields or None, **filters)
         if out is None:
             with writing_out():
-                click.echo(done.download_url or "-")
+                click.echo(safe_text(done.download_url or "-"))
             return
         content = client.tickets.download(done)
         if out == STDOUT:

@@ -111,7 +111,7 @@ def check_ids(ids: Iterable[str], name: str) -> list[str]:
     """
     if isinstance(ids, str):
         raise InvalidArgument(name, "is one text; give a list of ids")
-    checked = [check_id(identity, name) for identity in ids]
+    checked = [check_id(identity, name) for identity in check_several([*ids] if isinstance(ids, Set) else ids, name)]
     if not checked:
         raise InvalidArgument(name, "is empty")
     return list(dict.fromkeys(checked))

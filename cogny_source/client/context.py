@@ -20,6 +20,23 @@ Method = Literal["POST", "PATCH", "DELETE"]
 
 
 @dataclass(frozen=True)
+class BeforeDeadline:
+    """Sends requests before a deadline.
+
+    Attributes:
+        http: Sends them.
+        until: The deadline, by the stopwatch.
+    """
+
+    http: HttpClient
+    until: float
+
+    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
+        """Read one answer."""
+        return self.http.send(Call("GET", path, params, scope=scope, patient=patient), meter, until=self.until)
+
+
+@dataclass(frozen=True)
 class Context:
     """A client's parts.
 
@@ -53,6 +70,10 @@ class Context:
     ) -> Answer:
         """Change or make something; sent again only if it surely did not run."""
         return self.http.send(Call(method, path, body=body, scope=scope, batch=batch), self.meter)
+
+    def before(self, until: float) -> BeforeDeadline:
+        """Reads the pages of a list; none begins after a moment of the stopwatch."""
+        return BeforeDeadline(self.http, until)
 
     def now(self) -> datetime:
         """This machine's time."""

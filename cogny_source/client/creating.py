@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 PATH, READ, WRITE = "/reports", "reports:read", "reports:write"
 MARK = "cogny_request"
 MOST_PAGES = 10
-# Ids of reports that are known to belong to other requests.
+# Reports whose token this client knows.
 MOST_KNOWN = 10_000
 # A clock may be as wrong as that, and the list is asked from then on.
 MARGIN_SECONDS = 900.0
@@ -42,6 +42,10 @@ DRIFT_SECONDS = 2.0
 TOKEN_AGE, PROMPT_AGE = timedelta(days=100), timedelta(days=1)
 TOKEN = re.compile(r"([0-9a-f]{11})-[0-9a-f-]{36}(?:\.\d+)?")
 ADVICE = "create(…, token=error.token) with the same arguments looks for it again"
+MANY_ADVICE = "create_many with the same requests and the token of this error looks for it"
+UNREADABLE = "the list of reports cannot be read"
+TOO_LONG = f"the list of reports is too long to be looked through; its metadata would hold {MARK}"
+MAY_BE = "a report of the same prompt may be the one"
 
 
 def make_token(now: datetime) -> str:
@@ -87,7 +91,11 @@ class Creator:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._known: OrderedDict[str, str] = OrderedDict()
+        self._made: OrderedDict[str, Report] = OrderedDict()
+        self._tokens = threading.Condition(self._lock)
+        self._busy: set[str] = set()
+        self._marks: dict[str, object] = {}
         self._under_way: Counter[tuple[Any, Any]] = Counter()
         self._clock_is_doubtful = False
         self.keeps_metadata = False
@@ -101,11 +109,9 @@ class Creator:
             CognyError: If it was not created.
         """
         wanted = self._prepare(request, token)
-        if token is not None:
-            found = self._find_before(wanted)
-            if found is not None:
-                return found
-        return self._send(wanted)
+        with self._holding(wanted):
+            found = None if token is None else self._find_before(wanted)
+            return self._send(wanted) if found is None else found
 
     def create_many(self, requests: Sequence[ReportRequest], token: str | None = None) -> list[Report]:
         """Create reports one after the other.
@@ -118,14 +124,15 @@ class Creator:
         wanted = [self._prepare(request, f"{begun}.{number}") for number, request in enumerate(requests)]
         done: dict[int, Report] = {}
         try:
-            if token is not None:
-                done = self._find_all(wanted)
+            looks_first = token is not None
             for number, one in enumerate(wanted):
-                if number not in done:
-                    done[number] = self._send(one)
+                with self._holding(one):
+                    found = self._find_before(one) if looks_first else None
+                    # They are created in their order: behind the first that is not there, none is.
+                    looks_first = found is not None
+                    done[number] = self._send(one) if found is None else found
         except CognyError as error:
-            message = f"{len(done)} of {len(wanted)} reports are created; the next one is not: {error.message}"
-            raise CreationIncomplete(message, begun, done) from error
+            raise CreationIncomplete(_describe_rest(len(done), len(wanted), error), begun, done) from error
         return [done[number] for number in range(len(wanted))]
 
     def _prepare(self, request: ReportRequest, token: str | None) -> Wanted:
@@ -140,87 +147,99 @@ class Creator:
 
     def _send(self, wanted: Wanted) -> Report:
         sent_at = self._context.timing.stopwatch()
-        with self._announcing(wanted):
-            try:
-                answer = self._context.write("POST", PATH, WRITE, dict(wanted.body))
-                report = read_model(Report, answer.data, answer.request_id)
-                self.keeps_metadata = self.keeps_metadata or MARK in report.metadata
-                return self._remember(report)
-            except CognyError as error:
-                if judge(error) is not Outcome.UNKNOWN:
-                    raise
-                logger.warning("%s; looking whether the report was created", error)
-                found = look(self._context, _Search(self, wanted, sent_at).find)
-                if found is None:
-                    raise unknown(error, ADVICE, wanted.token) from error
-                return self._remember(found)
-            except BaseException:  # Ctrl-C, while the answer is out
-                logger.warning("interrupted while a report is created: with the token %s it is found", wanted.token)
+        try:
+            answer = self._context.write("POST", PATH, WRITE, dict(wanted.body))
+            report = read_model(Report, answer.data, answer.request_id)
+            self.keeps_metadata = self.keeps_metadata or MARK in report.metadata
+            return self._remember(report, wanted)
+        except CognyError as error:
+            if judge(error) is not Outcome.UNKNOWN:
                 raise
+            logger.warning("%s; looking whether the report was created", error)
+            found = look(self._context, _Search(self, wanted, sent_at).find)
+            if found is None:
+                raise unknown(error, ADVICE, wanted.token) from error
+            return self._remember(found, wanted)
+        except BaseException:  # Ctrl-C, while the answer is out
+            logger.warning("interrupted while a report is created: with the token %s it is found", wanted.token)
+            raise
 
     def _find_before(self, wanted: Wanted) -> Report | None:
+        """The report that a token stands for: one that this client made, or one in the list."""
+        with self._lock:
+            made = self._made.get(wanted.token)
+        if made is not None:
+            return made
         search = _Search(self, wanted, None)
         found = look(self._context, search.find)
         if found is None and search.doubt is not None:
             raise OutcomeUnknown(f"{search.doubt}: {ADVICE}", token=wanted.token, path=PATH)
-        return None if found is None else self._remember(found)
+        return None if found is None else self._remember(found, wanted)
 
-    def _find_all(self, wanted: Sequence[Wanted]) -> dict[int, Report]:
-        """Those of several that are there; one look at a list that may lag is not enough for the others."""
-        found: dict[int, Report] = {}
-        for number, one in enumerate(wanted):
-            report = self._find_before(one)
-            if report is None:
-                break  # they were created in their order
-            found[number] = report
-        return found
-
-    def _remember(self, report: Report) -> Report:
+    def _remember(self, report: Report, wanted: Wanted) -> Report:
         with self._lock:
-            self._known[report.id] = None
-            if len(self._known) > MOST_KNOWN:
-                self._known.popitem(last=False)
+            self._known[report.id] = wanted.token
+            self._made[wanted.token] = report
+            for memory in (self._known, self._made):
+                if len(memory) > MOST_KNOWN:
+                    memory.popitem(last=False)
         return report
 
     @contextmanager
-    def _announcing(self, wanted: Wanted) -> Iterator[None]:
-        with self._lock:
+    def _holding(self, wanted: Wanted) -> Iterator[None]:
+        """Keep other threads from the same token, and let those of the same prompt know that it is under way."""
+        with self._tokens:
+            self._tokens.wait_for(lambda: wanted.token not in self._busy)
+            self._busy.add(wanted.token)
             self._under_way[wanted.subject] += 1
         try:
             yield
         finally:
-            with self._lock:
+            with self._tokens:
+                self._busy.discard(wanted.token)
                 self._under_way[wanted.subject] -= 1
+                if not self._under_way[wanted.subject]:
+                    del self._under_way[wanted.subject]
+                self._tokens.notify_all()
 
-    def is_known(self, identity: object) -> bool:
-        """Whether a report belongs to another request of this client."""
+    def is_anothers(self, identity: object, wanted: Wanted) -> bool:
+        """Whether a report is known to belong to another token."""
         with self._lock:
-            return identity in self._known
+            return isinstance(identity, str) and self._known.get(identity, wanted.token) != wanted.token
 
     def is_alone(self, wanted: Wanted) -> bool:
         """Whether no other request of the same subject is under way."""
         with self._lock:
             return self._under_way[wanted.subject] <= 1
 
-    def read_pages(self, wanted: Wanted) -> Iterator[Page]:
-        """The reports that may be the one; ten pages at most."""
+    def read_pages(self, wanted: Wanted, until: float) -> Iterator[Page]:
+        """The reports that may be the one; ten pages at most, and no request after a moment of the stopwatch."""
         since = format_instant(shift(wanted.listed_since, -MARGIN_SECONDS))
         # The newest first, where the API heeds it.
         params = {"sort": "-created_at"} | ({} if self._clock_is_doubtful else {"created_after": since})
-        pages = iter_pages(self._context.http, PATH, params, self._context.meter, scope=READ)
+        pages = iter_pages(self._context.before(until), PATH, params, self._context.meter, scope=READ)
         for page in islice(pages, MOST_PAGES):
             if page.doubtful_time and not self._clock_is_doubtful:
                 self._clock_is_doubtful = True  # this machine's time may lie after the report's
-                yield from self.read_pages(wanted)
+                yield from self.read_pages(wanted, until)
                 return
             yield page
 
-    def read_mark(self, row: Mapping[str, Any], *, ask: bool) -> object:
-        """The token in a report's metadata; None without one. Where the list leaves metadata out the API is asked."""
-        if ask and "metadata" not in row:
-            path = f"{PATH}/{check_id(row['id'], 'id')}"
-            row = read_model(Report, self._context.get(path, READ).data).raw
-        metadata = row.get("metadata")
+    def read_mark(self, row: Mapping[str, Any], until: float, *, ask: bool) -> object:
+        """The token in a report's metadata; None without one.
+
+        Args:
+            row: The report, as the list shows it.
+            until: No request begins after this moment of the stopwatch.
+            ask: Whether the API is asked for the report where the list shows no metadata of it.
+        """
+        metadata, identity = row.get("metadata"), row.get("id")
+        if ask and not metadata and isinstance(identity, str):
+            if identity not in self._marks:
+                answer = self._context.get(f"{PATH}/{check_id(identity, 'id')}", READ, until=until)
+                metadata = read_model(Report, answer.data).raw.get("metadata")
+                self._marks[identity] = metadata.get(MARK) if isinstance(metadata, dict) else None
+            return self._marks[identity]
         return metadata.get(MARK) if isinstance(metadata, dict) else None
 
     def server_time_of(self, moment: float, told: datetime | None) -> datetime:
@@ -232,7 +251,7 @@ class _Search:
     """Looks for one report, some times.
 
     Attributes:
-        doubt: Why it may be there though it was not found; None if it is not there.
+        doubt: Why it may be there though the last look did not find it; None if it is not there.
     """
 
     def __init__(self, creator: Creator, wanted: Wanted, sent_at: float | None) -> None:
@@ -240,28 +259,36 @@ class _Search:
         self._wanted = wanted
         self._sent_at = sent_at
         self._suspect: str | None = None
-        self.doubt: str | None = "the list of reports cannot be read"
+        self.doubt: str | None = UNREADABLE
 
-    def find(self) -> Report | None:
-        """The report; None if it is not there, or not surely."""
+    def find(self, until: float) -> Report | None:
+        """The report; None if it is not there, or not surely.
+
+        Args:
+            until: No request begins after this moment of the stopwatch.
+        """
+        self.doubt = UNREADABLE
         nameless: dict[str, Report] = {}
         pages: list[Page] = []
-        for page in self._creator.read_pages(self._wanted):
+        has_undated = False
+        for page in self._creator.read_pages(self._wanted, until):
             pages.append(page)
             for row in page.rows:
-                may_be = self._may_be(row, page.server_time)
-                mark = self._creator.read_mark(row, ask=may_be)
+                is_alike = self._is_alike(row)
+                mark = self._creator.read_mark(row, until, ask=is_alike)
                 if mark == self._wanted.token:
                     return read_model(Report, row, page.request_id)
                 if mark is not None:
                     self._creator.keeps_metadata = True
-                elif may_be:
+                elif is_alike and parse_instant(row.get("created_at")) is None:
+                    has_undated = True
+                elif is_alike and self._is_of_the_time(row, page.server_time):
                     nameless[str(row.get("id"))] = read_model(Report, row, page.request_id)
         if self._creator.keeps_metadata:
-            nameless = {}
-        self.doubt = "a report of the same prompt may be the one" if nameless else None
+            nameless, has_undated = {}, False
+        self.doubt = MAY_BE if nameless or has_undated else None
         if not is_whole(pages, self._wanted.listed_since):
-            self.doubt = "the list of reports is too long to be looked through"
+            self.doubt = TOO_LONG
         return self._choose(nameless)
 
     def _choose(self, nameless: Mapping[str, Report]) -> Report | None:
@@ -275,16 +302,24 @@ class _Search:
         )
         return nameless[only]
 
-    def _may_be(self, row: Mapping[str, Any], told: datetime | None) -> bool:
+    def _is_alike(self, row: Mapping[str, Any]) -> bool:
+        """Whether a report is of the same warehouse and prompt, and not known to be another's."""
         subject = row.get("warehouse_id"), row.get("prompt")
-        if subject != self._wanted.subject or self._creator.is_known(row.get("id")):
-            return False
+        return subject == self._wanted.subject and not self._creator.is_anothers(row.get("id"), self._wanted)
+
+    def _is_of_the_time(self, row: Mapping[str, Any], told: datetime | None) -> bool:
         created = parse_instant(row.get("created_at"))
         if created is None:
             return False
         if self._sent_at is None:
             return created >= shift(self._wanted.since, -MARGIN_SECONDS)
         return created >= shift(self._creator.server_time_of(self._sent_at, told), -DRIFT_SECONDS)
+
+
+def _describe_rest(done: int, all_of_them: int, error: CognyError) -> str:
+    if isinstance(error, OutcomeUnknown):
+        return f"{done} of {all_of_them} reports are created; whether the next one is, is not known: {MANY_ADVICE}"
+    return f"{done} of {all_of_them} reports are created; the next one is not: {error.message}"
 
 
 def is_whole(pages: Sequence[Page], since: datetime) -> bool:

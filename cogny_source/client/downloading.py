@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import SplitResult, urljoin, urlsplit
+import re
+from urllib.parse import urljoin
 
 import requests
 from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 
 from cogny_source.api.auth import KeyAuth
 from cogny_source.api.retry import MAX_DOUBTFUL_ATTEMPTS, retry_delay
@@ -13,11 +15,15 @@ from cogny_source.api.session import open_plain_session
 from cogny_source.api.transport import Timeouts, TooLong, describe_failure, read_body
 from cogny_source.client.context import Context
 from cogny_source.errors import AnswerTooLarge, ContractError, NetworkError, NotFound, ServerError, TransientError
-from cogny_source.settings import is_unread
+from cogny_source.settings import is_loopback
 
 MEGABYTE = 2**20
 MOST_REDIRECTS = 5
 PORTS = {"http": 80, "https": 443}
+UNSAFE = "download_url must begin with https://, and name a host alone: the file would be read on its way"
+# Parsers do not agree on where a host ends that stands before a backslash.
+NOT_IN_URLS = re.compile(r"[\x00-\x20\\\x7f]")
+Origin = tuple[str, str, int]
 
 
 def download(context: Context, url: str) -> bytes:
@@ -48,7 +54,7 @@ def _follow(context: Context, url: str) -> bytes:
     for _ in range(MOST_REDIRECTS + 1):
         response = _get(context, url)
         if response.is_redirect:
-            url = urljoin(url, response.headers["Location"])
+            url = _join(url, response.headers["Location"])
             continue
         status = response.status_code
         if status >= 500 or status in (408, 425, 429):
@@ -62,12 +68,13 @@ def _follow(context: Context, url: str) -> bytes:
 def _get(context: Context, url: str) -> requests.Response:
     """Send one request; a redirect is not followed, as it could carry the key elsewhere."""
     settings = context.settings
-    if not _is_safe(url):
-        raise ContractError("download_url must begin with https://: the file would be read on its way")
+    origin = _find_origin(url)
+    if origin is None:
+        raise ContractError(UNSAFE)
     timeouts = Timeouts(settings.connect_timeout_seconds, settings.read_timeout_seconds)
     stopwatch = context.timing.stopwatch
     with open_plain_session(url, context.adapter) as session:
-        if _origin(urlsplit(url)) == _origin(urlsplit(settings.base_url)):
+        if origin == _find_origin(settings.base_url):
             session.auth = KeyAuth(settings.api_key, settings.auth_header)
         try:
             response = session.get(
@@ -85,13 +92,27 @@ def _get(context: Context, url: str) -> requests.Response:
     return response
 
 
-def _is_safe(url: str) -> bool:
+def _join(url: str, location: str) -> str:
     try:
-        return is_unread(url)
+        return urljoin(url, location)
     except ValueError:
-        return False
+        raise ContractError(UNSAFE) from None
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    """Scheme, host and port, which decide whether two URLs are of one origin."""
-    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme)
+def _find_origin(url: str) -> Origin | None:
+    """Scheme, host and port of a URL, by the parser that the connection is made with.
+
+    Returns:
+        None if a request to it could be read on its way, or if another parser might find another host.
+    """
+    if NOT_IN_URLS.search(url):
+        return None
+    try:
+        parts = parse_url(url)
+    except (HTTPError, ValueError):
+        return None
+    if parts.auth is not None or not parts.host or parts.scheme not in PORTS:
+        return None
+    if parts.scheme == "http" and not is_loopback(parts.host.strip("[]")):
+        return None
+    return parts.scheme, parts.host.lower(), parts.port or PORTS[parts.scheme]

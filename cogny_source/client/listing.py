@@ -95,10 +95,13 @@ class Listing(Generic[M]):
     def _read(self, page: Page, seen: set[str]) -> ListPage[M]:
         if not self._counted:
             self._counted, self._total = True, page.total_count
-        rows = [row for row in page.rows if fits(row, self._filters) and row.get("id") not in seen]
-        models = tuple(read_model(self._kind, row, page.request_id) for row in rows)
-        seen.update(str(row.get("id")) for row in rows)
-        return ListPage(models, page.total_count, page.request_id)
+        models = []
+        for row in page.rows:
+            identity = str(row.get("id"))
+            if identity not in seen and fits(row, self._filters):
+                models.append(read_model(self._kind, row, page.request_id))
+                seen.add(identity)
+        return ListPage(tuple(models), page.total_count, page.request_id)
 
 
 def fits(row: Mapping[str, Any], filters: Mapping[str, str]) -> bool:

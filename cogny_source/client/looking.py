@@ -15,10 +15,14 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 # Seconds before each look: at 0, 1, 5 and 15 s. A list may lag behind, and a write may still be running.
 PAUSES = (0.0, 1.0, 4.0, 10.0)
+# No request of a look begins later: a window of the rate limit, and an answer that takes its time.
+LOOK_SECONDS = 75.0
+# Takes the moment of the stopwatch after which no request may begin.
+Find = Callable[[float], T | None]
 
 
-def look(context: Context, find: Callable[[], T | None]) -> T | None:
-    """Look some times for what a write would have left.
+def look(context: Context, find: Find[T]) -> T | None:
+    """Look some times for what a write would have left; 15 s, and five minutes at most where the API is slow or away.
 
     Args:
         context: Sleeps between the looks.
@@ -31,7 +35,7 @@ def look(context: Context, find: Callable[[], T | None]) -> T | None:
         if pause:
             context.timing.sleep(pause)
         try:
-            found = find()
+            found = find(context.timing.stopwatch() + LOOK_SECONDS)
         except CognyError as error:
             logger.warning("the look for a write whose answer was lost failed: %s", error)
             continue
@@ -40,13 +44,13 @@ def look(context: Context, find: Callable[[], T | None]) -> T | None:
     return None
 
 
-def settle(context: Context, write: Callable[[], T], find: Callable[[], T | None], told: str) -> T:
+def settle(context: Context, write: Callable[[], T], find: Find[T] | None, told: str) -> T:
     """Write, and look where the answer is lost.
 
     Args:
         context: Sleeps between the looks.
         write: Writes once.
-        find: What the write left; None if there is nothing.
+        find: What the write left; None if nothing would show it.
         told: What is to be done where it is not found, for the error.
 
     Raises:
@@ -58,8 +62,9 @@ def settle(context: Context, write: Callable[[], T], find: Callable[[], T | None
     except CognyError as error:
         if judge(error) is not Outcome.UNKNOWN:
             raise
-        logger.warning("%s; looking whether it took effect", error)
-        found = look(context, find)
+        if find is not None:
+            logger.warning("%s; looking whether it took effect", error)
+        found = None if find is None else look(context, find)
         if found is None:
             raise unknown(error, told) from error
         return found

@@ -59,7 +59,7 @@ class Reports:
         """Create a report, once.
 
         The API knows no idempotency key. The report's metadata therefore carries `cogny_request`, a token, by which it
-        is looked for where the answer is lost; that takes up to 15 s.
+        is looked for where the answer is lost; that takes 15 s, and up to five minutes where the API is slow or away.
 
         Args:
             warehouse_id: The warehouse to ask, `wh_…`.
@@ -114,7 +114,10 @@ class Reports:
             InvalidArgument: If one of them is not possible; nothing was sent.
             CreationIncomplete: If one of them was not created; it holds those that were, and the token.
         """
-        return self._creator.create_many(check_several(requests, "requests"), token)
+        given = check_several(requests, "requests")
+        if not all(isinstance(request, ReportRequest) for request in given):
+            raise InvalidArgument("requests", "must be a list of ReportRequest")
+        return self._creator.create_many(given, token)
 
     def list(
         self,
@@ -173,8 +176,9 @@ class Reports:
             answer = self._context.write("DELETE", path, WRITE)
             return read_model(Cancellation, answer.data, answer.request_id)
 
-        def find() -> Cancellation | None:
-            report = self.get(report_id)
+        def find(until: float) -> Cancellation | None:
+            answer = self._context.get(path, READ, until=until)
+            report = read_model(Report, answer.data, answer.request_id)
             if report.is_finished and report.status != "cancelled":
                 raise _Finished(report)
             return None if not report.is_finished else _read_cancellation(report)

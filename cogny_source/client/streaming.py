@@ -14,8 +14,7 @@ from cogny_source.api.sse import EventParser, ServerSentEvent
 from cogny_source.client.context import Context
 from cogny_source.client.errors import WaitTimedOut
 from cogny_source.client.models import Report, ReportEvent
-from cogny_source.client.reading import read_model
-from cogny_source.client.waiting import PATH, SCOPE, Deadline, Pauses
+from cogny_source.client.waiting import PATH, SCOPE, Deadline, Pauses, read_report
 from cogny_source.errors import AuthError, CognyError, ContractError, FatalError, Forbidden, TransientError, Untrusted
 from cogny_source.plain_text import safe_text
 
@@ -44,7 +43,7 @@ class Follower:
         self._deadline = Deadline.after(context, timeout_seconds)
         self._pauses = Pauses(context.timing.jitter)
         self._last_id = ""
-        self._told: Counter[tuple[str, str]] = Counter()
+        self._told: Counter[tuple[str, str, str]] = Counter()
         self._status: str | None = None
         self._report: Report | None = None
 
@@ -86,15 +85,17 @@ class Follower:
         call = Call("GET", f"{PATH}/{self._identity}/stream", scope=SCOPE)
         headers = {"Accept": EVENT_STREAM, "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
         if self._last_id:
-            headers["Last-Event-ID"] = self._last_id
-        repeated = Counter() if self._last_id else self._told.copy()
+            headers["Last-Event-ID"] = self._last_id.encode().decode("latin-1")  # UTF-8, as the standard says
+        repeated = self._told.copy()
         self._check_time()
         silence_seconds = min(SILENCE_SECONDS, max(LEAST_SECONDS, self._deadline.left))
-        with self._context.http.open(call, headers, silence_seconds, self._context.meter) as response:
+        with self._context.http.open(
+            call, headers, silence_seconds, self._context.meter, until=self._deadline.at
+        ) as response:
             _check_type(response)
             for event in self._parse(response, silence_seconds):
-                key = (event.type, event.data)
-                if repeated[key] > 0:  # without ids a stream begins anew
+                key = (event.id, event.type, event.data)
+                if repeated[key] > 0:  # without ids, or where Last-Event-ID is ignored, a stream begins anew
                     repeated[key] -= 1
                     continue
                 self._told[key] += 1
@@ -129,10 +130,10 @@ class Follower:
         self._check_time()
         try:
             answer = self._context.get(f"{PATH}/{self._identity}", SCOPE, until=self._deadline.at)
-        except TransientError as error:
+            report = self._report = read_report(answer, self._identity)
+        except (TransientError, ContractError) as error:
             logger.warning("%s; still waiting", error)
             return None
-        report = self._report = read_model(Report, answer.data, answer.request_id)
         if report.is_finished:
             kind = "completed" if report.is_completed else "error"
         elif report.status != self._status:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from cogny_source.api.calls import check_id
@@ -33,7 +34,7 @@ from cogny_source.client.models import (
     TicketStatus,
 )
 from cogny_source.client.reading import read_model
-from cogny_source.errors import ContractError, NotFound
+from cogny_source.errors import ContractError, InvalidArgument, NotFound
 
 PATH, READ, WRITE = "/tickets", "tickets:read", "tickets:write"
 # A bulk update of more tickets whose answer was lost is not looked up: each takes a request.
@@ -88,8 +89,7 @@ class Tickets:
         Raises:
             NotFound: If there is none with this id.
         """
-        answer = self._context.get(_path(ticket_id), READ)
-        return read_model(Ticket, answer.data, answer.request_id)
+        return self._get(ticket_id, inf)
 
     def update(
         self,
@@ -126,7 +126,8 @@ class Tickets:
             NotFound: If there is no such ticket.
         """
         path, body = _path(ticket_id), make_dismissal(reason, notes)
-        return self._change(ticket_id, "POST", f"{path}/dismiss", body, lambda it: it.status == "dismissed")
+        wanted = {"status": "dismissed"} | ({} if notes is None else {"notes": notes})
+        return self._change(ticket_id, "POST", f"{path}/dismiss", body, lambda ticket: has_changes(ticket, wanted))
 
     def bulk_update(
         self,
@@ -152,10 +153,10 @@ class Tickets:
             answer = self._context.write("POST", f"{PATH}/bulk-update", WRITE, body, batch=True)
             return read_model(BulkUpdate, answer.data, answer.request_id)
 
-        def find() -> BulkUpdate | None:
-            return self._look_up(ids, changes) if len(ids) <= MOST_LOOKED_UP else None
+        def find(until: float) -> BulkUpdate | None:
+            return self._look_up(ids, changes, until)
 
-        return settle(self._context, write, find, AGAIN)
+        return settle(self._context, write, find if len(ids) <= MOST_LOOKED_UP else None, AGAIN)
 
     def stats(self) -> TicketStats:
         """Aggregates of all tickets, in `extra`: the API does not publish their names."""
@@ -199,15 +200,18 @@ class Tickets:
             answer = self._context.write("POST", f"{PATH}/export", READ, body, batch=True)
             return read_model(Export, answer.data, answer.request_id)
 
-        return settle(self._context, write, _nothing, "export again; an export changes no ticket")
+        return settle(self._context, write, None, "export again; an export changes no ticket")
 
     def download(self, export: Export) -> bytes:
         """The file of an export. The key is not sent to another server than the API's.
 
         Raises:
+            InvalidArgument: If it is no export.
             NotFound: If the file has expired.
             ContractError: If the API gave no URL that is safe to call.
         """
+        if not isinstance(export, Export):
+            raise InvalidArgument("export", "must be what export gave")
         if export.download_url is None:
             raise ContractError("the API gave no download_url", request_id=export.request_id)
         return download(self._context, export.download_url)
@@ -219,18 +223,22 @@ class Tickets:
             answer = self._context.write(method, path, WRITE, body)
             return read_model(Ticket, answer.data, answer.request_id)
 
-        def find() -> Ticket | None:
-            ticket = self.get(ticket_id)
+        def find(until: float) -> Ticket | None:
+            ticket = self._get(ticket_id, until)
             return ticket if is_made(ticket) else None
 
         return settle(self._context, write, find, AGAIN)
 
-    def _look_up(self, ids: Sequence[str], changes: Mapping[str, Any]) -> BulkUpdate | None:
+    def _get(self, ticket_id: str, until: float) -> Ticket:
+        answer = self._context.get(_path(ticket_id), READ, until=until)
+        return read_model(Ticket, answer.data, answer.request_id)
+
+    def _look_up(self, ids: Sequence[str], changes: Mapping[str, Any], until: float) -> BulkUpdate | None:
         """What a bulk update did, ticket by ticket; None if one of them is not as asked."""
         updated = []
         for identity in ids:
             try:
-                ticket = self.get(identity)
+                ticket = self._get(identity, until)
             except NotFound:
                 continue
             if not has_changes(ticket, changes):
@@ -269,7 +277,3 @@ def _make_filters(
 
 def _path(ticket_id: str) -> str:
     return f"{PATH}/{check_id(ticket_id, 'ticket_id')}"
-
-
-def _nothing() -> None:
-    """Nothing is left by which it could be found."""

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import count, islice
 
-from cogny_source.api.calls import Call, Params
 from cogny_source.api.envelope import Answer
-from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import iter_pages
 from cogny_source.client.context import Context
 from cogny_source.client.errors import ReportFailed, WaitTimedOut
@@ -31,6 +29,8 @@ LATE_SECONDS = 15.0
 # The last look comes so long before the deadline, so that its answer comes before it; of a short wait a tenth.
 LAST_LOOK_SECONDS, LAST_LOOK_SHARE = 1.0, 0.1
 LEAST_SECONDS = 0.001
+# A number beyond it does not fit into a float.
+MOST_TIMEOUT_SECONDS = 1e9
 # Up to so many reports are looked at one by one; of more, a list is read.
 FEW = 3
 MOST_PAGES = 10
@@ -63,7 +63,7 @@ class Deadline:
         """
         if isinstance(timeout_seconds, bool) or not isinstance(timeout_seconds, int | float) or not timeout_seconds > 0:
             raise InvalidArgument("timeout", "must be a number of seconds greater than 0")
-        return cls(context, context.timing.stopwatch(), float(timeout_seconds))
+        return cls(context, context.timing.stopwatch(), float(min(timeout_seconds, MOST_TIMEOUT_SECONDS)))
 
     @property
     def at(self) -> float:
@@ -187,11 +187,11 @@ class Waiter:
         found: dict[str, Report] = {}
         self._last_error = None
         try:
-            if len(left) > FEW and not self._list_lags:
+            if len(left) > FEW:
                 found |= self._look_at_list(left, seen)
-                if round_number % CHECK_EVERY == 0:
-                    found |= self._check_list(found, left)
-                left = [identity for identity in left if identity not in found][:FEW]
+                if round_number % CHECK_EVERY == 0 or self._list_lags:
+                    found |= self._check_list(found, left, round_number)
+                left = _rotate([identity for identity in left if identity not in found], round_number)[:FEW]
             for identity in left:
                 found |= self._look_at_each([identity])
         except (TransientError, ContractError) as error:
@@ -210,7 +210,7 @@ class Waiter:
                 self._last_error = error
                 continue
             self._told = answer.server_time
-            found[identity] = _read(answer, identity)
+            found[identity] = read_report(answer, identity)
         return found
 
     def _look_at_list(self, left: Sequence[str], seen: Mapping[str, Report]) -> dict[str, Report]:
@@ -221,20 +221,20 @@ class Waiter:
         if len(created) == len(left):
             # Whether the bound is inclusive is not published, nor how fine timestamps are.
             params["created_after"] = format_instant(shift(min(created), -1.0))
-        getter = _BeforeDeadline(self._deadline)
+        getter = self._context.before(self._deadline.at)
         for page in islice(iter_pages(getter, PATH, params, self._context.meter, scope=SCOPE), MOST_PAGES):
             self._told = page.server_time
             for row in page.rows:
-                if row.get("id") in wanted:
+                if isinstance(row.get("id"), str) and row["id"] in wanted:
                     found[row["id"]] = read_model(Report, row, page.request_id)
             if len(found) == len(wanted):
                 break
         return found
 
-    def _check_list(self, listed: Mapping[str, Report], left: Sequence[str]) -> dict[str, Report]:
-        """Look at one report that is unfinished in the list by itself."""
+    def _check_list(self, listed: Mapping[str, Report], left: Sequence[str], round_number: int) -> dict[str, Report]:
+        """Look at a report that is unfinished in the list by itself, and at some more once the list is seen to lag."""
         unfinished = [identity for identity in left if identity in listed and not listed[identity].is_finished]
-        found = self._look_at_each(unfinished[:1])
+        found = self._look_at_each(_rotate(unfinished, round_number)[: FEW if self._list_lags else 1])
         self._list_lags = any(report.is_finished for report in found.values())
         return found
 
@@ -266,20 +266,19 @@ class Waiter:
         return error
 
 
-def _read(answer: Answer, identity: str) -> Report:
+def _rotate(ids: Sequence[str], round_number: int) -> list[str]:
+    """The ids, beginning with others in each round."""
+    start = round_number * FEW % max(1, len(ids))
+    return [*ids[start:], *ids[:start]]
+
+
+def read_report(answer: Answer, identity: str) -> Report:
+    """The report that was asked for.
+
+    Raises:
+        ContractError: If the answer is none, or another one.
+    """
     report = read_model(Report, answer.data, answer.request_id)
     if report.id != identity:
         raise ContractError("the API answered with another report", request_id=answer.request_id)
     return report
-
-
-class _BeforeDeadline:
-    """Reads the pages of a list before a deadline."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-
-    def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
-        """Read one page."""
-        call = Call("GET", path, params, scope=scope, patient=patient)
-        return self._deadline.context.http.send(call, meter, until=self._deadline.at)

@@ -47,7 +47,7 @@ class Webhooks:
             return read_model(Webhook, answer.data, answer.request_id)
 
         return settle(
-            self._context, write, lambda: None, "subscriptions cannot be listed; a second one would double deliveries"
+            self._context, write, None, "subscriptions cannot be listed; a second one would double deliveries"
         )
 
     @staticmethod
@@ -70,9 +70,11 @@ def unwrap(body: bytes | str, headers: Mapping[str, str], secret: str) -> Webhoo
     """As `Webhooks.unwrap`, for a receiver that sends no requests."""
     if not isinstance(body, str | bytes | bytearray | memoryview):
         raise InvalidArgument("body", "must be the bytes of the request")
+    if not isinstance(headers, Mapping):
+        raise InvalidArgument("headers", "must be a mapping of names to values")
     content = body.encode(errors="surrogatepass") if isinstance(body, str) else bytes(body)
     key = check_text(secret, "secret").encode()
-    given = next((value for name, value in headers.items() if name.lower() == SIGNATURE.lower()), None)
+    given = next((value for name, value in headers.items() if str(name).lower() == SIGNATURE.lower()), None)
     if given is None:
         raise InvalidSignature(f"the delivery has no {SIGNATURE}")
     expected = hmac.new(key, content, hashlib.sha256).hexdigest()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +16,7 @@ import pytest
 
 from cogny_source.client import CreationIncomplete, OutcomeUnknown, Report, ReportRequest
 from cogny_source.client.creating import MARK, make_token, read_moment
-from cogny_source.errors import NotFound, RateLimited
+from cogny_source.errors import ContractError, NotFound, RateLimited
 from cogny_source.sandbox.answers import Answer
 from cogny_source.testing import SandboxCogny
 
@@ -314,3 +316,121 @@ def test_tokens_hold_their_moment(client: SandboxCogny) -> None:
     now = client.sandbox.world.now.replace(microsecond=123000)
     assert read_moment(make_token(now)) == now
     assert read_moment("weekly-2025-23") is None
+
+
+@pytest.mark.parametrize("switches", [{}, {"metadata_dropped": True}], ids=["metadata", "no metadata"])
+def test_a_client_knows_what_it_made(open_client: Open, switches: dict[str, Any]) -> None:
+    """By its token, whatever the list shows of it, and without asking again."""
+    client = open_client(**switches)
+    first = create(client, token="weekly-2025-23")
+    asked = len(client.sandbox.requests)
+    assert create(client, token="weekly-2025-23").id == first.id
+    assert len(client.sandbox.requests) == asked
+    assert len(made(client)) == 1
+
+
+def test_many_go_on_in_the_same_client_though_metadata_is_dropped(open_client: Open) -> None:
+    """Those that it made are known by their tokens."""
+    client = open_client(metadata_dropped=True)
+    wanted = requests_of(client, 5)
+    client.sandbox.fail_next("dribble", "dribble", "dribble", "error_500")
+    with pytest.raises(CreationIncomplete, match=r"^3 of 5 reports are created") as caught:
+        client.reports.create_many(wanted)
+    reports = client.reports.create_many(wanted, token=caught.value.token)
+    assert [row["id"] for row in made(client)] == [report.id for report in reports]
+
+
+def test_another_process_finds_the_one_report_of_a_prompt(open_client: Open) -> None:
+    """Where metadata is dropped, a report of the last day that is alone of its prompt is taken for the one."""
+    client = open_client(metadata_dropped=True)
+    first = create(client, token="weekly-2025-23")
+    client.reports._creator.__init__(client.reports._context)  # type: ignore[misc]
+    assert create(client, token="weekly-2025-23").id == first.id
+    assert len(made(client)) == 1
+
+
+def test_many_whose_outcome_is_unknown_are_told_of_in_words_of_their_own(open_client: Open) -> None:
+    """The token is that of all of them, and the advice is to use it so."""
+    client = open_client(listed_after_seconds=500.0)
+    client.sandbox.fail_next("lost_504")
+    with pytest.raises(CreationIncomplete) as caught:
+        client.reports.create_many(requests_of(client, 2))
+    assert "whether the next one is, is not known: create_many with the same requests" in str(caught.value)
+    assert "create(" not in str(caught.value)
+    client.sandbox.clock.sleep(600)
+    assert len(client.reports.create_many(requests_of(client, 2), token=caught.value.token)) == 2
+    assert len(made(client)) == 2
+
+
+def test_a_look_that_failed_later_leaves_the_doubt(open_client: Open) -> None:
+    """The list lags at the first look and cannot be read at the others: nothing is created."""
+    client = open_client(listed_after_seconds=50.0, settings={"max_outage_seconds": 0.5})
+    client.sandbox.fail_next("lost_504")
+    with pytest.raises(OutcomeUnknown) as caught:
+        create(client)
+    client.sandbox.fail_next("dribble", *["html_502"] * 40)
+    with pytest.raises(OutcomeUnknown, match="cannot be read"):
+        create(client, token=caught.value.token)
+    assert posts(client) == 1
+
+
+def test_a_list_whose_metadata_is_empty_is_not_believed(client: SandboxCogny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where single reports show the token, the list's `{}` does not say that there is none."""
+    answer = client.sandbox._api.answer
+
+    def empty(request: Any) -> Answer:
+        got = answer(request)
+        if request.method != "GET" or request.path.partition("?")[0] != "/v1/reports":
+            return got
+        body = json.loads(got.body)
+        for row in body["data"]:
+            row["metadata"] = {}
+        return replace(got, body=json.dumps(body).encode())
+
+    monkeypatch.setattr(client.sandbox._api, "answer", empty)
+    client.sandbox.fail_next("lost_504")
+    report = create(client)
+    assert [row["id"] for row in made(client)] == [report.id]
+
+
+@pytest.mark.parametrize(
+    "change", [{"created_at": None}, {"id": None}, {"id": ["rpt_1"]}], ids=["undated", "no id", "odd id"]
+)
+def test_an_odd_row_of_the_same_prompt_creates_no_second_report(
+    open_client: Open, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    """It may be the report; nothing breaks over it, and nothing is sent again."""
+    client = open_client(metadata_dropped=True)
+    answer = client.sandbox._api.answer
+
+    def alter(request: Any) -> Answer:
+        got = answer(request)
+        if request.method != "GET" or request.path.partition("?")[0] != "/v1/reports":
+            return got
+        body = json.loads(got.body)
+        body["data"] = [{**row, **change} if row["prompt"] == PROMPT else row for row in body["data"]]
+        return replace(got, body=json.dumps(body).encode())
+
+    monkeypatch.setattr(client.sandbox._api, "answer", alter)
+    client.sandbox.fail_next("lost_504")
+    with pytest.raises((OutcomeUnknown, ContractError)) as caught:
+        create(client)
+    if isinstance(caught.value, OutcomeUnknown):
+        with pytest.raises((OutcomeUnknown, ContractError)):
+            create(client, token=caught.value.token)
+    assert len(made(client)) == 1
+
+
+def test_threads_with_one_token_make_one_report(open_client: Open) -> None:
+    """The second waits for the first, and gets its report."""
+    client = open_client(metadata_dropped=True)
+    ready = threading.Barrier(4)
+
+    def work(_: int) -> str:
+        ready.wait(10)
+        return create(client, token="weekly-2025-23").id
+
+    with ThreadPoolExecutor(4) as pool:
+        ids = set(pool.map(work, range(4)))
+    assert [row["id"] for row in made(client)] == list(ids)
+    assert client.reports._creator._under_way == {}

@@ -202,3 +202,92 @@ def test_a_reader_may_leave_early(client: SandboxCogny) -> None:
     assert next(events).type == "status"
     events.close()  # type: ignore[attr-defined]
     assert list(events) == []
+
+
+def test_a_used_up_window_does_not_outlast_the_deadline(open_client: Open) -> None:
+    """The stream waits for its turn, as all requests do, but no longer than it may take."""
+    client = open_client(report_seconds=1000.0, settings={"requests_per_minute": 20.0})
+    report = create(client)
+    while client._http.limiter.spare:
+        client.reports.get(report.id)
+    began = client.sandbox.clock()
+    with pytest.raises(WaitTimedOut):
+        list(client.reports.stream(report, timeout=5))
+    assert client.sandbox.clock() - began <= 5
+
+
+def test_a_429_for_the_stream_pauses_what_follows(open_client: Open) -> None:
+    """Neither the look nor the next stream comes before the API allows it."""
+    client = open_client(report_seconds=30.0, retry_after_seconds=20)
+    report = create(client)
+    client.sandbox.fail_next("rate_limited")
+    began, asked = client.sandbox.clock(), len(client.sandbox.requests)
+    event = next(client.reports.stream(report, timeout=300))
+    assert event.type == "status"
+    assert client.sandbox.clock() - began >= 20
+    assert len(client.sandbox.requests) - asked <= 3
+
+
+def stream_of(client: SandboxCogny, monkeypatch: pytest.MonkeyPatch, body: bytes) -> list[str | None]:
+    """Let each stream bring that and end; the Last-Event-ID of each connection is kept."""
+    answer, ids = client.sandbox._api.answer, list[str | None]()
+
+    def bring(request: Any) -> Answer:
+        if not request.path.endswith("/stream"):
+            return answer(request)
+        ids.append(request.headers.get("last-event-id"))
+        return Answer(200, body, "text/event-stream")
+
+    monkeypatch.setattr(client.sandbox._api, "answer", bring)
+    return ids
+
+
+def test_a_server_that_ignores_the_last_id_is_looked_past(open_client: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection brings the same three events: they come once, and the report is looked at."""
+    client = open_client(report_seconds=30.0)
+    report = create(client)
+    stream_of(client, monkeypatch, b"".join(b"id: %d\nevent: query\ndata: %d\n\n" % (n, n) for n in range(3)))
+    events = list(client.reports.stream(report, timeout=300))
+    assert [event.data for event in events if event.type == "query"] == [0, 1, 2]
+    assert (events[-1].type, events[-1].report is not None) == ("completed", True)
+
+
+def test_events_that_share_an_id_all_come(open_client: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream may give an id once, which then holds for what follows."""
+    client = open_client(report_seconds=30.0)
+    report = create(client)
+    stream_of(
+        client, monkeypatch, b"id: 7\nevent: query\ndata: 1\n\nevent: query\ndata: 2\n\nevent: query\ndata: 2\n\n"
+    )
+    events = list(client.reports.stream(report, timeout=300))
+    assert [event.data for event in events if event.type == "query"] == [1, 2, 2]
+
+
+def test_an_id_beyond_ascii_is_sent_as_it_came(open_client: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In UTF-8, as the standard says."""
+    client = open_client(report_seconds=30.0)
+    report = create(client)
+    ids = stream_of(client, monkeypatch, "id: ereignis-€\nevent: query\ndata: 1\n\n".encode())
+    assert list(client.reports.stream(report, timeout=300))[-1].is_last
+    assert str(ids[1]).encode("latin-1").decode() == "ereignis-€"
+
+
+def test_another_report_is_not_taken_for_it(open_client: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that cannot be right is asked for again."""
+    client = open_client(report_seconds=5.0)
+    report = create(client)
+    answer, mixed = client.sandbox._api.answer, [True]
+
+    def mix(request: Any) -> Answer:
+        if request.path.endswith("/stream"):
+            return Answer(404, b"{}")
+        got = answer(request)
+        if request.path.endswith(report.id) and mixed:
+            mixed.clear()
+            return Answer(200, got.body.replace(report.id.encode(), b"rpt_another"))
+        return got
+
+    monkeypatch.setattr(client.sandbox._api, "answer", mix)
+    last = list(client.reports.stream(report, timeout=100))[-1]
+    assert last.report is not None
+    assert (last.type, last.report.id) == ("completed", report.id)

@@ -158,7 +158,8 @@ class Files:
         monkeypatch.setattr(api, "answer", serve)
 
 
-HERE, THERE = "https://api.sandbox.invalid/v1/files/1", "https://elsewhere.invalid/1"
+ORIGIN = "https://api.sandbox.invalid"
+HERE, THERE = f"{ORIGIN}/v1/files/1", "https://elsewhere.invalid/1"
 
 
 def redirect(url: str) -> Answer:
@@ -192,6 +193,18 @@ def test_a_redirect_does_not_carry_the_key_elsewhere(
     assert KEY not in str(files.seen)
 
 
+# The host is another one for one parser than for the next, or the request would not carry the key alone.
+MISREAD = [
+    "https://elsewhere.invalid\\@api.sandbox.invalid/1",
+    "https://elsewhere.invalid\\.api.sandbox.invalid/1",
+    "https://user:word@api.sandbox.invalid/1",
+    "https://api.sandbox.invalid@elsewhere.invalid/1",
+    "https://api.sandbox.invalid\t.elsewhere.invalid/1",
+    "https:\\\\elsewhere.invalid/1",
+    "https:///elsewhere.invalid/1",
+]
+
+
 def replace_url(export: Any, url: str | None) -> Any:
     """The export with another URL."""
     return replace(export, download_url=url)
@@ -203,6 +216,11 @@ def replace_url(export: Any, url: str | None) -> Any:
         ("http://elsewhere.invalid/1", [], ContractError),
         ("ftp://elsewhere.invalid/1", [], ContractError),
         ("https://[x", [], ContractError),
+        ("https://elsewhere.invalid:99999/1", [], ContractError),
+        *((url, [], ContractError) for url in MISREAD),
+        *((THERE, [redirect(url)], ContractError) for url in MISREAD),
+        (THERE, [redirect("https://[x")], ContractError),
+        (THERE, [redirect("//elsewhere.invalid:99999/1")], ContractError),
         (None, [], ContractError),
         (THERE, [redirect(THERE)], ContractError),
         (THERE, [redirect("http://elsewhere.invalid/1")], ContractError),
@@ -221,6 +239,7 @@ def test_downloads_that_fail(
         client.tickets.download(replace_url(client.tickets.export(), url))
     assert not any(seen.startswith("http://") for seen, _ in files.seen)
     assert "elsewhere" not in str(caught.value)
+    assert [seen for seen, has_key in files.seen if has_key and not seen.startswith(f"{ORIGIN}/")] == []
 
 
 def test_a_download_outlives_a_short_outage(client: SandboxCogny, monkeypatch: pytest.MonkeyPatch) -> None:

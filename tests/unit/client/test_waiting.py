@@ -244,3 +244,30 @@ def test_none_are_done_at_once(client: SandboxCogny) -> None:
     """Nothing is asked for."""
     assert client.reports.wait_all([]) == []
     assert client.sandbox.requests == []
+
+
+@pytest.mark.parametrize("latency", [0.3, 0.9, 2.5])
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_no_request_for_several_begins_after_the_deadline(open_client: Open, latency: float, count: int) -> None:
+    """However long each answer takes."""
+    client = open_client(report_seconds=1000.0, latency_seconds=latency)
+    reports = create_many(client, count)
+    record = Record(client)
+    with pytest.raises(WaitTimedOut):
+        client.reports.wait_all(reports, timeout=10)
+    assert max(record.times()) <= 10 + latency
+
+
+def test_a_list_that_lags_once_does_not_cost_a_request_a_report(open_client: Open) -> None:
+    """It is read on, and some reports are looked at by themselves."""
+    client = open_client(report_seconds=20.0)
+    reports = create_many(client, 50)
+    client.reports.list().total_count  # noqa: B018 - the lists freeze as they are now
+    client.sandbox.switches.lists_frozen = True
+    record = Record(client)
+
+    def thaw(_: Report, waited: float) -> None:
+        client.sandbox.switches.lists_frozen = waited < 60
+
+    assert all(report.is_completed for report in client.reports.wait_all(reports, timeout=300, on_progress=thaw))
+    assert len(record.times()) <= 60
