@@ -88,7 +88,13 @@ def models() -> None:
     help="Days and weeks begin at midnight there, such as Europe/Berlin.",
 )
 @click.option(
-    "--week-start", type=click.Choice(WEEKDAYS), default=WEEKDAYS[0], show_default=True, envvar="COGNY_WEEK_START"
+    "--week-start",
+    type=click.Choice(WEEKDAYS),
+    metavar="DAY",
+    default=WEEKDAYS[0],
+    show_default=True,
+    envvar="COGNY_WEEK_START",
+    help="The first day of a week, such as sunday.",
 )
 @click.option(
     "--freshness-hours",

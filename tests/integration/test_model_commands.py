@@ -16,6 +16,7 @@ import yaml
 from cogny_source.sandbox import SandboxServer
 from tests.support.model_cases import LIVES, RECOMMENDATIONS, REPORTS
 from tests.support.models import join, write_loaded
+from tests.support.places import FolderPlace
 from tests.support.syncs import Script
 
 Ask = Callable[[str], list[tuple[Any, ...]]]
@@ -138,6 +139,22 @@ def test_models_of_a_folder_are_asked_from_their_file(cogny: Script) -> None:
     assert "`cogny models build` makes it" in cogny("models", "ask", *place, expect=2).stderr
     Path("cogny_models.duckdb").write_text("this is no database, but a text of some length")
     assert "cannot be opened for the models" in cogny("models", "build", *place, expect=1).stderr
+
+
+@pytest.mark.long
+def test_models_of_a_bucket_are_those_of_a_folder(
+    cogny: Script, sandbox: SandboxServer, bucket: str, tmp_path: Path
+) -> None:
+    """Delta tables in S3; nothing of the bucket is needed to ask."""
+    sandbox.world.clock = None
+    bucket_place = FolderPlace(tmp_path, "delta", bucket)
+    places = [(bucket_place.arguments, bucket_place.environment), (["--bucket-url", "exports"], {})]
+    for number, (arguments, variables) in enumerate(places):
+        cogny("sync", "parquet", *arguments, **variables)
+        target = [*arguments, "--models-database", f"models{number}.duckdb"]
+        cogny("models", "build", "parquet", *target, **variables)
+        assert " 0 warn, 0 error." in cogny("models", "test", "parquet", *target, **variables).stdout
+    assert read_models("models0.duckdb") == read_models("models1.duckdb")
 
 
 def test_init_copies_a_project(cogny: Script) -> None:

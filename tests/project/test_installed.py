@@ -150,6 +150,8 @@ def test_without_extras(install: Install) -> None:
     rows = "import duckdb; print(len(duckdb.connect('growth.duckdb').sql('FROM cogny_data.tickets').fetchall()))"
     assert installed.ask(rows) == "450"
     installed.run("cogny", "dashboard", "--database", "growth.duckdb", "--out", "report.html")
+    for words in (["build"], ["test"], ["ask"], ["init", "project"]):
+        installed.run("cogny", "models", *words, "--database", "growth.duckdb")
     for extra, (command, sentence) in REFUSALS.items():
         told = installed.run("cogny", *command, expect=2).stderr
         assert told.startswith(f"Error: {sentence}: run ")

@@ -73,3 +73,13 @@ def test_google_is_imported_only_where_it_is_used() -> None:
     """The other pipelines start without it."""
     code = "import cogny_source.cli, sys; print([name for name in sys.modules if name.startswith('google')])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_a_sync_imports_no_models() -> None:
+    """What builds them, and Jinja, which renders them, are imported by their own command."""
+    code = (
+        "import sys, cogny_source.cli, cogny_source.engine.runner\n"
+        "import cogny_source.destinations.duckdb.adapter, cogny_source.destinations.filesystem.adapter\n"
+        "print([name for name in sys.modules if name.startswith(('cogny_source.models', 'jinja2', 'dbt'))])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
