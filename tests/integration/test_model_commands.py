@@ -137,6 +137,11 @@ def test_models_of_a_folder_are_asked_from_their_file(cogny: Script) -> None:
     cogny("sync", "parquet", "--bucket-url", "exports", "--resources", "warehouses")
     place = ["parquet", "--bucket-url", "exports"]
     assert "`cogny models build` makes it" in cogny("models", "ask", *place, expect=2).stderr
+    cogny("models", "build", *place)
+    sql = cogny("models", "ask", *place, "--question", "10", "--sql").stdout
+    with duckdb.connect("cogny_models.duckdb") as connection:
+        assert len(connection.execute(sql).fetchall()) == 0
+    cogny("models", "build", *place, "--models-database", "memory.duckdb")
     Path("cogny_models.duckdb").write_text("this is no database, but a text of some length")
     assert "cannot be opened for the models" in cogny("models", "build", *place, expect=1).stderr
 

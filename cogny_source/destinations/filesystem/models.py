@@ -16,8 +16,9 @@ from cogny_source.destinations.filesystem.dlt_client import LakeSqlClient
 from cogny_source.destinations.model_store import ModelsPlace, ModelStore
 from cogny_source.errors import ConfigError, LoadFailed
 
-ALIAS = "cogny_models_file"
 MEMORY = "memory"
+# DuckDB's own databases.
+RESERVED = (MEMORY, "system", "temp")
 DEFAULT_DATABASE = Path("cogny_models.duckdb")
 
 
@@ -26,12 +27,13 @@ class FolderModelStore(DuckDbModelStore):
 
     Args:
         client: The client of the folder.
+        database: The name under which the file is attached.
         schema: The schema of the models.
     """
 
-    def __init__(self, client: LakeSqlClient, schema: str) -> None:
+    def __init__(self, client: LakeSqlClient, database: str, schema: str) -> None:
         source = (MEMORY, client.dataset_name)
-        super().__init__(client.native_connection, source, (ALIAS, schema), keeps_views=False)
+        super().__init__(client.native_connection, source, (database, schema), keeps_views=False)
         self._client = client
 
     def list_loaded(self, tables: Iterable[str]) -> frozenset[str]:
@@ -60,17 +62,24 @@ def open_folder_models(client: LakeSqlClient, place: ModelsPlace) -> Iterator[Mo
     connection = client.native_connection
     with tempfile.TemporaryDirectory(prefix="cogny-") as spill:
         connection.execute("SET temp_directory = ?", [spill])
-        _attach(connection, database, is_read_only=place.is_read_only)
+        name = _name_database(database)
+        _attach(connection, database, name, is_read_only=place.is_read_only)
         try:
-            yield FolderModelStore(client, place.dataset)
+            yield FolderModelStore(client, name, place.dataset)
         finally:
-            connection.execute(f"DETACH {ALIAS}")
+            connection.execute(f'DETACH "{name}"')
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, database: Path, *, is_read_only: bool) -> None:
+def _name_database(path: Path) -> str:
+    """The name that DuckDB gives a file where it is opened alone, so that a query that is shown runs there."""
+    name = path.name.partition(".")[0].replace('"', "")
+    return name if name and name.lower() not in RESERVED else f"{name}_models"
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, database: Path, name: str, *, is_read_only: bool) -> None:
     path = str(database).replace("'", "''")
     try:
-        connection.execute(f"ATTACH '{path}' AS {ALIAS}{' (READ_ONLY)' if is_read_only else ''}")
+        connection.execute(f"ATTACH '{path}' AS \"{name}\"{' (READ_ONLY)' if is_read_only else ''}")
     except duckdb.Error as error:
         told = explain_version(error)
         if told is not None:
