@@ -11,7 +11,7 @@ from measuring import measure
 from programs import connector
 
 SECONDS = 0.2
-SLOW, MANY = 500, 100_000
+SLOW, MANY = 2_900, 100_000
 ALL = ("--contents", "all", "--contents-per-run", "1000000")
 ONE, EIGHT = connector("1 reader", *ALL, "--workers", "1"), connector("8 readers", *ALL)
 WITHOUT = connector("without contents", "--contents", "never")

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cogny_source.extract.content_rows import CONTENTS, KEY, WITHOUT_CONTENT, find_reports, keep_earlier
-from cogny_source.extract.content_state import ContentScope
+from cogny_source.extract.content_state import COMPLETED, ContentScope
 from cogny_source.extract.contents import ContentReader
 from cogny_source.extract.context import Difference, ReadContext
 from cogny_source.extract.state import State
-from cogny_source.reconcile.content_backlog import COMPLETED, Backlog, ContentCounts
+from cogny_source.reconcile.content_backlog import Backlog, ContentCounts
 from cogny_source.records.chunk import Chunk
 from cogny_source.schema import REPORTS
 

@@ -31,7 +31,7 @@ from cogny_source.extract.endpoints import Endpoint
 from cogny_source.extract.plan import Plan
 from cogny_source.extract.resource import choose_mode
 from cogny_source.extract.state import claim_state, inherit_start_date
-from cogny_source.formatting import second
+from cogny_source.formatting import count, second
 from cogny_source.log_fields import fields
 from cogny_source.records.chunk import Chunk
 from cogny_source.records.package import Package
@@ -304,7 +304,7 @@ class Run:
 
 
 def _tell_loaded(run: ResourceRun, rows: int) -> None:
-    what = f"{rows:,} rows loaded" if rows else "nothing new"
+    what = f"{count(rows, 'row')} loaded" if rows else "nothing new"
     until = f", up to date as of {second(parse_instant(run.updated_after))}" if run.updated_after else ""
     values = fields(resource=run.resource, rows=rows, updated_after=run.updated_after)
     logger.info("%s: %s%s", run.resource, what, until, extra=values)

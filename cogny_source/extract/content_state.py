@@ -17,6 +17,8 @@ from cogny_source.timestamps import format_instant, parse_instant
 # With `new`, contents of this time before the first sync come too: a clock that is ahead must leave out none.
 EARLIER = timedelta(days=1)
 ALL, NEVER = "all", "never"
+# The status of the reports that have a content.
+COMPLETED = "completed"
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,17 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from cogny_source.api.calls import check_id
 from cogny_source.api.http_client import HttpClient, make_client
 from cogny_source.api.meter import Meter
 from cogny_source.api.pagination import PAGE_ROWS, read_page
 from cogny_source.destinations.target import Target
-from cogny_source.errors import AuthError, CognyError, NetworkError, Untrusted
+from cogny_source.errors import AuthError, BadRequest, CognyError, NetworkError, NotFound, Untrusted
+from cogny_source.extract.content_state import COMPLETED, NEVER
 from cogny_source.extract.endpoints import ENDPOINTS, select_resources
 from cogny_source.formatting import MINUTE, span
 from cogny_source.records.columns import Row
+from cogny_source.schema import REPORTS
 from cogny_source.settings import DEVELOPMENT_PREFIX, Settings
 
 # The longest waits, as a person waits for the answer: for the rate limit, and for an API that is away.
@@ -69,6 +72,8 @@ def check_all(
         rows = yield from _check_api(client, names, clock)
         if client.reached:
             yield Finding(True, _describe_pace(client))
+        if REPORTS.name in names and settings.contents != NEVER:
+            yield from _check_contents(client)
     finally:
         client.close()
     works = yield from _check_destination(target)
@@ -110,6 +115,28 @@ def _check_api(
             server_time = page.server_time
             yield Finding(True, _describe_clock(server_time.timestamp() - clock()))
     return rows
+
+
+def _check_contents(client: HttpClient) -> Iterator[Finding]:
+    """Try the content of a completed report, unless the list of reports has failed, which is told already."""
+    endpoint, what = ENDPOINTS[REPORTS.name], "API, contents of reports"
+    try:
+        answer = client.get(endpoint.path, {"status": COMPLETED, "limit": 1}, Meter(), scope=endpoint.scope)
+        rows = read_page(answer, endpoint.path).rows
+    except CognyError:
+        return
+    completed = [row for row in rows if row.get("status") == COMPLETED]
+    if not completed:
+        yield Finding(True, f"{what}: no report is completed yet")
+        return
+    try:
+        path = f"{endpoint.path}/{check_id(completed[0].get('id'), 'the id of a report')}/content"
+        client.get(path, {}, Meter(), scope=endpoint.scope)
+        yield Finding(True, f"{what}: can be read")
+    except (NotFound, BadRequest) as error:
+        yield Finding(True, f"{what}: a completed report has none ({error})")
+    except CognyError as error:
+        yield Finding(False, f"{what}: {error}; --contents never syncs without them")
 
 
 def _describe_account(warehouses: Sequence[Row]) -> str:

@@ -10,11 +10,10 @@ import pyarrow as pa
 
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.extract.content_rows import FAILED, FETCHED, KEY, MISSING, TOO_LARGE, ReportVersion
-from cogny_source.extract.content_state import NEVER, ContentScope
+from cogny_source.extract.content_state import COMPLETED, NEVER, ContentScope
 from cogny_source.schema import LOAD_ID, REPORT_CONTENTS, REPORTS
 from cogny_source.timestamps import to_micros
 
-COMPLETED = "completed"
 # The turns of reports: never asked for in their version, asked for in vain and to be asked again, not to be asked yet.
 FIRST, AGAIN, LATER = range(3)
 MICROS_A_MINUTE = 60_000_000

@@ -10,11 +10,11 @@ import pyarrow as pa
 from cogny_source.api.meter import Meter
 from cogny_source.destinations.session import DestinationSession
 from cogny_source.extract.content_rows import CONTENTS, FETCHED, KEY, MISSING, ReportVersion, find_reports
-from cogny_source.extract.content_state import ContentScope
+from cogny_source.extract.content_state import COMPLETED, ContentScope
 from cogny_source.extract.contents import ContentReader
 from cogny_source.extract.context import Difference, ReadContext
 from cogny_source.extract.lookup import LookupUnusable, fetch_row
-from cogny_source.reconcile.content_backlog import COMPLETED, ContentTables
+from cogny_source.reconcile.content_backlog import ContentTables
 from cogny_source.reconcile.digest import EMPTY_LIST, digest_children, digest_rows
 from cogny_source.records.chunk import Chunk, select_rows
 from cogny_source.schema import EXTRA, REPORT_CONTENTS, REPORTS

@@ -23,6 +23,7 @@ from cogny_source.destinations.registry import list_column_types
 from cogny_source.engine.working_dir import hold_lock
 from cogny_source.sandbox import SandboxServer
 from cogny_source.schema.markdown import render_tables
+from tests.support.contents import list_completed, refusing
 from tests.support.syncs import ROOT, Script
 
 Ask = Callable[[str], list[tuple[object, ...]]]
@@ -44,6 +45,7 @@ def test_check_tells_a_line_for_each_thing(cogny: Script, tmp_path: Path) -> Non
         "ok    API, warehouses",
         "ok    account",
         "ok    rate limit",
+        "ok    API, contents of reports",
         "ok    growth.duckdb",
         "ok    first load",
     ]
@@ -77,6 +79,26 @@ def test_check_goes_on_after_a_failure(cogny: Script, sandbox: SandboxServer) ->
     ]
     assert "tickets:read" in failed[0]
     assert "broken.duckdb" in failed[2]
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (403, "FAIL  API, contents of reports: the content is broken; the key needs the scope reports:read"),
+        (404, "ok    API, contents of reports: a completed report has none"),
+        (None, "ok    API, contents of reports: no report is completed yet"),
+    ],
+)
+def test_check_tries_a_content(cogny: Script, sandbox: SandboxServer, status: int | None, told: str) -> None:
+    """A refusal fails it, with what leaves contents out; a report without a content does not."""
+    keys = [row["id"] for row in list_completed(sandbox.world)]
+    for key in keys if status is None else ():
+        sandbox.world.delete("reports", key)
+    with refusing(sandbox, keys, status or 500):
+        lines = cogny("check", expect=2 if status == 403 else 0).stdout.splitlines()
+    [line] = [line for line in lines if "contents" in line]
+    assert line.startswith(told)
+    assert ("--contents never" in line) == (status == 403)
 
 
 def test_check_asks_once_with_a_wrong_key(cogny: Script) -> None:
