@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -78,6 +79,20 @@ def test_week_finds_each_fault_whatever_the_api_makes_of_slices(habits: dict[str
         assert Oracle(simulation).differences("tickets") == []
 
 
+@pytest.mark.parametrize(("gone", "marked"), [(1, True), (2, False), (3, False)])
+def test_slice_marks_as_many_rows_as_need_no_consent(gone: int, marked: bool) -> None:
+    """Two of them, and more than a third of the live rows, are too many."""
+    births = {"tickets": ((20.0, 19.0), (18.0, 17.0), (16.0, 15.0))}
+    with simulated():
+        simulation = Simulation(Scenario(births=births, habits=Habits(count=None)))
+        simulation.run(RunScript())
+        for _ in range(gone):
+            simulation.world.delete("tickets", 0)
+        told = sync_daily(simulation, days=7, accept_deletions=False)
+        assert len(simulation.tables.find_marked("tickets")) == (gone if marked else 0)
+    assert sum((Counter(found) for found, _, _ in told), Counter()) == ({"not listed": gone} if marked else {})
+
+
 def test_masses_of_rows_are_left_to_a_census() -> None:
     """A slice marks none where a person must be asked."""
     with simulated():
@@ -102,3 +117,21 @@ def test_slice_whose_second_listing_ends_elsewhere_is_compared_again() -> None:
         Oracle(simulation).check_run(ended)
         sync_daily(simulation, days=8)
         assert Oracle(simulation).differences("tickets") == []
+
+
+@pytest.mark.parametrize(("single_rows", "marked"), [("right", True), ("none", True), ("kept", False)])
+def test_young_row_that_is_still_given_is_not_marked(single_rows: str, marked: bool) -> None:
+    """The list may lag; a row that is two days old cannot lack in it for that reason, and goes in the next round."""
+    births = {"tickets": ((20.0, 19.0), (18.0, 17.0), (16.0, 15.0))}
+    with simulated():
+        simulation = Simulation(Scenario(births=births, habits=Habits(count=None, single_rows=single_rows)))  # type: ignore[arg-type]
+        simulation.run(RunScript())
+        sync_daily(simulation, days=5)
+        simulation.world.create("tickets")
+        simulation.run(RunScript(wait_seconds=3600.0, census="never"))
+        simulation.world.delete("tickets", 3)
+        told = sync_daily(simulation, days=1)
+        assert told[0][1] > 0
+        assert (simulation.tables.find_marked("tickets") == {"tkt_004"}) is marked
+        sync_daily(simulation, days=9)
+        assert simulation.tables.find_marked("tickets") == {"tkt_004"}
