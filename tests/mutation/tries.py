@@ -16,8 +16,9 @@ from tests.simulation.judge import judge
 from tests.simulation.play import simulated
 from tests.simulation.test_simulation import WORLDS_A_FIGURE
 
-# A test that takes longer is tried after the first worlds, and for its own module alone.
+# Of CPU: a test that takes longer is tried after the first worlds; and one that is slow for its own module alone.
 QUICK_SECONDS = 0.03
+SLOW_SECONDS = 0.3
 
 
 def try_mutant(mutant: Mutant, items: Mapping[str, pytest.Item], reach: Reach) -> SeenBy:
@@ -25,7 +26,11 @@ def try_mutant(mutant: Mutant, items: Mapping[str, pytest.Item], reach: Reach) -
     names = [name for name in reach.tests(mutant.module, mutant.line) if name in items]
     quick = [items[name] for name in names if reach.seconds[name] < QUICK_SECONDS]
     own = f"/test_{mutant.module.rpartition('.')[2]}"
-    slow = [items[name] for name in names if reach.seconds[name] >= QUICK_SECONDS and own in name]
+    slow = [
+        items[name]
+        for name in names
+        if reach.seconds[name] >= QUICK_SECONDS and (own in name or reach.seconds[name] < SLOW_SECONDS)
+    ]
     seeds = reach.worlds(mutant.module, mutant.line)
     first = [seed for seed in seeds if seed // WORLDS_A_FIGURE == seeds[0] // WORLDS_A_FIGURE]
     attempts = (
