@@ -135,3 +135,22 @@ def test_young_row_that_is_still_given_is_not_marked(single_rows: str, marked: b
         assert (simulation.tables.find_marked("tickets") == {"tkt_004"}) is marked
         sync_daily(simulation, days=9)
         assert simulation.tables.find_marked("tickets") == {"tkt_004"}
+
+
+@pytest.mark.parametrize(("day", "step", "green"), [(2, 2, False), (2, 3, True), (4, 2, False), (4, 3, True)])
+def test_slice_goes_on_after_its_last_row_where_a_cursor_expires(day: int, step: int, green: bool) -> None:
+    """At its first page the refusal is an answer: the run fails."""
+    births = {"tickets": tuple((20.0 - place, 19.5 - place) for place in range(12))}
+    with simulated():
+        simulation = Simulation(Scenario(births=births, habits=Habits(count=None)))
+        simulation.run(RunScript())
+        sync_daily(simulation, days=day - 1)
+        ended = simulation.run(RunScript(wait_seconds=DAY, events=(Event(step, "forget_cursors"),)))
+        Oracle(simulation).check_run(ended)
+        assert ended.green is green
+        if green:
+            counts = ended.runs["tickets"].counts
+            usual = Simulation(simulation.scenario)
+            usual.run(RunScript())
+            assert 0 < counts.compared_rows <= sync_daily(usual, days=day)[-1][1]
+            assert counts.corrections == {}
