@@ -27,11 +27,11 @@ def note_figures(found: Mapping[int, SmallTally]) -> None:
 
 
 def describe_deviations(found: Mapping[int, SmallTally], figures: Figures) -> list[str]:
-    """The parts in which other numbers of worlds were found than are written down."""
+    """The parts in which other numbers of worlds were found than are written down; a part without figures has none."""
     return [
-        f"part {number}: {_describe(tally)} in place of {figures.get(number)}"
+        f"part {number}: {_describe(tally)} in place of {figures[number]}"
         for number, tally in found.items()
-        if _describe(tally) != figures.get(number)
+        if number in figures and _describe(tally) != figures[number]
     ]
 
 

@@ -51,9 +51,10 @@ def test_small_worlds_end_exact() -> None:
     assert describe_deviations(found, read_figures()) == []
 
 
-def test_figures_of_all_parts_are_noted() -> None:
-    """`make simulate-small` holds each part to them; a class is one that the documentation names."""
+def test_figures_are_of_parts_and_classes_that_there_are() -> None:
+    """`make simulate-small` holds each part to them; all parts of one row have some."""
     figures = read_figures()
+    assert {*range(len(list_habits()))} <= figures.keys() <= {*range(len(list_parts()))}
     assert {name for told in figures.values() for name in told["classes"]} <= CLASSES.keys()
 
 
