@@ -363,8 +363,6 @@ class HttpClient:
                 if self._timing.stopwatch() + wait_seconds > until:
                     raise used_up(call, wait_seconds, "beyond the deadline")
                 self._wait(wait_seconds, f"{call.path}: the rate limit's window is used up", meter)
-        if self._timing.stopwatch() >= until:
-            raise TransientError("the deadline has passed", path=call.path)
 
     def _wait(self, seconds: float, reason: str, meter: Meter, *, is_told: bool = False) -> None:
         end = self._timing.stopwatch() + seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import inf
@@ -13,6 +14,7 @@ from cogny_source.api.calls import Call, Params
 from cogny_source.api.envelope import Answer
 from cogny_source.api.http_client import HttpClient, Timing
 from cogny_source.api.meter import Meter
+from cogny_source.errors import TransientError
 from cogny_source.settings import Settings
 from cogny_source.timestamps import shift
 
@@ -25,14 +27,22 @@ class BeforeDeadline:
 
     Attributes:
         http: Sends them.
+        stopwatch: Monotonic seconds.
         until: The deadline, by the stopwatch.
     """
 
     http: HttpClient
+    stopwatch: Callable[[], float]
     until: float
 
     def get(self, path: str, params: Params, meter: Meter, *, scope: str | None = None, patient: bool = True) -> Answer:
-        """Read one answer."""
+        """Read one answer.
+
+        Raises:
+            TransientError: If the deadline has passed.
+        """
+        if self.stopwatch() >= self.until:
+            raise TransientError("the deadline has passed", path=path)
         return self.http.send(Call("GET", path, params, scope=scope, patient=patient), meter, until=self.until)
 
 
@@ -63,7 +73,7 @@ class Context:
             params: The query.
             until: No attempt begins after this moment of the stopwatch.
         """
-        return self.http.send(Call("GET", path, params or {}, scope=scope), self.meter, until=until)
+        return self.before(until).get(path, params or {}, self.meter, scope=scope)
 
     def write(
         self, method: Method, path: str, scope: str | None, body: dict[str, Any] | None = None, *, batch: bool = False
@@ -73,7 +83,7 @@ class Context:
 
     def before(self, until: float) -> BeforeDeadline:
         """Reads the pages of a list; none begins after a moment of the stopwatch."""
-        return BeforeDeadline(self.http, until)
+        return BeforeDeadline(self.http, self.timing.stopwatch, until)
 
     def now(self) -> datetime:
         """This machine's time."""
