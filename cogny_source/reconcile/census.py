@@ -159,9 +159,9 @@ class Verdicts:
             confirmed = {key for key, stamp in asked.items() if self._seen.get(key) == stamp}
             self._seen |= asked
             self.open = self._listings == 1
-        self._confirmed |= {key: asked[key] for key in confirmed}
         refused = asked.keys() - confirmed
         if not self.open:
+            self._confirmed |= {key: asked[key] for key in confirmed}
             tell_versions(self._context.endpoint.name, len(refused), len(confirmed))
             self._context.counts.correct("stepped back", len(confirmed))
         return refused

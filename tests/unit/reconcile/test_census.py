@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from unittest.mock import patch
 
 import pytest
 
+from cogny_source.api.meter import Meter
+from cogny_source.extract.context import ReadContext
 from cogny_source.extract.full_scan import FullScan
-from cogny_source.records.chunk import Chunk
+from cogny_source.reconcile.census import Verdicts
+from cogny_source.reconcile.comparison import Differing
+from cogny_source.records.chunk import Chunk, ChunkBuilder
+from cogny_source.timestamps import to_micros
+from tests.simulation.api import Api
+from tests.simulation.model import SMALL_ENDPOINTS
 from tests.simulation.oracle import Oracle
 from tests.simulation.play import Simulation, simulated
 from tests.simulation.scenario import Event, RunScript, Scenario
 from tests.simulation.spoil import ITEMS, load_and_spoil
-from tests.simulation.world import BORN, Habits
+from tests.simulation.world import BORN, Habits, World
 
 TICK = 0.05
 ROWS = {"tickets": tuple((9.0 - place, 8.5 - place) for place in range(6))}
@@ -76,3 +83,24 @@ def test_census_of_a_list_that_is_not_complete_marks_nothing() -> None:
     assert simulation.tables.find_marked("tickets") == set()
     assert (counts.deleted_rows, counts.live_rows, counts.unexplained_rows) == (None, 9, -1)
     assert ended.requests == 9
+
+
+def test_version_that_comes_twice_in_the_first_listing_is_counted_with_the_second() -> None:
+    """Where single rows tell nothing, only the second listing decides; where they do, the first one has counted it."""
+    counted = {}
+    for way, listings in (("refused", 2), ("right", 2)):
+        world = World(Habits(single_rows=way), {"tickets": ((9.0, 8.0),)})  # type: ignore[arg-type]
+        endpoint = SMALL_ENDPOINTS["tickets"]
+        context = ReadContext(Api(world, lambda: None), endpoint, Meter(), lambda: None, 1000)
+        row = world.rows["tickets"]["tkt_001"]
+        builder = ChunkBuilder(endpoint.table)
+        builder.add([row])
+        chunk = builder.build(None)
+        differing = Differing(["tkt_001"], {"tkt_001": to_micros(datetime.fromisoformat(row["updated_at"]))}, 0, 0)
+        verdicts, loaded = Verdicts(context), []
+        for _ in range(listings):
+            verdicts.begin_listing()
+            loaded.append([verdicts.choose(chunk, differing).rows for _ in range(2)])
+        assert not verdicts.open
+        counted[way] = loaded, context.counts.corrections["stepped back"], context.meter.requests
+    assert counted == {"refused": ([[0, 1], [1, 1]], 1, 3), "right": ([[1, 1], [1, 1]], 1, 1)}
