@@ -15,6 +15,7 @@ from cogny_source.destinations.portable_sql import NOT_GIVEN, OTHER, Spread, ins
 from cogny_source.formatting import BLANK, count, day, excerpt, listing, minute, per_cent, short_number, span
 
 RANKS = ("a tenth at most", "a quarter at most", "half at most", "three quarters at most", "nine tenths at most")
+OTHERS = "all others"
 # As many as fit beside the figures on a phone.
 NAME_CHARACTERS = 20
 SPREAD = "dot: median, box: middle half, line: all but the lowest and the highest tenth"
@@ -107,7 +108,7 @@ def _draw_groups(tickets: Tickets) -> Figure:
     firsts = [f"{kind} {_name_group(groups[0])} ({groups[0].tickets:,})" for kind, groups in known.items()]
     reading = f"Of {count(total, 'ticket')} open or in progress most are in {listing(firsts)}."
     rows = [
-        (f"{kind}: {_name_group(group)}", count(group.tickets), count(group.urgent))
+        (f"{kind}: {group.name or OTHERS}", count(group.tickets), count(group.urgent))
         for kind, groups in known.items()
         for group in groups
     ]
@@ -122,7 +123,7 @@ def _draw_groups(tickets: Tickets) -> Figure:
 
 
 def _name_group(group: Group) -> str:
-    return "all others" if group.name is None else excerpt(group.name, NAME_CHARACTERS)
+    return OTHERS if group.name is None else excerpt(group.name, NAME_CHARACTERS)
 
 
 def _draw_impacts(tickets: Tickets) -> Figure:

@@ -80,10 +80,11 @@ def sync_contents(
         context.meter.see_total(len(backlog.reports))
         for chunk in prefetch(ContentReader(context, backlog.reports).chunks()):
             failed = find_reports(chunk, WITHOUT_CONTENT)
+            # Before the chunk is loaded, which takes its tables.
+            recorded.update(chunk.tables[CONTENTS][KEY].to_pylist() if check else ())
             yield keep_earlier(chunk, store.read_held(failed)) if failed else chunk
             # It is loaded now: a run that is killed before tells of no content that it did not load.
             counts.unexplained_rows -= chunk.rows
-            recorded.update(chunk.tables[CONTENTS][KEY].to_pylist() if check else ())
     minutes = (context.stopwatch() - began) / SECONDS_A_MINUTE
     if context.meter.rows and minutes:
         counts.rows_a_minute = max(1, round(context.meter.rows / minutes))

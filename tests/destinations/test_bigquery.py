@@ -142,6 +142,7 @@ def test_check_proves_access_or_names_what_is_missing(bigquery: Dataset, command
             "ok    API, tickets: can be read, 60 rows",
             "ok    API, reports: can be read, 8 rows",
             "ok    API, warehouses: can be read, 2 rows",
+            "ok    API, contents of reports: can be read",
             f"ok    {place}: created in US",
             f"ok    {place}: {works}",
             f"ok    {place}_staging: created in US",

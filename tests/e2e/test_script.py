@@ -17,6 +17,7 @@ def test_first_sync_brings_every_cell(sandbox: SandboxServer, script: Script, da
     script()
     assert_exact(database, sandbox.world)
     assert database("SELECT resource, mode, status FROM sync_runs ORDER BY ALL") == [
+        ("report_contents", "contents", "done"),
         ("reports", "backfill", "done"),
         ("tickets", "backfill", "done"),
         ("warehouses", "full", "done"),

@@ -27,7 +27,7 @@ def test_runs_are_listed_newest_first(cogny: Script, place: tuple[str, ...]) -> 
     cogny("sync", *place)
     cogny("sync", *place, "--resources", "tickets")
     newest, oldest = list_runs(cogny, *place)
-    assert [part["resource"] for part in oldest["resources"]] == ["tickets", "reports", "warehouses"]
+    assert [part["resource"] for part in oldest["resources"]] == ["tickets", "reports", "warehouses", "report_contents"]
     [tickets] = newest["resources"]
     assert set(tickets) == {column.name for column in SYNC_RUNS.columns} - {"run_id", "_dlt_load_id"}
     assert (newest["status"], newest["errors"], newest["rows"]) == ("done", [], tickets["rows"])
@@ -43,11 +43,12 @@ def test_one_run_is_shown_whole_by_the_beginning_of_its_id(cogny: Script) -> Non
     cogny("sync")
     [run] = list_runs(cogny)
     told = cogny("runs", "--run", run["run_id"][:6].upper()).stdout
-    assert told.count(run["run_id"]) == 3
+    assert told.count(run["run_id"]) == 4
     assert [line.split()[1] for line in told.splitlines() if line.startswith("resource ")] == [
         "tickets",
         "reports",
         "warehouses",
+        "report_contents",
     ]
     assert json.loads(cogny("runs", "--run", run["run_id"], "--format", "json").stdout) == run
     other = "0" if run["run_id"][0] != "0" else "1"
@@ -84,7 +85,7 @@ def test_a_record_of_an_earlier_version_is_listed(cogny: Script, ask: Ask) -> No
     ask("ALTER TABLE cogny_data.sync_runs DROP COLUMN status")
     [run] = list_runs(cogny)
     assert run["status"] == "unknown"
-    assert [part["corrections"] for part in run["resources"]] == [None] * 3
+    assert [part["corrections"] for part in run["resources"]] == [None] * 4
     assert list_runs(cogny, "--failed") == [run]
 
 

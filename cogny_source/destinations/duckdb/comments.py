@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import duckdb
 
@@ -45,7 +46,8 @@ def write_comments(connection: duckdb.DuckDBPyConnection, dataset: str, specs: I
             connection.execute(_statement(dataset, place, text))
         connection.commit()
     except duckdb.Error as error:
-        connection.rollback()
+        with suppress(duckdb.Error):  # DuckDB has undone it already where the commit failed
+            connection.rollback()
         logger.warning("the descriptions of tables and columns cannot be written: %s", str(error).partition("\n")[0])
         return 0
     return len(wanted)
