@@ -107,7 +107,7 @@ def test_cron_mails_a_wrong_key(cron: Cron, tmp_path: Path) -> None:
 
 
 def test_cron_ends_a_hanging_sync(cron: Cron, sandbox: SandboxServer, tmp_path: Path) -> None:
-    """The deadline ends a sync of an API that hangs, and what was complete is loaded; one that may not wait is quiet."""
+    """The deadline ends a sync of an API that hangs; what was complete is loaded. One that may not wait is quiet."""
     sandbox.switches.latency_seconds = 0.2
     first = cron(deadline_seconds=DEADLINE_SECONDS)
     wait_until(lambda: len(sandbox.requests) >= 3, first)
