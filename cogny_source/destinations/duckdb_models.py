@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar
 
 import duckdb
@@ -73,7 +73,8 @@ class DuckDbModelStore(ModelStore):
                 yield
                 self._connection.commit()
             except BaseException:
-                self._connection.rollback()
+                with suppress(duckdb.Error):  # DuckDB has undone it already where the commit failed
+                    self._connection.rollback()
                 raise
 
     def create(self, model: ModelText) -> None:
